@@ -1,0 +1,163 @@
+"""DVC's view of the pipeline, asked of the `dvc` command: the DAG, and one stage at a time."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import Literal
+
+from textsr.errors import TextsrError
+
+Graph = Mapping[str, Collection[str]]
+"""The stages that each stage needs, by stage, in topological order."""
+
+Outcome = Literal["Completed", "Unchanged", "Restored"]
+"""A stage ran, had nothing to do, or had its outputs restored from DVC's run cache."""
+
+_TAIL_LINES = 30
+# Below the 30 s that a Prefect worker gives a cancelled flow run before it kills that.
+_GRACE_SECONDS = 10.0
+
+# Runs the command as leader of the process group, beside a guard that reads a pipe which only the
+# parent has open: it ends the group when the parent closes the pipe or dies, by SIGKILL even.
+_GUARDED = """
+grace=$1; shift
+exec 3<&0
+(trap '' TERM; read -r _ <&3; kill -TERM 0; sleep "$grace"; kill -KILL 0) >/dev/null 2>&1 &
+exec "$@" </dev/null 3<&-
+"""
+
+
+def stage_graph() -> Graph:
+    """Return the DAG that `dvc repro` runs in the working directory.
+
+    Expanded stages have DVC's names (`train@byol`), and so have `.dvc` files that stages need
+    (`data.dvc`), which `dvc repro` brings up to date first.
+
+    Raises:
+        TextsrError: if DVC finds no valid pipeline here; the message is DVC's own.
+    """
+    environment = _environment({})
+    command = _located(["dvc", "dag", "--dot", "dvc.yaml"], environment)
+    result = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    if result.returncode != 0:
+        raise TextsrError(f"dvc.yaml: mend what DVC says of it:\n{result.stderr.strip()}")
+    nodes = re.findall(r'^"([^"]+)";$', result.stdout, re.MULTILINE)
+    needs: dict[str, list[str]] = {node: [] for node in nodes}
+    for upstream, stage in re.findall(r'^"([^"]+)" -> "([^"]+)";$', result.stdout, re.MULTILINE):
+        needs[stage].append(upstream)
+    return {stage: needs[stage] for stage in TopologicalSorter(needs).static_order()}
+
+
+def select_stages(graph: Graph, names: Collection[str] | None) -> list[str]:
+    """Return the named stages in topological order; all of them where `names` is None.
+
+    The name of a group (`train`) stands for all its stages (`train@byol`, ...), as in DVC.
+
+    Raises:
+        TextsrError: if DVC knows no stage by one of the names.
+    """
+    if names is None:
+        return list(graph)
+    known = {*graph, *map(_group, graph)}
+    if unknown := [name for name in names if name not in known]:
+        raise TextsrError(
+            f"stages: dvc.yaml has no {', '.join(map(repr, unknown))}; it has {', '.join(graph)}"
+        )
+    return [stage for stage in graph if stage in names or _group(stage) in names]
+
+
+def reproduce(
+    stage: str, *, force: bool, log: Callable[[str], None], environment: Mapping[str, str]
+) -> Outcome:
+    """Bring one stage up to date, logging each line of its output as it comes.
+
+    Args:
+        stage: a name from `stage_graph`; what it needs must be up to date already.
+        force: run it although nothing that it needs has changed.
+        log: called with each line.
+        environment: variables added to this process's own.
+
+    Raises:
+        TextsrError: if the stage fails; the message ends with the last lines of its output.
+    """
+    command = ["dvc", "repro", "--single-item", *(["--force"] if force else []), stage]
+    tail = run_command(command, log=log, environment=environment)
+    if any(line.endswith(f"'{stage}' didn't change, skipping") for line in tail):
+        return "Unchanged"
+    if any(line.startswith(f"Stage '{stage}' is cached - skipping run") for line in tail):
+        return "Restored"
+    return "Completed"
+
+
+def run_command(
+    command: list[str],
+    *,
+    log: Callable[[str], None],
+    environment: Mapping[str, str],
+    grace_seconds: float = _GRACE_SECONDS,
+) -> list[str]:
+    """Run a program of this Python environment; return the last lines of its output.
+
+    Neither it nor its descendants outlive the wait for it: when that is interrupted (by a signal's
+    exception, an error in `log`) or when this process is killed, they are terminated, and killed
+    after `grace_seconds`.
+
+    Raises:
+        TextsrError: if it exits with another status than 0; the message ends with the last lines.
+    """
+    full_environment = _environment(environment)
+    tail: deque[str] = deque(maxlen=_TAIL_LINES)
+    with subprocess.Popen(
+        ["sh", "-c", _GUARDED, "sh", str(grace_seconds), *_located(command, full_environment)],
+        env=full_environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            for raw in process.stdout:
+                # Of a progress bar, which redraws its line, the last state is worth a log entry.
+                line = raw.decode(errors="replace").rstrip().rpartition("\r")[2]
+                tail.append(line)
+                log(line)
+            status = process.wait()
+        finally:
+            process.stdin.close()
+            process.stdout.read()  # to its end: no descendant has it open any more
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # the guard, and what closed its output
+    if status != 0:
+        shown = "\n".join(tail)
+        raise TextsrError(f"`{' '.join(command)}` failed with exit status {status}:\n{shown}")
+    return list(tail)
+
+
+def _group(stage: str) -> str:
+    return stage.partition("@")[0]
+
+
+def _located(command: list[str], environment: Mapping[str, str]) -> list[str]:
+    program, *arguments = command
+    path = shutil.which(program, path=environment["PATH"])
+    if path is None:
+        raise TextsrError(f"{program}: not installed beside {sys.executable}; install the project")
+    return [path, *arguments]
+
+
+def _environment(added: Mapping[str, str]) -> dict[str, str]:
+    # The environment of the running Python before whatever else PATH has, in stages too.
+    bin_folder = str(Path(sys.executable).parent)
+    path = os.pathsep.join([bin_folder, os.environ.get("PATH", os.defpath)])
+    # Unbuffered, or a stage's lines would arrive together when it ends.
+    return {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1", **added}

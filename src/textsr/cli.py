@@ -1,0 +1,317 @@
+"""The command line: one verb a stage, in the pipeline's order; argument parsing only.
+
+Heavy imports stand inside the verbs, so that `textsr --help` answers at once.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from textsr import project
+from textsr.errors import TextsrError
+
+app = typer.Typer(
+    help="Super-resolution of text images, judged by whether the text can be read.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+# Libraries that would report home; the pipeline works without a network.
+_QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "GX_ANALYTICS_ENABLED": "false",
+    "NO_ALBUMENTATIONS_UPDATE": "1",
+}
+
+_SOURCES = "1. Source material"
+_STAGES = "2. Stages (run by `dvc repro`)"
+_MODELS = "3. Registered models"
+_USE = "4. Upscaling and judging"
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one message and exit status 1."""
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    try:
+        app()
+    except TextsrError as error:
+        print(f"textsr: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(1)
+
+
+@app.command("fetch-data", rich_help_panel=_SOURCES)
+def fetch_data() -> None:
+    """Copy fonts and word lists out of the installed packages into data/."""
+    from textsr.synthesis.sources import fetch_sources
+
+    count = fetch_sources(project.DATA)
+    typer.echo(f"{project.DATA}: {count} font files, word lists and their licences")
+
+
+@app.command("check-params", rich_help_panel=_SOURCES)
+def check_params() -> None:
+    """Validate params.yaml."""
+    _params()
+    typer.echo(f"{project.PARAMS}: valid")
+
+
+@app.command("use-preset", rich_help_panel=_SOURCES)
+def use_preset(name: str) -> None:
+    """Merge presets/NAME.yaml into params.yaml (`git checkout params.yaml` undoes it)."""
+    from textsr.presets import apply_preset
+
+    apply_preset(name, Path("presets"), project.PARAMS)
+    typer.echo(f"{project.PARAMS}: preset {name} applied")
+
+
+@app.command(rich_help_panel=_STAGES)
+def synthesize() -> None:
+    """Draw lines of text and degrade them into LR-HR pairs."""
+    from textsr.params import SPLITS
+    from textsr.synthesis.shards import write_dataset
+
+    params = _params()
+    total = sum(getattr(params.synthesis.samples, split) for split in SPLITS)
+    with _progress() as start:
+        advance = start("lines", total)
+        write_dataset(params, project.DATA, project.DATASET, advance)
+
+
+@app.command(rich_help_panel=_STAGES)
+def validate() -> None:
+    """Hold the dataset against the Great Expectations suite; write Data Docs."""
+    from textsr.evaluation.ocr import RapidOCRReader, read_lines
+    from textsr.validation.run import validate_dataset
+
+    params = _params()
+    reader = RapidOCRReader(params.compute.threads)
+    report = validate_dataset(
+        project.DATASET, project.VALIDATION, params, lambda lines: read_lines(reader, lines)
+    )
+    typer.echo(str(report))
+
+
+@app.command(rich_help_panel=_STAGES)
+def pretrain(method: str) -> None:
+    """Train an encoder on LR lines without labels: METHOD is simclr or byol."""
+    from textsr.pretraining.track import pretrain_tracked
+
+    pretrain_tracked(method, _params(), Path.cwd())
+
+
+@app.command(rich_help_panel=_STAGES)
+def train(model: str) -> None:
+    """Train a super-resolution network: MODEL is seed, scratch, simclr or byol."""
+    from textsr.training.track import train_tracked
+
+    train_tracked(model, _params(), Path.cwd())
+
+
+@app.command(rich_help_panel=_STAGES)
+def baselines() -> None:
+    """Read the test split upscaled by bicubic, and at its true resolution."""
+    from textsr.evaluation.run import run_baselines
+
+    params = _params()
+    with _ticks() as start:
+        run_baselines(params, project.DATASET, project.EVALUATION / "baselines", start)
+
+
+@app.command(rich_help_panel=_STAGES)
+def evaluate(model: str) -> None:
+    """Choose MODEL's blend with bicubic on val, then score the test split."""
+    from textsr.evaluation.run import run_evaluation
+    from textsr.registry.run import publish_evaluation
+    from textsr.tracking import Tracker
+
+    params = _params()
+    trained, output = project.MODELS / model, project.EVALUATION / model
+    base = project.EVALUATION / "baselines" / "samples.parquet"
+    with _ticks() as start:
+        run_evaluation(params, trained / "model", base, project.DATASET, output, start)
+    publish_evaluation(Tracker(Path.cwd()), trained, output)
+
+
+@app.command(rich_help_panel=_STAGES)
+def compare() -> None:
+    """Put all methods side by side and name the winner."""
+    from textsr.evaluation.leaderboard import run_comparison
+
+    run_comparison(_params(), project.EVALUATION, project.DATASET, project.REPORTS)
+    typer.echo((project.REPORTS / "leaderboard.md").read_text(encoding="utf-8"))
+
+
+@app.command(rich_help_panel=_STAGES)
+def register() -> None:
+    """Register the winner as challenger; the gate decides whether it becomes champion."""
+    from textsr.registry.gate import render_decision
+    from textsr.registry.run import run_registration
+    from textsr.tracking import Tracker
+
+    with _ticks() as start:
+        record = run_registration(
+            _params(),
+            Tracker(Path.cwd()),
+            project.DATASET,
+            project.MODELS,
+            project.EVALUATION,
+            project.REPORTS,
+            start,
+        )
+    typer.echo(render_decision(record))
+
+
+@app.command(rich_help_panel=_MODELS)
+def rollback() -> None:
+    """Make the previous champion champion again."""
+    from textsr.registry.aliases import roll_back
+    from textsr.tracking import Tracker
+
+    name = _params().registration.model_name
+    old, new = roll_back(Tracker(Path.cwd()), name)
+    typer.echo(f"{name}: champion is version {new} again; version {old} is previous")
+
+
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        help="A model folder or a models:/ URI; by default the champion, else the challenger.",
+        show_default=False,
+    ),
+]
+
+
+@app.command(rich_help_panel=_USE)
+def upscale(
+    inputs: Annotated[list[Path], typer.Argument(metavar="IN...", help="Images and folders.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT", help="File or folder.")],
+    model: ModelOption = None,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Also write side-by-side pictures.")
+    ] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
+    tile: Annotated[int, typer.Option(help="Side of a tile, LR pixels.", min=32)] = 256,
+    max_pixels: Annotated[
+        int | None, typer.Option(help="Refuse larger inputs.", min=1, show_default=False)
+    ] = None,
+) -> None:
+    """Upscale images of any size and kind."""
+    from textsr.inference.device import choose_device
+    from textsr.inference.reading import MAX_PIXELS
+    from textsr.inference.upscale import upscale_paths
+
+    loaded, said = _model(model)
+    typer.echo(said, err=True)
+    target = choose_device(device)
+    done = upscale_paths(
+        loaded.to(target),
+        inputs,
+        output,
+        device=target,
+        tile=tile,
+        halo=loaded.halo,
+        max_pixels=max_pixels or MAX_PIXELS,
+        compare=compare,
+        progress=True,
+    )
+    for source, result in done:
+        typer.echo(f"{source} -> {result}")
+
+
+@app.command(rich_help_panel=_USE)
+def score(
+    folder: Annotated[Path, typer.Argument(help="Crops of lines or words, and labels.tsv.")],
+    kind: Annotated[
+        str, typer.Option(help="lr: small as they are; hr: sharp, to be degraded first.")
+    ] = "lr",
+    model: ModelOption = None,
+    panel: Annotated[
+        Path | None, typer.Option(help="Save a side-by-side picture here.", show_default=False)
+    ] = None,
+) -> None:
+    """Read a folder of labelled real crops from bicubic's output and from the model's."""
+    from textsr.evaluation.real import score_folder
+
+    loaded, said = _model(model)
+    typer.echo(said, err=True)
+    with _ticks() as start:
+        report = score_folder(_params(), folder, kind, loaded, panel, start)
+    typer.echo(report)
+
+
+def _params() -> Any:
+    from textsr.params import load_params
+
+    return load_params(project.PARAMS)
+
+
+def _model(name: str | None) -> tuple[Any, str]:
+    """Load a model by folder, URI or alias; return it and a sentence that says which it is."""
+    from textsr.models.package import load_model
+
+    if name is not None and not name.startswith(("models:/", "runs:/")):
+        return load_model(Path(name)), f"model: {name}"
+    from textsr.registry.aliases import CHALLENGER, preferred
+    from textsr.registry.packaging import fetch_model
+    from textsr.tracking import Tracker
+
+    uri_set = os.environ.get("MLFLOW_TRACKING_URI")
+    root = Path.cwd() if uri_set else project.find_root(Path.cwd())
+    tracker = Tracker(root)
+    if name is not None:
+        return load_model(fetch_model(tracker, name)), f"model: {name}"
+    from textsr.params import load_params
+
+    registered = load_params(root / project.PARAMS).registration.model_name
+    alias, version = preferred(tracker, registered)
+    said = f"model: {registered} version {version.version}, the {alias}"
+    if alias == CHALLENGER:
+        said += " (there is no champion: the gate has promoted none yet)"
+    return load_model(fetch_model(tracker, f"models:/{registered}@{alias}")), said
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int], Callable[[int], None]]]:
+    """Yield what starts a progress bar with a name and a total; it returns what advances it."""
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+
+        def start(name: str, total: int) -> Callable[[int], None]:
+            task = bars.add_task(name, total=total)
+            done = 0
+
+            def advance(count: int) -> None:
+                nonlocal done
+                # In a log file, a line a tenth of the way instead of a bar.
+                if not console.is_terminal and 10 * done // total < 10 * (done + count) // total:
+                    console.print(f"{name}: {done + count}/{total}")
+                done += count
+                bars.advance(task, count)
+
+            return advance
+
+        yield start
+
+
+@contextmanager
+def _ticks() -> Iterator[Callable[[str, int], Callable[[], None]]]:
+    """Like `_progress`, for work that advances one by one."""
+    with _progress() as start:
+
+        def start_ticks(name: str, total: int) -> Callable[[], None]:
+            advance = start(name, total)
+            return lambda: advance(1)
+
+        yield start_ticks

@@ -1,0 +1,1 @@
+"""The shards' schema and the readers of it."""

@@ -1,0 +1,1 @@
+"""Fidelity and legibility of upscaled text, with confidence intervals."""

@@ -1,0 +1,143 @@
+"""The `compare` stage: all methods side by side, and the winner."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from textsr.evaluation.blend import preference
+from textsr.evaluation.panels import Cell, save_panel, spread_evenly
+from textsr.evaluation.run import TEST, resampling_of
+from textsr.evaluation.score import bicubic_upscale, network_upscale, reader_names
+from textsr.evaluation.sets import load_split
+from textsr.evaluation.summary import summarise
+from textsr.files import read_json, write_json, write_text
+from textsr.models.package import load_model
+from textsr.params import MODELS, Params
+
+READERS = ("rapidocr", "tesseract")
+
+
+def run_comparison(params: Params, evaluation: Path, dataset: Path, reports: Path) -> None:
+    """Write `leaderboard.json`, `leaderboard.md` and `comparison.png` under `reports`.
+
+    The winner is chosen on the validation split, by the rule that chose the blends, so that its
+    scores on the test split are not the best of several draws.
+    """
+    leaderboard = build_leaderboard(params, evaluation)
+    _draw_comparison(params, evaluation, dataset, reports / "comparison.png")
+    write_text(reports / "leaderboard.md", render_leaderboard(leaderboard))
+    write_json(reports / "leaderboard.json", leaderboard)
+
+
+def build_leaderboard(params: Params, evaluation: Path) -> dict[str, Any]:
+    """Collect the rows of all methods on all sets, and name the winner."""
+    base = pd.read_parquet(evaluation / "baselines" / "samples.parquet")
+    rows = []
+    for (method, name), table in base[base["set"] != "val"].groupby(["method", "set"], sort=False):
+        summary = summarise(table, resampling_of(params))
+        rows.append({"method": method, "set": name, "lines_per_second": None, **summary})
+    candidates = {}
+    for model in MODELS:
+        metrics = read_json(evaluation / model / "metrics.json")
+        speed = read_json(evaluation / model / "speed.json")
+        candidates[model] = metrics["validation"]["chosen"]
+        for name, summary in metrics["sets"].items():
+            rows.append(
+                {
+                    "method": model,
+                    "set": name,
+                    "lines_per_second": speed["lines_per_second"],
+                    "blend": metrics["validation"]["chosen"]["weight"],
+                    **summary,
+                }
+            )
+    for row in rows:
+        for reader in READERS:
+            row.setdefault(reader, None)
+    return {
+        "rows": rows,
+        "confidence": params.evaluation.confidence,
+        "winner": max(candidates, key=lambda model: preference(candidates[model])),
+        "selection": candidates,
+    }
+
+
+def render_leaderboard(leaderboard: Mapping[str, Any]) -> str:
+    """Render a leaderboard as Markdown, a table a set."""
+    parts = []
+    for name in dict.fromkeys(row["set"] for row in leaderboard["rows"]):
+        rows = [row for row in leaderboard["rows"] if row["set"] == name]
+        readers = [reader for reader in READERS if any(row[reader] for row in rows)]
+        heading = ["method", "PSNR dB", "SSIM"]
+        for reader in readers:
+            heading += [f"{reader} accuracy", f"{reader} CER", f"{reader} gap closed"]
+        heading += ["blend", "lines/s"]
+        table = [heading, ["---"] * len(heading)]
+        table += [_cells(row, readers) for row in rows]
+        body = "\n".join(f"| {' | '.join(cells)} |" for cells in table)
+        parts.append(f"### {name} ({rows[0]['samples']} lines)\n\n{body}\n")
+    winner = leaderboard["winner"]
+    gains = ", ".join(
+        f"{reader} {100 * score['gain']:+.1f} points"
+        for reader, score in leaderboard["selection"][winner]["readers"].items()
+    )
+    parts.append(
+        f"Winner, chosen on the validation split: **{winner}** (over bicubic there: {gains}). "
+        "Accuracy is exact match of lower-cased letters and digits; brackets are "
+        f"{leaderboard['confidence']:.0%} bootstrap intervals; gap closed is (method - bicubic) / (HR - bicubic); blend is the weight of the "
+        "network's output against bicubic's.\n"
+    )
+    return "\n".join(parts)
+
+
+def _cells(row: Mapping[str, Any], readers: list[str]) -> list[str]:
+    cells = [
+        row["method"],
+        _number(row["psnr_db"], row["psnr_db_ci"], ".2f"),
+        _number(row["ssim"], row["ssim_ci"], ".3f"),
+    ]
+    for reader in readers:
+        score = row[reader]
+        cells += [
+            _number(score["accuracy"], score["accuracy_ci"], ".3f"),
+            f"{score['cer']:.3f}",
+            _number(score.get("gap_closed"), score.get("gap_closed_ci"), ".0%"),
+        ]
+    speed = row["lines_per_second"]
+    blend = row.get("blend")
+    cells.append("" if blend is None else f"{blend:g}")
+    cells.append("" if speed is None else f"{speed:.0f}")
+    return cells
+
+
+def _number(value: float | None, interval: list[float] | None, form: str) -> str:
+    if value is None or interval is None:
+        return ""
+    return f"{value:{form}} [{interval[0]:{form}}, {interval[1]:{form}}]"
+
+
+def _draw_comparison(params: Params, evaluation: Path, dataset: Path, path: Path) -> None:
+    lines = load_split(dataset / TEST)
+    samples = pd.concat(
+        pd.read_parquet(evaluation / name / "samples.parquet") for name in ("baselines", *MODELS)
+    )
+    reader = reader_names(samples)[0]
+    readings = samples[samples["set"] == TEST].set_index(["method", "line_id"])[f"{reader}_text"]
+    methods = {"bicubic": bicubic_upscale(params.synthesis.scale)} | {
+        model: network_upscale(load_model(evaluation / model / "model")) for model in MODELS
+    }
+    rows = []
+    for index in spread_evenly(len(lines), params.evaluation.panel_lines):
+        line = lines[index]
+        cells = [Cell(line.lr, None)]
+        cells += [
+            Cell(upscale(line.lr), str(readings[method, line.line_id]))
+            for method, upscale in methods.items()
+        ]
+        assert line.hr is not None
+        cells.append(Cell(line.hr, str(readings["hr", line.line_id])))
+        rows.append((line.text, cells))
+    title = f"test: {len(rows)} of {len(lines)} lines at equal distances, read by {reader}"
+    save_panel(path, ["LR", *methods, "HR"], rows, title)

@@ -1,0 +1,101 @@
+"""Judging a model on a folder of real crops: the `score` verb."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal, cast
+
+import pandas as pd
+
+from textsr.errors import TextsrError
+from textsr.evaluation.ocr import available_readers
+from textsr.evaluation.panels import Cell, save_panel, spread_evenly
+from textsr.evaluation.run import resampling_of
+from textsr.evaluation.score import bicubic_upscale, network_upscale, reader_names, score_set
+from textsr.evaluation.sets import load_real_set
+from textsr.evaluation.statistics import Estimate
+from textsr.evaluation.summary import compare_methods, summarise
+from textsr.models.package import BlendedModel
+from textsr.params import Params, RealSet
+
+
+def score_folder(
+    params: Params,
+    folder: Path,
+    kind: str,
+    model: BlendedModel,
+    panel: Path | None,
+    progress: Callable[[str, int], Callable[[], None]],
+) -> str:
+    """Read a folder's crops from bicubic's output, the model's and, of kind `hr`, as they are.
+
+    Args:
+        params: the whole of params.yaml.
+        folder: images and `labels.tsv`.
+        kind: `lr`, small as they are; `hr`, sharp, to be degraded first.
+        model: the model to judge.
+        panel: where to save a picture of lines at equal distances, if at all.
+        progress: starts a progress bar.
+
+    Returns:
+        A Markdown table with intervals, and the paired differences.
+    """
+    if kind not in ("lr", "hr"):
+        raise TextsrError(f"--kind {kind}: no such kind; choose lr or hr")
+    real = RealSet(path=folder, kind=cast(Literal["lr", "hr"], kind))
+    lines = load_real_set(folder.name, real, params)
+    images = {
+        "bicubic": [bicubic_upscale(model.scale)(line.lr) for line in lines],
+        model.spec.name: [network_upscale(model)(line.lr) for line in lines],
+    }
+    known = [line.hr for line in lines if line.hr is not None]
+    if known:
+        images["hr"] = known
+    readers = available_readers(params.compute.threads)
+    tick = progress(f"reading {folder.name}", len(lines) * len(images) * len(readers))
+    tables = {
+        method: score_set(method, folder.name, lines, upscaled, readers, tick)
+        for method, upscaled in images.items()
+    }
+    if panel is not None:
+        reader = readers[0].name
+        rows = [
+            (
+                lines[index].text,
+                [
+                    Cell(images[method][index], str(tables[method][f"{reader}_text"][index]))
+                    for method in images
+                ],
+            )
+            for index in spread_evenly(len(lines), params.evaluation.panel_lines)
+        ]
+        title = f"{folder.name}: {len(rows)} of {len(lines)} lines at equal distances, {reader}"
+        save_panel(panel, list(images), rows, title)
+    return _render(params, tables, model.spec.name)
+
+
+def _render(params: Params, tables: dict[str, pd.DataFrame], model: str) -> str:
+    resampling = resampling_of(params)
+    readers = reader_names(tables["bicubic"])
+    lines = [
+        f"| method | PSNR dB | SSIM | {' | '.join(f'{r} accuracy | {r} CER' for r in readers)} |",
+        "| --- " * (3 + 2 * len(readers)) + "|",
+    ]
+    for method, table in tables.items():
+        row = summarise(table, resampling)
+        cells = [method]
+        for metric, form in (("psnr_db", ".2f"), ("ssim", ".3f")):
+            cells.append("" if row[metric] is None else format(row[metric], form))
+        for reader in readers:
+            low, high = row[reader]["accuracy_ci"]
+            cells.append(f"{row[reader]['accuracy']:.3f} [{low:.3f}, {high:.3f}]")
+            cells.append(f"{row[reader]['cer']:.3f}")
+        lines.append(f"| {' | '.join(cells)} |")
+    differences = compare_methods(tables[model], tables["bicubic"], resampling)
+    gains = "; ".join(f"{reader} {_points(differences[reader])}" for reader in readers)
+    lines += ["", f"{model} over bicubic, {len(tables[model])} lines, paired: {gains}."]
+    return "\n".join(lines)
+
+
+def _points(difference: Estimate) -> str:
+    value, low, high = (100 * x for x in (difference.value, difference.low, difference.high))
+    return f"{value:+.1f} points [{low:+.1f}, {high:+.1f}]"

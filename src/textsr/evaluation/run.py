@@ -1,0 +1,203 @@
+"""The `baselines` and `evaluate` stages."""
+
+import os
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from textsr.datasets.shards import Image
+from textsr.evaluation.blend import preference, score_blends
+from textsr.evaluation.ocr import Reader, available_readers
+from textsr.evaluation.panels import Cell, save_panel, spread_evenly
+from textsr.evaluation.score import bicubic_upscale, network_upscale, reader_names, score_set
+from textsr.evaluation.sets import EvaluationLine, load_real_set, load_split
+from textsr.evaluation.statistics import Resampling
+from textsr.evaluation.summary import compare_methods, gaps_closed, summarise
+from textsr.files import replace_file, replace_folder, write_json
+from textsr.models.package import BlendedModel, load_model, save_model
+from textsr.params import Params
+
+TEST = "test"
+_SPEED_ROUNDS = 30
+
+Progress = Callable[[str, int], Callable[[], None]]
+"""Starts a progress bar with a name and a total; returns what advances it by one."""
+
+
+def resampling_of(params: Params) -> Resampling:
+    """Return the bootstrap that params.yaml asks for."""
+    evaluation = params.evaluation
+    return Resampling(evaluation.bootstrap_resamples, evaluation.confidence, params.seed)
+
+
+def load_sets(params: Params, dataset: Path) -> dict[str, list[EvaluationLine]]:
+    """Load the synthetic test split and the real sets of params.yaml."""
+    sets = {TEST: load_split(dataset / TEST)}
+    for name, real in params.evaluation.real_sets.items():
+        sets[name] = load_real_set(name, real, params)
+    return sets
+
+
+def run_baselines(params: Params, dataset: Path, output: Path, progress: Progress) -> None:
+    """Score bicubic on val, test and the real sets, and HR where it is known.
+
+    Writes `samples.parquet` under `output`.
+    """
+    readers = available_readers(params.compute.threads)
+    upscale = bicubic_upscale(params.synthesis.scale)
+    sets = {"val": load_split(dataset / "val"), **load_sets(params, dataset)}
+    jobs: list[tuple[str, str, list[EvaluationLine], list[Image]]] = []
+    for name, lines in sets.items():
+        jobs.append(("bicubic", name, lines, [upscale(line.lr) for line in lines]))
+        known = [line for line in lines if line.hr is not None]
+        if known and name != "val":
+            jobs.append(("hr", name, known, [line.hr for line in known if line.hr is not None]))
+    tick = progress("reading bicubic and HR", sum(len(job[2]) for job in jobs) * len(readers))
+    tables = [score_set(*job, readers, tick) for job in jobs]
+    write_samples(output / "samples.parquet", pd.concat(tables, ignore_index=True))
+
+
+def run_evaluation(
+    params: Params, model: Path, baselines: Path, dataset: Path, output: Path, progress: Progress
+) -> dict[str, Any]:
+    """Choose a model's blend on val, score it on test and the real sets, draw its panels.
+
+    Writes under `output`: `model/` (the model with its blend), `samples.parquet`, `metrics.json`,
+    `panels/SET.png` and `speed.json`.
+
+    Returns:
+        The content of `metrics.json`.
+    """
+    torch.set_num_threads(params.compute.threads or os.cpu_count() or 1)
+    readers = available_readers(params.compute.threads)
+    trained = load_model(model)
+    base = pd.read_parquet(baselines)
+    validation = _choose_blend(params, trained, base, dataset, readers, progress)
+
+    spec = trained.spec.model_copy(update={"blend": validation["chosen"]["weight"]})
+    save_model(output / "model", spec, trained.network)
+    blended = BlendedModel(spec, trained.network).eval()
+
+    tables, metrics = [], {}
+    with replace_folder(output / "panels") as panels:
+        for name, lines in load_sets(params, dataset).items():
+            images = [network_upscale(blended)(line.lr) for line in lines]
+            tick = progress(f"reading {name}", len(lines) * len(readers))
+            table = score_set(spec.name, name, lines, images, readers, tick)
+            tables.append(table)
+            metrics[name] = _set_metrics(table, base, resampling_of(params))
+            if name == TEST:
+                metrics[name]["unblended_psnr_db"] = _unblended_psnr(trained, lines)
+            _draw_panel(params, spec.name, name, lines, images, table, base, panels)
+    write_samples(output / "samples.parquet", pd.concat(tables, ignore_index=True))
+    write_json(output / "speed.json", measure_speed(blended, params.synthesis.lr_height))
+    result = {"model": spec.name, "validation": validation, "sets": metrics}
+    write_json(output / "metrics.json", result)
+    return result
+
+
+def _choose_blend(
+    params: Params,
+    trained: BlendedModel,
+    base: pd.DataFrame,
+    dataset: Path,
+    readers: Sequence[Reader],
+    progress: Progress,
+) -> dict[str, Any]:
+    lines = load_split(dataset / "val")
+    bicubic = base[(base["method"] == "bicubic") & (base["set"] == "val")]
+    accuracy = {reader.name: float(bicubic[f"{reader.name}_exact"].mean()) for reader in readers}
+    weights = params.evaluation.blend_weights
+    tick = progress("choosing the blend", len(weights) * len(lines) * len(readers))
+    candidates = score_blends(
+        trained.network, trained.scale, lines, readers, accuracy, weights, tick
+    )
+    return {
+        "bicubic_accuracy": accuracy,
+        "candidates": candidates,
+        "chosen": max(candidates, key=preference),
+    }
+
+
+def _set_metrics(table: pd.DataFrame, base: pd.DataFrame, resampling: Resampling) -> dict[str, Any]:
+    name = table["set"].iloc[0]
+    bicubic, hr = (
+        base[(base["method"] == method) & (base["set"] == name)] for method in ("bicubic", "hr")
+    )
+    metrics = summarise(table, resampling)
+    for key, estimate in compare_methods(table, bicubic, resampling).items():
+        gain = {"gain": estimate.value, "gain_ci": estimate.interval}
+        if key in ("psnr_db", "ssim"):
+            metrics |= {f"{key}_{what}": value for what, value in gain.items()}
+        else:
+            metrics[key] |= gain
+    if len(hr) == len(table):
+        for reader, closed in gaps_closed(table, bicubic, hr, resampling).items():
+            metrics[reader]["gap_closed"] = closed and closed.value
+            metrics[reader]["gap_closed_ci"] = closed and closed.interval
+    return metrics
+
+
+def _unblended_psnr(trained: BlendedModel, lines: Sequence[EvaluationLine]) -> float:
+    upscale = network_upscale(trained.network)
+    table = score_set("network", TEST, lines, [upscale(line.lr) for line in lines], [])
+    return float(table["psnr_db"].mean())
+
+
+def _draw_panel(
+    params: Params,
+    method: str,
+    name: str,
+    lines: Sequence[EvaluationLine],
+    images: Sequence[Image],
+    table: pd.DataFrame,
+    base: pd.DataFrame,
+    folder: Path,
+) -> None:
+    reader = reader_names(table)[0]
+    readings = {
+        (row["method"], row["line_id"]): str(row[f"{reader}_text"])
+        for row in [*base[base["set"] == name].to_dict("records"), *table.to_dict("records")]
+    }
+    upscale = bicubic_upscale(params.synthesis.scale)
+    rows = []
+    for index in spread_evenly(len(lines), params.evaluation.panel_lines):
+        line = lines[index]
+        cells = [
+            Cell(upscale(line.lr), readings["bicubic", line.line_id]),
+            Cell(images[index], readings[method, line.line_id]),
+        ]
+        if line.hr is not None:
+            cells.append(Cell(line.hr, readings["hr", line.line_id]))
+        rows.append((line.text, cells))
+    headings = ["bicubic", method, "HR"][: len(rows[0][1])]
+    title = f"{name}: {len(rows)} of {len(lines)} lines at equal distances, read by {reader}"
+    save_panel(folder / f"{name}.png", headings, rows, title)
+
+
+def measure_speed(model: torch.nn.Module, lr_height: int) -> dict[str, float]:
+    """Time the model on one line at a time, `lr_height` x 4 `lr_height` pixels, after a warm-up.
+
+    Returns:
+        `ms_per_line` (median) and `lines_per_second`.
+    """
+    line = torch.rand(1, 1, lr_height, 4 * lr_height, generator=torch.Generator().manual_seed(0))
+    durations = []
+    with torch.inference_mode():
+        for _ in range(_SPEED_ROUNDS):
+            start = time.perf_counter()
+            model(line)
+            durations.append(time.perf_counter() - start)
+    median = statistics.median(durations[_SPEED_ROUNDS // 3 :])
+    return {"ms_per_line": 1000 * median, "lines_per_second": 1 / median}
+
+
+def write_samples(path: Path, samples: pd.DataFrame) -> None:
+    """Write a table of scores as Parquet, whole or not at all."""
+    with replace_file(path) as temporary:
+        samples.to_parquet(temporary, index=False)

@@ -1,0 +1,89 @@
+"""Scoring one method on one set, a row a line."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+import torch
+
+from textsr.datasets.pairs import to_tensor
+from textsr.datasets.shards import Image
+from textsr.evaluation.fidelity import psnr_db, ssim
+from textsr.evaluation.ocr import Reader, read_lines, score_readings
+from textsr.evaluation.sets import EvaluationLine
+
+Upscale = Callable[[Image], Image]
+"""Maps a grey LR image to its upscaled image."""
+
+
+def bicubic_upscale(scale: int) -> Upscale:
+    """Return `cv2.INTER_CUBIC` at `scale`."""
+
+    def upscale(image: Image) -> Image:
+        resized = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+        return np.asarray(resized, np.uint8)
+
+    return upscale
+
+
+def network_upscale(model: torch.nn.Module) -> Upscale:
+    """Return the upscaling of one line by a network, on the device where the network is."""
+    device = next(model.parameters()).device
+
+    @torch.inference_mode()
+    def upscale(image: Image) -> Image:
+        upscaled = model(to_tensor([image]).to(device))[0, 0]
+        return to_image(upscaled)
+
+    return upscale
+
+
+def to_image(plane: torch.Tensor) -> Image:
+    """Clip an (H, W) tensor nominally in [0, 1] and round it to 8 bits."""
+    return plane.clamp(0, 1).mul(255).round().byte().cpu().numpy()
+
+
+def score_set(
+    method: str,
+    set_name: str,
+    lines: Sequence[EvaluationLine],
+    images: Sequence[Image],
+    readers: Sequence[Reader],
+    tick: Callable[[], None] = lambda: None,
+) -> pd.DataFrame:
+    """Score the images that a method made of a set's lines.
+
+    Returns:
+        A row a line with `method`, `set`, `line_id`, `text`, `psnr_db` and `ssim` against HR (NaN
+        where it is not known or is the image itself), and for each reader `READER_text`,
+        `READER_exact`, `READER_edits`, `READER_length` (see `ocr.score_readings`).
+    """
+    rows: dict[str, Any] = {
+        "method": [method] * len(lines),
+        "set": [set_name] * len(lines),
+        "line_id": [line.line_id for line in lines],
+        "text": [line.text for line in lines],
+        "psnr_db": [_fidelity(psnr_db, i, x) for i, x in zip(images, lines, strict=True)],
+        "ssim": [_fidelity(ssim, i, x) for i, x in zip(images, lines, strict=True)],
+    }
+    for reader in readers:
+        readings = read_lines(reader, images, tick)
+        exact, edits, lengths = score_readings([line.text for line in lines], readings)
+        rows[f"{reader.name}_text"] = readings
+        rows[f"{reader.name}_exact"] = exact
+        rows[f"{reader.name}_edits"] = edits
+        rows[f"{reader.name}_length"] = lengths
+    return pd.DataFrame(rows)
+
+
+def _fidelity(metric: Callable[[Image, Image], float], image: Image, line: EvaluationLine) -> float:
+    if line.hr is None or image is line.hr:
+        return float("nan")
+    return metric(image, line.hr)
+
+
+def reader_names(samples: pd.DataFrame) -> list[str]:
+    """Return the readers that a table of scores has columns of."""
+    return [name.removesuffix("_exact") for name in samples.columns if name.endswith("_exact")]

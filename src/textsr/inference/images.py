@@ -1,0 +1,79 @@
+"""Images as the upscaler holds them."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+IntImage = npt.NDArray[np.unsignedinteger[Any]]
+"""Pixel values 0 to 255 (uint8) or 0 to 65535 (uint16)."""
+
+FloatImage = npt.NDArray[np.float32]
+"""Pixel values, nominally 0 to 1."""
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedImage:
+    """One picture, upright, at the bit depth of its file.
+
+    Attributes:
+        pixels: HxW if grey, HxWx3 in OpenCV's order blue, green, red if colour; uint8 or uint16.
+        alpha: HxW opacity of the same type as `pixels`, or None if there is none.
+        icc_profile: the ICC profile that says which colours the values mean, or None.
+    """
+
+    pixels: IntImage
+    alpha: IntImage | None = None
+    icc_profile: bytes | None = None
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return int(self.pixels.shape[0])
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        return int(self.pixels.shape[1])
+
+    @property
+    def is_colour(self) -> bool:
+        """Whether there are three channels rather than one."""
+        return self.pixels.ndim == 3
+
+    @property
+    def bit_depth(self) -> int:
+        """8 or 16 bits a channel."""
+        return self.pixels.dtype.itemsize * 8
+
+
+def to_float(values: IntImage) -> FloatImage:
+    """Integer values of either depth as float32 in [0, 1]."""
+    return values.astype(np.float32) / np.float32(np.iinfo(values.dtype).max)
+
+
+def to_integer(values: FloatImage, bit_depth: int) -> IntImage:
+    """Values clipped to [0, 1] and rounded to the nearest integer of 8 or 16 bits."""
+    kind = np.uint8 if bit_depth == 8 else np.uint16
+    rounded: IntImage = np.rint(np.clip(values, 0, 1) * np.iinfo(kind).max).astype(kind)
+    return rounded
+
+
+def to_8_bit(image: LoadedImage) -> LoadedImage:
+    """The image with 8 bits a channel, rounded."""
+    if image.bit_depth == 8:
+        return image
+    alpha = None if image.alpha is None else to_integer(to_float(image.alpha), 8)
+    return replace(image, pixels=to_integer(to_float(image.pixels), 8), alpha=alpha)
+
+
+def flatten(image: LoadedImage) -> LoadedImage:
+    """The image laid over white, without alpha."""
+    if image.alpha is None:
+        return image
+    opacity = to_float(image.alpha)
+    if image.is_colour:
+        opacity = opacity[..., np.newaxis]
+    over_white = to_float(image.pixels) * opacity + (1 - opacity)
+    return replace(image, pixels=to_integer(over_white, image.bit_depth), alpha=None)

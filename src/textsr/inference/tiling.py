@@ -1,0 +1,149 @@
+"""Running a network over an image of any size, tile by tile, without seams."""
+
+from collections.abc import Callable, Iterator
+from itertools import product
+from typing import NamedTuple, cast
+
+import numpy as np
+import torch
+from torch import nn
+
+from textsr.errors import TextsrError
+from textsr.inference.images import FloatImage
+
+ALIGNMENT = 4
+"""LR pixels. The networks compute at a quarter of the LR resolution, so a window gives what the
+whole image would only if it starts at a multiple of this."""
+
+TILE = 256
+"""Default side of a tile, LR pixels."""
+
+HALO = 64
+"""Default width of the surroundings that a tile is computed with, LR pixels."""
+
+Progress = Callable[[int, int], None]
+"""Called with the number of tiles done and the number of all tiles."""
+
+
+class Tile(NamedTuple):
+    """A part of the result: which LR rows and columns it covers, and its HR values."""
+
+    rows: slice
+    columns: slice
+    values: FloatImage
+
+
+def scale_of(model: nn.Module) -> int:
+    """HR pixels an LR pixel."""
+    return cast(int, model.scale)
+
+
+def upscale_grey(
+    model: nn.Module,
+    grey: FloatImage,
+    *,
+    device: torch.device,
+    tile: int = TILE,
+    halo: int = HALO,
+    progress: Progress | None = None,
+) -> FloatImage:
+    """Upscale an HxW image in [0, 1] to (H * scale)x(W * scale), not clipped.
+
+    Equal to `model` on the whole image, up to rounding, if `halo` covers the network's receptive
+    field.
+
+    Raises:
+        TextsrError: as `upscale_tiles` does.
+    """
+    scale = scale_of(model)
+    height, width = grey.shape
+    result = np.empty((height * scale, width * scale), np.float32)
+    for part in upscale_tiles(model, grey, device=device, tile=tile, halo=halo, progress=progress):
+        result[magnify(part.rows, scale), magnify(part.columns, scale)] = part.values
+    return result
+
+
+def upscale_tiles(
+    model: nn.Module,
+    grey: FloatImage,
+    *,
+    device: torch.device,
+    tile: int = TILE,
+    halo: int = HALO,
+    progress: Progress | None = None,
+) -> Iterator[Tile]:
+    """Upscale an HxW image in [0, 1] and yield the result in parts that do not overlap.
+
+    The network sees at most `(tile + 2 * halo) ** 2` LR pixels at a time, and the whole image at
+    once if it has no more than that. The model is moved to `device` and set to evaluation.
+
+    Args:
+        model: maps (B, 1, H, W) to (B, 1, H * scale, W * scale) and has a `scale`.
+        grey: float32 LR image.
+        device: where to compute.
+        tile: side of a part in LR pixels, a multiple of `ALIGNMENT`.
+        halo: LR pixels around each part that the network sees besides, a multiple of `ALIGNMENT`.
+        progress: told of each part done.
+
+    Raises:
+        TextsrError: if `tile` or `halo` is impossible or the device's memory does not suffice.
+    """
+    _check_multiple("tile", tile, minimum=ALIGNMENT)
+    _check_multiple("halo", halo, minimum=0)
+    model.to(device).eval()
+    scale = scale_of(model)
+    height, width = grey.shape
+    cores = _cores(height, width, tile, halo)
+    for done, (rows, columns) in enumerate(cores, start=1):
+        window_rows, window_columns = widen(rows, halo, height), widen(columns, halo, width)
+        values = _forward(model, grey[window_rows, window_columns], device)
+        inner = (
+            magnify(_relative(rows, window_rows), scale),
+            magnify(_relative(columns, window_columns), scale),
+        )
+        if progress is not None:
+            progress(done, len(cores))
+        yield Tile(rows, columns, values[inner])
+
+
+def magnify(part: slice, scale: int) -> slice:
+    """The HR pixels that the LR pixels of `part` become."""
+    return slice(part.start * scale, part.stop * scale)
+
+
+def widen(part: slice, margin: int, size: int) -> slice:
+    """`part` with `margin` more on either side, as far as the image of `size` goes."""
+    return slice(max(part.start - margin, 0), min(part.stop + margin, size))
+
+
+def _check_multiple(name: str, value: int, minimum: int) -> None:
+    if value < minimum or value % ALIGNMENT:
+        raise TextsrError(
+            f"{name} {value}: must be a multiple of {ALIGNMENT} and at least {minimum} pixels"
+        )
+
+
+def _cores(height: int, width: int, tile: int, halo: int) -> list[tuple[slice, slice]]:
+    if height * width <= (tile + 2 * halo) ** 2:
+        return [(slice(0, height), slice(0, width))]
+    return list(product(_steps(height, tile), _steps(width, tile)))
+
+
+def _steps(size: int, tile: int) -> list[slice]:
+    return [slice(start, min(start + tile, size)) for start in range(0, size, tile)]
+
+
+def _relative(part: slice, window: slice) -> slice:
+    return slice(part.start - window.start, part.stop - window.start)
+
+
+def _forward(model: nn.Module, window: FloatImage, device: torch.device) -> FloatImage:
+    try:
+        with torch.inference_mode():
+            output = model(torch.tensor(window, device=device)[None, None])
+            return cast(FloatImage, output[0, 0].float().cpu().numpy())
+    except torch.OutOfMemoryError as error:
+        height, width = window.shape
+        raise TextsrError(
+            f"{device}: out of memory on {width}x{height} pixels at once; use a smaller tile"
+        ) from error

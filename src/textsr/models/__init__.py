@@ -1,0 +1,1 @@
+"""Encoders, super-resolution networks and baselines; one architecture a file."""

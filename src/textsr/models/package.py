@@ -1,0 +1,107 @@
+"""A model as a folder: `model.json` (what to build) and `weights.safetensors` (its numbers).
+
+Loading one runs no code from the folder.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from textsr.errors import TextsrError
+from textsr.files import replace_folder
+from textsr.models.bicubic import bicubic
+from textsr.models.seed import SeedNet
+from textsr.models.upsampler import UpsamplerNet
+
+_SPEC = "model.json"
+_WEIGHTS = "weights.safetensors"
+
+
+class ModelSpec(BaseModel):
+    """What to build: the content of `model.json`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    """How the leaderboard calls it."""
+    architecture: Literal["upsampler", "seed"]
+    scale: Literal[2, 4]
+    encoder: Literal["text", "resnet18"] | None = None
+    width: int | None = None
+    blend: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """Weight of the network's output; the rest is bicubic's."""
+
+
+class BlendedModel(nn.Module):
+    """A network's output averaged with bicubic's.
+
+    Bicubic keeps what the network smooths over; by how much, the validation split decides.
+    """
+
+    def __init__(self, spec: ModelSpec, network: nn.Module) -> None:
+        super().__init__()
+        self.spec = spec
+        self.scale = spec.scale
+        self.halo = int(network.halo)  # type: ignore[arg-type]
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map (B, 1, H, W) in [0, 1], any H and W, to (B, 1, H * scale, W * scale), not clipped."""
+        upscaled: Tensor = self.network(images)
+        if self.spec.blend == 1:
+            return upscaled
+        return torch.lerp(bicubic(images, self.scale), upscaled, self.spec.blend)
+
+
+def build_network(spec: ModelSpec) -> nn.Module:
+    """Build the network of a specification with fresh weights."""
+    if spec.architecture == "seed":
+        return SeedNet(spec.scale)
+    if spec.encoder is None or spec.width is None:
+        raise TextsrError(f"{_SPEC}: architecture upsampler needs encoder and width")
+    return UpsamplerNet(spec.encoder, spec.width, spec.scale)
+
+
+def save_model(folder: Path, spec: ModelSpec, network: nn.Module) -> None:
+    """Write a model's folder, whole or not at all."""
+    with replace_folder(folder) as temporary:
+        state = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
+        save_file(state, temporary / _WEIGHTS)
+        (temporary / _SPEC).write_text(spec.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def read_spec(folder: Path) -> ModelSpec:
+    """Read a model folder's `model.json`.
+
+    Raises:
+        TextsrError: if the file is missing or not a specification.
+    """
+    path = folder / _SPEC
+    try:
+        return ModelSpec.model_validate_json(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise TextsrError(
+            f"{path}: no such file; name a model folder, as `textsr train` writes it"
+        ) from error
+    except ValidationError as error:
+        raise TextsrError(f"{path}: not a model specification: {error}") from error
+
+
+def load_model(folder: Path) -> BlendedModel:
+    """Load a model folder, in evaluation mode, on the CPU.
+
+    Raises:
+        TextsrError: if a file is missing or damaged, or the weights are of another architecture.
+    """
+    spec = read_spec(folder)
+    network = build_network(spec)
+    path = folder / _WEIGHTS
+    try:
+        network.load_state_dict(load_file(path))
+    except Exception as error:  # safetensors raises its own type, torch RuntimeError
+        raise TextsrError(f"{path}: not the weights of {spec.architecture}: {error}") from error
+    return BlendedModel(spec, network).eval()

@@ -1,0 +1,33 @@
+"""The article's encoder: torchvision's ResNet-18, its first convolution for one channel."""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+from torchvision.models import resnet18
+
+
+class ResNetEncoder(nn.Module):
+    """ResNet-18 (He et al. 2016) without its classifier, from random weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.channels: Sequence[int] = (64, 128, 256, 512)
+        self.strides: Sequence[int] = (4, 8, 16, 32)
+        self.instance_dim = 512
+        self.body = resnet18(weights=None)
+        self.body.conv1 = nn.Conv2d(1, 64, 7, stride=2, padding=3, bias=False)
+        self.body.fc = nn.Identity()
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Map (B, 1, H, W) to the four stages' features; sides are rounded up."""
+        body = self.body
+        features = body.maxpool(body.relu(body.bn1(body.conv1(images))))
+        levels = []
+        for stage in (body.layer1, body.layer2, body.layer3, body.layer4):
+            features = stage(features)
+            levels.append(features)
+        return levels
+
+    def instances(self, levels: Sequence[Tensor]) -> Tensor:
+        """Average the last stage over the image: one instance of 512, as in the article."""
+        return levels[-1].mean((2, 3)).unsqueeze(1)

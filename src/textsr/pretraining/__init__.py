@@ -1,0 +1,1 @@
+"""Self-supervised pretraining of encoders on LR lines: SimCLR and BYOL."""

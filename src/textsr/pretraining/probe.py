@@ -1,0 +1,47 @@
+"""What an encoder knows, without training it further: a linear probe from features to strokes."""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from sklearn.linear_model import Ridge
+from sklearn.metrics import r2_score
+from torch import Tensor, nn
+
+from textsr.datasets.pairs import Batch
+
+_PROBE_STRIDE = 4  # both encoders have a level at a quarter of the LR resolution
+
+
+@torch.inference_mode()
+def probe_reconstruction(encoder: nn.Module, fit_on: list[Batch], score_on: list[Batch]) -> float:
+    """Fit ridge regression from frozen features to HR patches; return R2 on other lines.
+
+    Each feature vector at a quarter of the LR resolution predicts the HR patch that it covers,
+    reduced to LR resolution and with each line's own mean and contrast taken away: what is left
+    is where the strokes are.
+
+    Args:
+        encoder: the encoder, in evaluation mode.
+        fit_on: batches to fit on.
+        score_on: batches of other fonts and texts.
+    """
+    ridge = Ridge(alpha=1.0).fit(*_features_and_patches(encoder, fit_on))
+    features, patches = _features_and_patches(encoder, score_on)
+    return float(r2_score(patches, ridge.predict(features), multioutput="variance_weighted"))
+
+
+def _features_and_patches(encoder: nn.Module, batches: list[Batch]) -> tuple[np.ndarray, ...]:
+    level = list(encoder.strides).index(_PROBE_STRIDE)  # type: ignore[arg-type]
+    features, patches = [], []
+    for batch in batches:
+        features.append(_vectors(encoder(batch.lr)[level]))
+        target = F.interpolate(batch.hr, batch.lr.shape[2:], mode="area")
+        deviation, mean = torch.std_mean(target, (2, 3), keepdim=True)
+        target = (target - mean) / deviation.clamp_min(1e-3)
+        patches.append(_vectors(F.pixel_unshuffle(target, _PROBE_STRIDE)))
+    return np.concatenate(features), np.concatenate(patches)
+
+
+def _vectors(planes: Tensor) -> np.ndarray:
+    """Turn (B, C, H, W) into (B * H * W, C)."""
+    return planes.permute(0, 2, 3, 1).flatten(0, 2).numpy()

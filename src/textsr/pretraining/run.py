@@ -1,0 +1,139 @@
+"""The `pretrain` stage."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+import textsr
+from textsr.datasets.pairs import (
+    Batch,
+    EncodedLines,
+    PairBatches,
+    centre_batches,
+    crop,
+    epoch_order,
+    read_unlabelled,
+    to_tensor,
+)
+from textsr.datasets.shards import Image
+from textsr.errors import TextsrError
+from textsr.files import replace_folder, write_json
+from textsr.models.encoder import build_encoder
+from textsr.params import SSL_METHODS, Params
+from textsr.pretraining.objective import METHODS
+from textsr.pretraining.probe import probe_reconstruction
+from textsr.pretraining.views import make_view
+from textsr.training.fitting import (
+    checkpoint_folder,
+    fingerprint,
+    fit,
+    forget_checkpoints,
+    write_curves,
+)
+from textsr.training.run import ENCODER_WEIGHTS
+
+_PROBE_BATCHES = 8
+_PROBE_BATCH_SIZE = 64
+
+
+class ViewBatches:
+    """Two views of random crops of LR lines, synthetic and the user's own alike."""
+
+    def __init__(self, lines: EncodedLines, own: list[Image], params: Params) -> None:
+        self._lines = lines
+        self._own = own
+        self._params = params
+
+    def __call__(self, step: int) -> tuple[Tensor, Tensor]:
+        """Return the views of a step, each (B, 1, H, crop_width) in [0, 1]."""
+        params, seed = self._params.pretraining, self._params.seed
+        rng = np.random.default_rng([seed, 3, step])
+        total = len(self._lines) + len(self._own)
+        first = step * params.batch_size
+        crops = []
+        for position in range(first, first + params.batch_size):
+            index = epoch_order(seed, total, position)
+            known = index < len(self._lines)
+            line = self._lines.decode("lr", index) if known else self._own[index - len(self._lines)]
+            start = int(rng.integers(0, max(line.shape[1] - params.crop_width, 0) + 1))
+            crops.append(crop(line, start, params.crop_width))
+        batch = to_tensor(crops)
+        generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
+        return make_view(batch, generator), make_view(batch, generator)
+
+
+def run_pretraining(
+    method: str, params: Params, dataset: Path, unlabelled: Path, output: Path
+) -> None:
+    """Pretrain an encoder; write `encoder/`, `curves.csv` and `probe.json` under `output`.
+
+    Args:
+        method: `simclr` or `byol`.
+        params: the whole of params.yaml.
+        dataset: folder of the splits.
+        unlabelled: folder of the user's LR images, used beside the synthetic ones.
+        output: folder to write to.
+
+    Raises:
+        TextsrError: if there is no such method, or an image cannot be read.
+    """
+    if method not in METHODS:
+        raise TextsrError(f"{method}: no such method; choose one of {', '.join(SSL_METHODS)}")
+    own = read_unlabelled(unlabelled, params.synthesis.lr_height)
+    described = f"{method} {params.seed} {params.pretraining.model_dump_json()}"
+    run = fingerprint(described, [dataset / "train", unlabelled, Path(textsr.__file__).parent])
+    torch.manual_seed(params.seed)
+    encoder = build_encoder(params.pretraining.encoder, params.training.width)
+    untrained = {name: value.clone() for name, value in encoder.state_dict().items()}
+    module = METHODS[method](encoder, params.pretraining)
+    module.to(memory_format=torch.channels_last)
+    state, curves = fit(
+        module,
+        ViewBatches(EncodedLines(dataset / "train", ("lr",)), own, params),
+        steps=params.pretraining.steps,
+        checkpoint_every=params.pretraining.checkpoint_every_steps,
+        checkpoints=checkpoint_folder(f"pretrain-{method}", run),
+        seed=params.seed,
+    )
+    module.load_state_dict(state)
+    with replace_folder(output / "encoder") as folder:
+        weights = {name: value.contiguous() for name, value in encoder.state_dict().items()}
+        save_file(weights, folder / ENCODER_WEIGHTS)
+    write_curves(output / "curves.csv", curves)
+
+    fit_on, score_on = _probe_batches(params, dataset)
+    encoder.eval()
+    trained_r2 = probe_reconstruction(encoder, fit_on, score_on)
+    encoder.load_state_dict(untrained)
+    untrained_r2 = probe_reconstruction(encoder, fit_on, score_on)
+    write_json(
+        output / "probe.json",
+        {
+            "probe_r2": round(trained_r2, 4),
+            "probe_r2_untrained": round(untrained_r2, 4),
+            "own_images": len(own),
+            **{name: round(value, 5) for name, value in curves[-1].items()},
+        },
+    )
+    forget_checkpoints(f"pretrain-{method}")
+
+
+def _probe_batches(params: Params, dataset: Path) -> tuple[list[Batch], list[Batch]]:
+    crop_width, scale = params.pretraining.crop_width, params.synthesis.scale
+    train = PairBatches(
+        EncodedLines(dataset / "train"),
+        batch_size=_PROBE_BATCH_SIZE,
+        crop_width=crop_width,
+        scale=scale,
+        seed=params.seed,
+    )
+    val = centre_batches(
+        EncodedLines(dataset / "val"),
+        batch_size=_PROBE_BATCH_SIZE,
+        crop_width=crop_width,
+        scale=scale,
+    )
+    return [train(step) for step in range(_PROBE_BATCHES)], val

@@ -1,0 +1,29 @@
+"""Pretraining with its MLflow run."""
+
+from pathlib import Path
+
+from textsr import project
+from textsr.files import read_json
+from textsr.params import Params
+from textsr.pretraining.run import run_pretraining
+from textsr.tracking import PRETRAINING_SUFFIX, Tracker, flatten, lineage_tags
+from textsr.training.fitting import read_curves
+
+
+def pretrain_tracked(method: str, params: Params, root: Path) -> None:
+    """Pretrain, then log the run: its tag is the hash by which trainings find their encoder."""
+    output = project.ENCODERS / method
+    run_pretraining(method, params, project.DATASET, project.DATA / "unlabelled", output)
+    tracker = Tracker(root)
+    record = tracker.start(
+        method,
+        params.tracking.experiment + PRETRAINING_SUFFIX,
+        flatten(params.pretraining.model_dump(mode="json")),
+        lineage_tags(root, params.seed),
+    )
+    for row in read_curves(output / "curves.csv"):
+        tracker.log(record.run_id, {k: v for k, v in row.items() if k != "step"}, int(row["step"]))
+    probe = read_json(output / "probe.json")
+    tracker.log(record.run_id, {k: v for k, v in probe.items() if k.startswith("probe_")})
+    tracker.tag_encoder(record.run_id, output / "encoder")
+    tracker.finish(record.run_id)

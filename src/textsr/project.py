@@ -1,0 +1,29 @@
+"""Where things lie in a project: one place for the paths that stages share."""
+
+from pathlib import Path
+
+from textsr.errors import TextsrError
+
+PARAMS = Path("params.yaml")
+DATA = Path("data")
+DATASET = Path("artifacts/dataset")
+VALIDATION = Path("artifacts/validation")
+ENCODERS = Path("artifacts/encoders")
+MODELS = Path("artifacts/models")
+EVALUATION = Path("artifacts/evaluation")
+REPORTS = Path("reports")
+
+
+def find_root(start: Path) -> Path:
+    """Return the project's root: the nearest folder at or above `start` with a dvc.yaml.
+
+    Raises:
+        TextsrError: if there is none.
+    """
+    for folder in (start, *start.parents):
+        if (folder / "dvc.yaml").is_file() and (folder / PARAMS).is_file():
+            return folder
+    raise TextsrError(
+        f"{start}: not inside a textsr project (no folder above it holds dvc.yaml and "
+        "params.yaml); change to a clone of it, or set MLFLOW_TRACKING_URI"
+    )

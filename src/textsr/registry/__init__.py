@@ -1,0 +1,1 @@
+"""Packaging models for MLflow, the promotion gate, and the aliases."""

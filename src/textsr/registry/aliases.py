@@ -1,0 +1,84 @@
+"""Versions and aliases of the registered model: `champion`, `challenger`, `previous`."""
+
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+
+from textsr.errors import TextsrError
+from textsr.tracking import Tracker
+
+CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
+
+
+def version_of(tracker: Tracker, name: str, alias: str) -> ModelVersion | None:
+    """Return the version that an alias names, or None."""
+    try:
+        return tracker.client.get_model_version_by_alias(name, alias)
+    except MlflowException:
+        return None
+
+
+def register_challenger(
+    tracker: Tracker, name: str, model_uri: str, run_id: str, description: str
+) -> ModelVersion:
+    """Register a model as a version with the alias `challenger`.
+
+    A model that is a version already is not registered twice.
+    """
+    if not tracker.client.search_registered_models(f"name = '{name}'"):
+        tracker.client.create_registered_model(name)
+    known = [
+        version
+        for version in tracker.client.search_model_versions(f"name = '{name}'")
+        if version.run_id == run_id and version.tags.get("model_uri") == model_uri
+    ]
+    version = (
+        known[0]
+        if known
+        else tracker.client.create_model_version(
+            name, model_uri, run_id, tags={"model_uri": model_uri}, description=description
+        )
+    )
+    tracker.client.set_registered_model_alias(name, CHALLENGER, version.version)
+    return version
+
+
+def promote(tracker: Tracker, name: str, version: ModelVersion) -> None:
+    """Make a version champion; the champion until now becomes `previous`."""
+    champion = version_of(tracker, name, CHAMPION)
+    if champion is not None and champion.version != version.version:
+        tracker.client.set_registered_model_alias(name, PREVIOUS, champion.version)
+    tracker.client.set_registered_model_alias(name, CHAMPION, version.version)
+
+
+def roll_back(tracker: Tracker, name: str) -> tuple[str, str]:
+    """Exchange `champion` and `previous`; return the old and the new champion's version.
+
+    Raises:
+        TextsrError: if either alias is missing.
+    """
+    champion, previous = (version_of(tracker, name, alias) for alias in (CHAMPION, PREVIOUS))
+    if champion is None or previous is None:
+        missing = CHAMPION if champion is None else PREVIOUS
+        raise TextsrError(
+            f"{name}: nothing to roll back to, no version is {missing}; "
+            "a second promotion makes the first champion `previous`"
+        )
+    tracker.client.set_registered_model_alias(name, PREVIOUS, champion.version)
+    tracker.client.set_registered_model_alias(name, CHAMPION, previous.version)
+    return str(champion.version), str(previous.version)
+
+
+def preferred(tracker: Tracker, name: str) -> tuple[str, ModelVersion]:
+    """Return the champion, or else the challenger, with the alias that found it.
+
+    Raises:
+        TextsrError: if neither exists.
+    """
+    for alias in (CHAMPION, CHALLENGER):
+        version = version_of(tracker, name, alias)
+        if version is not None:
+            return alias, version
+    raise TextsrError(
+        f"{name}: no champion and no challenger at {tracker.uri}; train and register one with "
+        "`dvc repro` (`dvc repro -f register` if training is done), or name a model with --model"
+    )

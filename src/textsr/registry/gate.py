@@ -1,0 +1,105 @@
+"""The gate: what a challenger must show to become champion. Pure functions of the evidence."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from textsr.evaluation.statistics import Estimate
+from textsr.params import Gate
+
+
+class Check(BaseModel):
+    """One condition, whether it held, and the numbers."""
+
+    name: str
+    passed: bool
+    evidence: str
+
+
+class Decision(BaseModel):
+    """The gate's decision."""
+
+    promoted: bool
+    checks: list[Check]
+
+
+def decide(
+    gate: Gate,
+    over_bicubic: Mapping[str, Estimate],
+    over_champion: Mapping[str, Estimate] | None,
+    ms_per_line: float,
+) -> Decision:
+    """Decide whether a challenger becomes champion.
+
+    Args:
+        gate: thresholds of params.yaml.
+        over_bicubic: challenger - bicubic on the test split: `psnr_db`, `ssim`, and a paired
+            difference of accuracy for each reader.
+        over_champion: the same against the present champion; None if there is none.
+        ms_per_line: latency of the challenger, milliseconds.
+    """
+    readers = [key for key in over_bicubic if key not in ("psnr_db", "ssim")]
+    checks = [_not_worse(reader, "bicubic", over_bicubic[reader]) for reader in readers]
+    better = [reader for reader in readers if over_bicubic[reader].low > 0]
+    wanted = gate.min_readers_better
+    checks.append(
+        Check(
+            name=f"better than bicubic on at least {wanted} reader{'s' if wanted > 1 else ''}",
+            passed=len(better) >= wanted,
+            evidence=", ".join(better) or "on none does the interval exclude zero",
+        )
+    )
+    if over_champion is not None:
+        checks += [
+            _not_worse(reader, "the champion", over_champion[reader])
+            for reader in readers
+            if reader in over_champion
+        ]
+    for metric, floor, unit in (
+        ("psnr_db", gate.min_psnr_gain_db, " dB"),
+        ("ssim", gate.min_ssim_gain, ""),
+    ):
+        checks.append(_floor(metric, over_bicubic[metric], floor, unit))
+    checks.append(
+        Check(
+            name=f"at most {gate.max_ms_per_line:g} ms a line",
+            passed=ms_per_line <= gate.max_ms_per_line,
+            evidence=f"{ms_per_line:.1f} ms",
+        )
+    )
+    return Decision(promoted=all(check.passed for check in checks), checks=checks)
+
+
+def _not_worse(reader: str, other: str, difference: Estimate) -> Check:
+    return Check(
+        name=f"{reader}: accuracy not worse than {other}",
+        passed=difference.high >= 0,
+        evidence=_points(difference),
+    )
+
+
+def _floor(metric: str, gain: Estimate, floor: float, unit: str) -> Check:
+    return Check(
+        name=f"{metric} at least {floor:g}{unit} over bicubic",
+        passed=gain.value >= floor,
+        evidence=f"{gain.value:+.3f}{unit} [{gain.low:+.3f}, {gain.high:+.3f}]",
+    )
+
+
+def _points(difference: Estimate) -> str:
+    value, low, high = (100 * x for x in (difference.value, difference.low, difference.high))
+    return f"{value:+.1f} points [{low:+.1f}, {high:+.1f}]"
+
+
+def render_decision(record: Mapping[str, Any]) -> str:
+    """Render a registration record as Markdown."""
+    rows = "\n".join(
+        f"| {'pass' if check['passed'] else '**fail**'} | {check['name']} | {check['evidence']} |"
+        for check in record["checks"]
+    )
+    verdict = "promoted to champion" if record["promoted"] else "refused: it stays challenger"
+    return (
+        f"`{record['model_name']}` version {record['version']} ({record['method']}): {verdict}.\n\n"
+        f"| | condition | evidence |\n| --- | --- | --- |\n{rows}\n"
+    )

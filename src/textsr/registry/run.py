@@ -1,0 +1,114 @@
+"""The `register` stage, and what `evaluate` publishes."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from textsr.evaluation.ocr import available_readers
+from textsr.evaluation.run import TEST, resampling_of
+from textsr.evaluation.score import network_upscale, score_set
+from textsr.evaluation.sets import load_split
+from textsr.evaluation.statistics import Estimate
+from textsr.evaluation.summary import compare_methods
+from textsr.files import read_json, write_json
+from textsr.models.package import load_model
+from textsr.params import MODELS, Params
+from textsr.registry.aliases import CHAMPION, promote, register_challenger, version_of
+from textsr.registry.gate import decide, render_decision
+from textsr.registry.packaging import fetch_model, log_model, logged_model
+from textsr.tracking import RunRecord, Tracker, evaluation_metrics
+from textsr.training.fitting import fingerprint, read_curves
+
+Progress = Callable[[str, int], Callable[[], None]]
+
+
+def publish_evaluation(tracker: Tracker, trained: Path, evaluation: Path) -> str:
+    """Bring an evaluation and its model onto the training's MLflow run; return the run's id.
+
+    Does nothing where the run carries them already, and makes the run again where the tracking
+    server has lost it.
+
+    Args:
+        tracker: the tracking server.
+        trained: the training's folder, with `run.json` and `curves.csv`.
+        evaluation: the evaluation's folder.
+    """
+    record = RunRecord.model_validate_json((trained / "run.json").read_text(encoding="utf-8"))
+    run_id = tracker.locate(record, read_curves(trained / "curves.csv"))
+    key = fingerprint("", [evaluation])
+    if tracker.evaluation_key(run_id) != key:
+        log_model(tracker, run_id, evaluation / "model")
+        result, speed = (read_json(evaluation / f"{name}.json") for name in ("metrics", "speed"))
+        tracker.log_evaluation(run_id, evaluation_metrics(result, speed), evaluation, key)
+    return run_id
+
+
+def run_registration(
+    params: Params,
+    tracker: Tracker,
+    dataset: Path,
+    trained: Path,
+    evaluation: Path,
+    reports: Path,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Register the winner of the leaderboard and let the gate decide.
+
+    Writes `registration.json` under `reports` and returns its content.
+    """
+    run_ids = {
+        model: publish_evaluation(tracker, trained / model, evaluation / model) for model in MODELS
+    }
+    name = params.registration.model_name
+    winner = read_json(reports / "leaderboard.json")["winner"]
+    model_uri = logged_model(tracker, run_ids[winner])
+    assert model_uri is not None  # publish_evaluation has logged it
+    samples = _on_test(pd.read_parquet(evaluation / winner / "samples.parquet"))
+    base = pd.read_parquet(evaluation / "baselines" / "samples.parquet")
+    resampling = resampling_of(params)
+    over_bicubic = compare_methods(samples, _on_test(base[base["method"] == "bicubic"]), resampling)
+    champion = version_of(tracker, name, CHAMPION)
+    over_champion: dict[str, Estimate] | None = None
+    if champion is not None and champion.tags.get("model_uri") != model_uri:
+        folder = fetch_model(tracker, f"models:/{name}@{CHAMPION}")
+        theirs = _score(params, folder, dataset, progress)
+        over_champion = compare_methods(samples, theirs, resampling)
+    speed = read_json(evaluation / winner / "speed.json")
+    decision = decide(params.registration.gate, over_bicubic, over_champion, speed["ms_per_line"])
+
+    version = register_challenger(tracker, name, model_uri, run_ids[winner], "")
+    record: dict[str, Any] = {
+        "model_name": name,
+        "version": str(version.version),
+        "method": winner,
+        "run_id": run_ids[winner],
+        "champion_before": champion and str(champion.version),
+        **decision.model_dump(),
+    }
+    client = tracker.client
+    client.update_model_version(name, version.version, render_decision(record))
+    client.set_model_version_tag(name, version.version, "gate", _verdict(decision.promoted))
+    client.log_dict(run_ids[winner], record, "registration.json")
+    if decision.promoted:
+        promote(tracker, name, version)
+    write_json(reports / "registration.json", record)
+    return record
+
+
+def _verdict(promoted: bool) -> str:
+    return "promoted" if promoted else "refused"
+
+
+def _on_test(samples: pd.DataFrame) -> pd.DataFrame:
+    return samples[samples["set"] == TEST]
+
+
+def _score(params: Params, folder: Path, dataset: Path, progress: Progress) -> pd.DataFrame:
+    """Score the champion anew: it may have been judged on other lines, or by other readers."""
+    lines = load_split(dataset / TEST)
+    readers = available_readers(params.compute.threads)
+    upscale = network_upscale(load_model(folder))
+    tick = progress("reading the champion's output", len(lines) * len(readers))
+    return score_set(CHAMPION, TEST, lines, [upscale(line.lr) for line in lines], readers, tick)

@@ -1,0 +1,1 @@
+"""Rendering lines of text and degrading them into LR-HR pairs."""

@@ -1,0 +1,96 @@
+"""Font files by family, and which characters each can draw."""
+
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from pathlib import Path
+
+import numpy as np
+from fontTools.ttLib import TTFont, TTLibError
+from PIL import ImageFont
+
+from textsr.errors import TextsrError
+from textsr.params import FontSplits, Split
+
+_SUFFIXES = {".ttf", ".otf"}
+
+
+@dataclass(frozen=True)
+class FontFile:
+    """A font file; `family` is the folder it lies in."""
+
+    path: Path
+    family: str
+
+
+@dataclass(frozen=True)
+class FontSet:
+    """The fonts of one split, by family."""
+
+    families: dict[str, tuple[FontFile, ...]]
+
+    def draw(self, rng: np.random.Generator) -> FontFile:
+        """Draw a file: a family by the square root of its number of files, then a file of it.
+
+        The root keeps families of one weight visible beside families of twenty-four.
+        """
+        names = list(self.families)
+        weights = np.sqrt([len(self.families[name]) for name in names])
+        family = names[int(rng.choice(len(names), p=weights / weights.sum()))]
+        return self.families[family][int(rng.integers(len(self.families[family])))]
+
+
+def load_fonts(folder: Path, splits: FontSplits, split: Split) -> FontSet:
+    """Find the font files of one split under `folder/FAMILY/`.
+
+    Raises:
+        TextsrError: if the folder is missing, holds a font outside a family folder, lacks a family
+            named in `splits`, or leaves no family for the split.
+    """
+    if not folder.is_dir():
+        raise TextsrError(f"{folder}: no such folder; get the fonts with `textsr fetch-data`")
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() in _SUFFIXES:
+            raise TextsrError(
+                f"{path}: a font outside a family folder; move it to {folder}/FAMILY/{path.name}"
+            )
+    found = {path.name for path in folder.iterdir() if path.is_dir() and _files(path)}
+    held_out = {"val": splits.val_families, "test": splits.test_families}
+    for name, families in held_out.items():
+        missing = sorted(set(families) - found)
+        if missing:
+            raise TextsrError(
+                f"params.yaml: synthesis.fonts.{name}_families: no fonts of {', '.join(missing)} "
+                f"in {folder}; name families that are there ({', '.join(sorted(found))})"
+            )
+    names = held_out.get(split, sorted(found - {*splits.val_families, *splits.test_families}))
+    if not names:
+        raise TextsrError(f"{folder}: no family left for {split}; add fonts or hold out fewer")
+    return FontSet({name: _files(folder / name) for name in sorted(names)})
+
+
+def _files(folder: Path) -> tuple[FontFile, ...]:
+    return tuple(
+        FontFile(path, folder.name)
+        for path in sorted(folder.rglob("*"))
+        if path.suffix.lower() in _SUFFIXES
+    )
+
+
+@cache
+def characters(path: Path) -> frozenset[str]:
+    """Return the characters that a font file can draw.
+
+    Raises:
+        TextsrError: if the file is not a font.
+    """
+    try:
+        with TTFont(path, lazy=True, fontNumber=0) as font:
+            return frozenset(map(chr, font.getBestCmap() or {}))
+    except (TTLibError, OSError) as error:
+        raise TextsrError(f"{path}: not a readable font ({error}); remove it") from error
+
+
+@lru_cache(maxsize=4096)
+def load_face(path: Path, size_px: int) -> ImageFont.FreeTypeFont:
+    """Return the font at `size_px` pixels an em."""
+    return ImageFont.truetype(str(path), size_px, layout_engine=ImageFont.Layout.BASIC)

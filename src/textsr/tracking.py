@@ -1,0 +1,219 @@
+"""MLflow runs: one a trained model, with the lineage that makes it traceable."""
+
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
+from pydantic import BaseModel
+
+from textsr.training.fitting import fingerprint
+
+PRETRAINING_SUFFIX = "-pretraining"
+_RESTORED_FROM = "textsr.restored_from"
+_EVALUATED = "textsr.evaluated"
+_ENCODER = "textsr.encoder"
+
+
+class RunRecord(BaseModel):
+    """`run.json`: a training's MLflow run, and what it takes to make it again."""
+
+    run_id: str
+    name: str
+    experiment: str
+    params: dict[str, str]
+    tags: dict[str, str]
+
+
+def tracking_uri(root: Path) -> str:
+    """Return MLFLOW_TRACKING_URI, or the SQLite file under the project's root.
+
+    The path is absolute: the same database from every working directory.
+    """
+    default = root.resolve() / "mlruns" / "mlflow.db"
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{default}"
+
+
+class Tracker:
+    """The tracking server, seen from one project."""
+
+    def __init__(self, root: Path) -> None:
+        self.uri = tracking_uri(root)
+        self._artifacts = (root.resolve() / "mlruns" / "artifacts").as_uri()
+        (root / "mlruns").mkdir(exist_ok=True)
+        self.client = MlflowClient(self.uri)
+
+    def experiment_id(self, name: str) -> str:
+        """Return the id of an experiment, made if it is missing."""
+        found = self.client.get_experiment_by_name(name)
+        if found is not None:
+            return str(found.experiment_id)
+        local = self.uri.startswith("sqlite:")
+        return str(self.client.create_experiment(name, self._artifacts if local else None))
+
+    def start(
+        self, name: str, experiment: str, params: Mapping[str, str], tags: Mapping[str, str]
+    ) -> RunRecord:
+        """Start a run."""
+        run = self.client.create_run(self.experiment_id(experiment), run_name=name, tags=dict(tags))
+        self.client.log_batch(
+            run.info.run_id, params=[Param(key, value) for key, value in params.items()]
+        )
+        return RunRecord(
+            run_id=run.info.run_id,
+            name=name,
+            experiment=experiment,
+            params=dict(params),
+            tags=dict(tags),
+        )
+
+    def exists(self, run_id: str) -> bool:
+        """Tell whether the server knows a run and has not deleted it."""
+        try:
+            return bool(self.client.get_run(run_id).info.lifecycle_stage == "active")
+        except MlflowException:
+            return False
+
+    def resume(self, record: RunRecord) -> None:
+        """Mark a run that was cut off as running again."""
+        self.client.update_run(record.run_id, status="RUNNING")
+
+    def finish(self, run_id: str, status: str = "FINISHED") -> None:
+        """End a run: FINISHED or FAILED."""
+        self.client.set_terminated(run_id, status)
+
+    def log(self, run_id: str, metrics: Mapping[str, float], step: int = 0) -> None:
+        """Log metrics of one step."""
+        now = time.time_ns() // 1_000_000
+        batch = [Metric(key, float(value), now, step) for key, value in metrics.items()]
+        self.client.log_batch(run_id, metrics=batch)
+
+    def locate(self, record: RunRecord, curves: Sequence[Mapping[str, float]]) -> str:
+        """Return the id of a recorded run; make the run again if the server lost it.
+
+        A stage that DVC restored from its cache made no run here, and a tracking server can be
+        new. The new run carries the recorded params, tags and curves.
+        """
+        if self.exists(record.run_id):
+            return record.run_id
+        experiment = self.experiment_id(record.experiment)
+        restored = self.client.search_runs(
+            [experiment], f"tags.`{_RESTORED_FROM}` = '{record.run_id}'", max_results=1
+        )
+        if restored:
+            return str(restored[0].info.run_id)
+        tags = {**record.tags, _RESTORED_FROM: record.run_id}
+        run_id = self.start(record.name, record.experiment, record.params, tags).run_id
+        for row in curves:
+            self.log(run_id, {k: v for k, v in row.items() if k != "step"}, int(row["step"]))
+        self.finish(run_id)
+        print(  # noqa: T201
+            f"MLflow at {self.uri} has no run {record.run_id} ({record.name}); "
+            f"made it again as {run_id}"
+        )
+        return run_id
+
+    def log_evaluation(
+        self, run_id: str, metrics: Mapping[str, float], folder: Path, evaluation_key: str
+    ) -> None:
+        """Log an evaluation's metrics and files onto its training's run."""
+        self.log(run_id, metrics)
+        for path in sorted(folder.iterdir()):
+            if path.name != "model":  # logged as a model, with its signature
+                log = self.client.log_artifacts if path.is_dir() else self.client.log_artifact
+                log(run_id, str(path), f"evaluation/{path.name}" if path.is_dir() else "evaluation")
+        self.client.set_tag(run_id, _EVALUATED, evaluation_key)
+
+    def evaluation_key(self, run_id: str) -> str | None:
+        """Return the key of the evaluation that a run carries, if any."""
+        return self.client.get_run(run_id).data.tags.get(_EVALUATED)
+
+    def encoder_run(self, experiment: str, encoder: Path) -> str | None:
+        """Return the run that pretrained an encoder, found by the hash of its weights."""
+        found = self.client.search_runs(
+            [self.experiment_id(experiment + PRETRAINING_SUFFIX)],
+            f"tags.`{_ENCODER}` = '{fingerprint('', [encoder])}'",
+            max_results=1,
+        )
+        return found[0].info.run_id if found else None
+
+    def tag_encoder(self, run_id: str, encoder: Path) -> None:
+        """Tag a pretraining run with the hash of the encoder it made."""
+        self.client.set_tag(run_id, _ENCODER, fingerprint("", [encoder]))
+
+    def tag(self, run_id: str, tags: Mapping[str, str]) -> None:
+        """Set tags on a run."""
+        self.client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+
+
+def lineage_tags(root: Path, seed: int) -> dict[str, str]:
+    """Return what a run came from: code, data, lock, seed, flow and hardware."""
+    tags = {
+        "git_commit": _git(root, "rev-parse", "HEAD") or "none",
+        "git_dirty": str(bool(_git(root, "status", "--porcelain"))).lower(),
+        "data_hash": _data_hash(root / "data.dvc"),
+        "dvc_lock_hash": fingerprint("", [root / "dvc.lock"])
+        if (root / "dvc.lock").exists()
+        else "none",
+        "seed": str(seed),
+        "hardware": _hardware(),
+    }
+    flow = os.environ.get("TEXTSR_FLOW_RUN_ID")
+    return tags | ({"prefect_flow_run_id": flow} if flow else {})
+
+
+def _git(root: Path, *arguments: str) -> str:
+    try:
+        result = subprocess.run(
+            ["git", *arguments], cwd=root, capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError:  # no git: an unpacked archive
+        return ""
+    return result.stdout.strip() if result.returncode == 0 else ""
+
+
+def _data_hash(path: Path) -> str:
+    if not path.exists():
+        return "none"
+    return str(yaml.safe_load(path.read_text(encoding="utf-8"))["outs"][0]["md5"])
+
+
+def _hardware() -> str:
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"{platform.machine()} CPU, {os.cpu_count()} cores, {torch.backends.cpu.get_cpu_capability()}"
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Flatten nested params to dotted names and strings."""
+    flat: dict[str, str] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = str(value)
+    return flat
+
+
+def evaluation_metrics(result: Mapping[str, Any], speed: Mapping[str, float]) -> dict[str, float]:
+    """Flatten an evaluation to metric names: `SET/METRIC`, the set being the UI's chart group."""
+    flat = {"blend": result["validation"]["chosen"]["weight"], **speed}
+    for name, summary in result["sets"].items():
+        for key, value in summary.items():
+            if isinstance(value, Mapping):
+                flat |= {
+                    f"{name}/{key}_{metric}": number
+                    for metric, number in value.items()
+                    if isinstance(number, float)
+                }
+            elif isinstance(value, float):
+                flat[f"{name}/{key}"] = value
+    return flat

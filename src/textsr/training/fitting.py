@@ -1,0 +1,219 @@
+"""Fitting any module for a number of steps, so that a killed run resumes to the same bits.
+
+Lightning runs the loop. Steps are grouped into chunks, one Lightning epoch each; a checkpoint is
+written after each chunk. The batch of a step is a pure function of the step, so a run resumed at a
+chunk's border sees what an unbroken run would have seen.
+"""
+
+import csv
+import hashlib
+import math
+import shutil
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
+from lightning.pytorch.callbacks import (
+    EMAWeightAveraging,
+    ModelCheckpoint,
+    RichProgressBar,
+    TQDMProgressBar,
+)
+from rich.console import Console
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from textsr.files import replace_file
+
+CHECKPOINTS = Path(".checkpoints")
+"""Where unfinished runs are kept, outside DVC's outputs, which DVC removes before a stage runs."""
+
+OnMetrics = Callable[[Mapping[str, float], int], None]
+"""Receives metrics by name and the step they belong to."""
+
+
+class _StepBatches(Dataset[Any]):
+    """Item k is the whole batch of step k."""
+
+    def __init__(self, make: Callable[[int], Any], count: int) -> None:
+        self._make = make
+        self._count = count
+
+    def __getitem__(self, step: int) -> Any:
+        return self._make(step)
+
+    def __len__(self) -> int:
+        return self._count
+
+
+class _ChunkSampler(Sampler[int]):
+    """The step numbers of one chunk; Lightning tells which by `set_epoch`."""
+
+    def __init__(self, steps: int, chunk: int) -> None:
+        self._steps = steps
+        self._chunk = chunk
+        self._epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        self._epoch = epoch
+
+    def __iter__(self) -> Iterator[int]:
+        first = self._epoch * self._chunk
+        return iter(range(first, min(first + self._chunk, self._steps)))
+
+    def __len__(self) -> int:
+        return self._chunk
+
+
+class _Curves(Callback):
+    """Collects what was logged, a row a chunk; the rows travel in the checkpoint."""
+
+    def __init__(self, on_metrics: OnMetrics) -> None:
+        self.rows: list[dict[str, float]] = []
+        self._on_metrics = on_metrics
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        row = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        self.rows.append({"step": trainer.global_step, **row})
+        self._on_metrics(row, trainer.global_step)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.rows = list(state_dict["rows"])
+
+
+def fit(
+    module: LightningModule,
+    make_batch: Callable[[int], Any],
+    *,
+    steps: int,
+    checkpoint_every: int,
+    checkpoints: Path,
+    seed: int,
+    ema_decay: float | None = None,
+    validation: Sequence[Any] | None = None,
+    on_metrics: OnMetrics = lambda metrics, step: None,
+) -> tuple[dict[str, Tensor], list[dict[str, float]]]:
+    """Fit `module` for `steps` optimiser steps, resuming from `checkpoints` if it holds a run.
+
+    Device and precision are chosen by what is there: bf16 or fp16 mixed precision on a GPU,
+    32 bits on a CPU. The folder of checkpoints stays; the caller removes it with
+    `forget_checkpoints` once the result is safe.
+
+    Args:
+        module: what to fit; its configured scheduler steps once a step.
+        make_batch: the batch of step k, a pure function of k.
+        steps: optimiser steps in all.
+        checkpoint_every: steps between checkpoints, validations and rows of the curves.
+        checkpoints: folder of this very run, as `checkpoint_folder` names it.
+        seed: of PyTorch's generators.
+        ema_decay: decay a step of the averaged weights that are returned; None: no averaging.
+        validation: batches for `validation_step`.
+        on_metrics: called after each chunk.
+
+    Returns:
+        The module's final state (averaged if `ema_decay`), and the curves, a row a chunk.
+    """
+    seed_everything(seed, verbose=False)
+    curves = _Curves(on_metrics)
+    saver = ModelCheckpoint(
+        dirpath=checkpoints, save_last=True, save_top_k=0, save_on_train_epoch_end=True
+    )
+    callbacks: list[Callback] = [curves, saver, _progress_bar()]
+    if ema_decay is not None:
+        callbacks.append(EMAWeightAveraging(decay=ema_decay))
+    trainer = Trainer(
+        accelerator="auto",
+        devices=1,
+        precision=choose_precision(),
+        max_steps=steps,
+        max_epochs=math.ceil(steps / checkpoint_every),
+        callbacks=callbacks,
+        logger=False,
+        deterministic=True,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        log_every_n_steps=1,
+        gradient_clip_val=1.0,
+    )
+    loader = DataLoader(
+        _StepBatches(make_batch, steps),
+        batch_size=None,
+        sampler=_ChunkSampler(steps, checkpoint_every),
+    )
+    last = checkpoints / "last.ckpt"
+    with warnings.catch_warnings():
+        # Batches are made in the training process: decoding takes a few per cent of a step, and
+        # worker processes on two cores would take it from the step itself.
+        warnings.filterwarnings("ignore", ".*does not have many workers.*")
+        warnings.filterwarnings("ignore", ".*exists and is not empty.*")
+        warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec.*")
+        trainer.fit(
+            module,
+            train_dataloaders=loader,
+            val_dataloaders=None if validation is None else DataLoader(_StepBatches(validation.__getitem__, len(validation)), batch_size=None),
+            ckpt_path=str(last) if last.exists() else None,
+            weights_only=True,
+        )
+    # Read back what was saved: averaged weights lie there, whether this run made the last step
+    # or was killed after its predecessor had made it.
+    state = torch.load(last, map_location="cpu", weights_only=True)["state_dict"]
+    return state, curves.rows
+
+
+def choose_precision() -> Any:
+    """Return Lightning's name of the precision to train in on this machine."""
+    if not torch.cuda.is_available():
+        return "32-true"
+    return "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
+
+
+def _progress_bar() -> Callback:
+    # Without a terminal (a log file, Prefect) a live bar prints nothing until it ends.
+    if Console().is_terminal:
+        return RichProgressBar()
+    return TQDMProgressBar(refresh_rate=20)
+
+
+def fingerprint(description: str, paths: Iterable[Path]) -> str:
+    """Hash a run's description and the content of the files and folders it depends on."""
+    digest = hashlib.blake2b(description.encode(), digest_size=12)
+    for path in paths:
+        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+        for file in files:
+            if "__pycache__" in file.parts:
+                continue
+            digest.update(str(file.relative_to(path)).encode())
+            with file.open("rb") as stream:
+                digest.update(hashlib.file_digest(stream, "blake2b").digest())
+    return digest.hexdigest()
+
+
+def checkpoint_folder(name: str, run_fingerprint: str) -> Path:
+    """Return the folder of one run's checkpoints; another fingerprint is another run."""
+    return CHECKPOINTS / name / run_fingerprint
+
+
+def forget_checkpoints(name: str) -> None:
+    """Remove the checkpoints of all runs called `name`."""
+    shutil.rmtree(CHECKPOINTS / name, ignore_errors=True)
+
+
+def write_curves(path: Path, rows: list[dict[str, float]]) -> None:
+    """Write curves as CSV, a row a checkpoint."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    with replace_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as out:
+        writer = csv.DictWriter(out, columns)
+        writer.writeheader()
+        writer.writerows({name: f"{value:.6g}" for name, value in row.items()} for row in rows)
+
+
+def read_curves(path: Path) -> list[dict[str, float]]:
+    """Read curves that `write_curves` wrote."""
+    with path.open(encoding="utf-8", newline="") as stream:
+        return [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(stream)]

@@ -1,0 +1,59 @@
+"""Training with its MLflow run, which lives through kills as the checkpoints do."""
+
+from pathlib import Path
+
+from textsr import project
+from textsr.files import write_text
+from textsr.params import Params
+from textsr.tracking import RunRecord, Tracker, flatten, lineage_tags
+from textsr.training.fitting import forget_checkpoints, write_curves
+from textsr.training.run import TrainingRun, plan_training, run_training
+
+
+def train_tracked(name: str, params: Params, root: Path) -> None:
+    """Train model `name`; write `model/`, `curves.csv` and `run.json` under its folder."""
+    output = project.MODELS / name
+    run = plan_training(name, params, project.DATASET, project.ENCODERS)
+    tracker = Tracker(root)
+    record = _open_run(tracker, run, root)
+    try:
+        curves = run_training(
+            run, output / "model", lambda metrics, step: tracker.log(record.run_id, metrics, step)
+        )
+    except BaseException:
+        tracker.finish(record.run_id, "FAILED")
+        raise
+    write_curves(output / "curves.csv", curves)
+    write_text(output / "run.json", record.model_dump_json(indent=2) + "\n")
+    tracker.finish(record.run_id)
+    forget_checkpoints(f"train-{name}")
+
+
+def _open_run(tracker: Tracker, run: TrainingRun, root: Path) -> RunRecord:
+    """Continue the run of the checkpoints that will be resumed, or start one."""
+    path = run.checkpoints / "run.json"
+    if path.exists():
+        record = RunRecord.model_validate_json(path.read_text(encoding="utf-8"))
+        if tracker.exists(record.run_id):
+            tracker.resume(record)
+            return record
+    tags = lineage_tags(root, run.params.seed) | {"initialisation": run.name}
+    if run.encoder is not None:
+        encoder_run = tracker.encoder_run(run.params.tracking.experiment, run.encoder)
+        tags["encoder_run_id"] = encoder_run or "unknown: pretrained on another tracking server"
+    record = tracker.start(run.name, run.params.tracking.experiment, _described(run), tags)
+    write_text(path, record.model_dump_json(indent=2) + "\n")
+    return record
+
+
+def _described(run: TrainingRun) -> dict[str, str]:
+    """Return the params that this training depends on."""
+    params = run.params
+    described = {
+        "training": params.training.model_dump(mode="json"),
+        "model": run.spec.model_dump(mode="json", exclude={"blend"}, exclude_none=True),
+        "synthesis": params.synthesis.model_dump(mode="json"),
+    }
+    if run.encoder is not None:
+        described["pretraining"] = params.pretraining.model_dump(mode="json")
+    return flatten({"seed": params.seed, **described})

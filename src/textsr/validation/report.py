@@ -1,0 +1,153 @@
+"""What a validation found, in words and as `result.json`."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from great_expectations.core.expectation_validation_result import (
+    ExpectationSuiteValidationResult,
+    ExpectationValidationResult,
+)
+from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+
+from textsr.params import Split
+from textsr.validation.rules import CRITICAL
+
+_SAMPLE_ID = "sample_id"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """An expectation that was not met."""
+
+    name: str
+    severity: str
+    description: str
+    remedy: str
+    column: str
+    evidence: str
+    samples: tuple[str, ...]
+
+    def __str__(self) -> str:
+        where = f"column {self.column}: " if self.column else ""
+        lines = [f"{self.name}: {self.description}", f"  {where}{self.evidence}"]
+        lines += [f"    {sample}" for sample in self.samples]
+        return "\n".join([*lines, f"  {self.remedy}"])
+
+
+@dataclass(frozen=True)
+class ValidationReport:
+    """The outcome of a validation.
+
+    `rows` counts the rows of each split, `outcomes` says of each expectation by name whether it
+    was met, `findings` tells about those that were not, critical ones first.
+    """
+
+    rows: Mapping[Split, int]
+    outcomes: dict[str, bool]
+    findings: tuple[Finding, ...]
+    data_docs: Path
+
+    @property
+    def failures(self) -> list[Finding]:
+        """What fails the stage."""
+        return [finding for finding in self.findings if finding.severity == CRITICAL.value]
+
+    @property
+    def warnings(self) -> list[Finding]:
+        """What is reported only."""
+        return [finding for finding in self.findings if finding.severity != CRITICAL.value]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `result.json` holds: the same for the same dataset and parameters.
+
+        Later stages depend on its hash, so it holds no time, no path, and no measured value
+        of an expectation that was met.
+        """
+        return {
+            "success": not self.failures,
+            "rows": dict(self.rows),
+            "expectations": self.outcomes,
+            "findings": [asdict(finding) for finding in self.findings],
+        }
+
+    def verdict(self) -> str:
+        """Return the outcome in a sentence."""
+        return (
+            f"{'failed' if self.failures else 'passed'}; of {len(self.outcomes)} expectations, "
+            f"critical and not met: {len(self.failures)}, warnings: {len(self.warnings)}"
+        )
+
+    def failure_message(self, dataset: Path) -> str:
+        """Return what `TextsrError` says: the verdict and the critical findings."""
+        return "\n".join(
+            [
+                f"{dataset}: validation {self.verdict()}",
+                *(str(finding) for finding in self.failures),
+                f"Details in {self.data_docs / 'index.html'}",
+            ]
+        )
+
+
+def build_report(
+    result: ExpectationSuiteValidationResult, rows: Mapping[Split, int], data_docs: Path
+) -> ValidationReport:
+    """Summarise a result of Great Expectations."""
+    outcomes = {_config(each).meta["name"]: bool(each.success) for each in result.results}
+    findings = [_finding(each) for each in result.results if not each.success]
+    findings.sort(key=lambda finding: (finding.severity != CRITICAL.value, finding.name))
+    return ValidationReport(rows, outcomes, tuple(findings), data_docs)
+
+
+def _config(result: ExpectationValidationResult) -> ExpectationConfiguration:
+    assert result.expectation_config is not None
+    return result.expectation_config
+
+
+def _finding(result: ExpectationValidationResult) -> Finding:
+    config = _config(result)
+    return Finding(
+        name=config.meta["name"],
+        severity=config.severity.value,
+        description=str(config.description).replace("$$", "$"),
+        remedy=str(config.notes),
+        column=_column(config.kwargs),
+        evidence=_evidence(result),
+        samples=tuple(map(_sample, (result.result or {}).get("partial_unexpected_index_list", []))),
+    )
+
+
+def _column(arguments: dict[str, Any]) -> str:
+    names = [arguments.get(key) for key in ("column", "column_A", "column_B")]
+    return ", ".join([name for name in names if name] + arguments.get("column_list", []))
+
+
+def _evidence(result: ExpectationValidationResult) -> str:
+    found = result.result or {}
+    if "unexpected_count" in found:
+        return f"not so in {found['unexpected_count']} of {found['element_count']} rows"
+    if "observed_value" in found:
+        return f"found {found['observed_value']}"
+    # GX keeps one record of an exception, or one for each metric that raised.
+    info = result.exception_info or {}
+    records = [info] if "exception_message" in info else list(info.values())
+    return (
+        f"could not be evaluated: {'; '.join(str(each['exception_message']) for each in records)}"
+    )
+
+
+def _sample(values: dict[str, Any]) -> str:
+    identifier = str(values.get(_SAMPLE_ID) or "missing")
+    others = {name: _value(value) for name, value in values.items() if name != _SAMPLE_ID}
+    if len(others) <= 1:
+        return ": ".join([identifier, *others.values()])
+    return f"{identifier}: {', '.join(f'{name} {value}' for name, value in others.items())}"
+
+
+def _value(value: Any) -> str:
+    if value is None or value != value:
+        return "missing"
+    if isinstance(value, str):
+        return repr(value)
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

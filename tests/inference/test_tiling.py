@@ -1,0 +1,112 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from stand_in_networks import CoarseNet
+from torch import Tensor, nn
+
+from textsr.errors import TextsrError
+from textsr.inference.tiling import upscale_grey, upscale_tiles
+
+CPU = torch.device("cpu")
+REACH = 8
+
+
+def random_grey(height: int, width: int) -> np.ndarray:
+    return np.random.default_rng(height * 1000 + width).random((height, width)).astype(np.float32)
+
+
+def untiled(model: nn.Module, grey: np.ndarray) -> np.ndarray:
+    with torch.no_grad():
+        output: np.ndarray = model(torch.from_numpy(grey)[None, None])[0, 0].numpy()
+    return output
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    height=st.integers(1, 70),
+    width=st.integers(1, 70),
+    tile=st.integers(1, 6).map(lambda blocks: 4 * blocks),
+    halo=st.sampled_from([REACH, REACH + 4]),
+    scale=st.sampled_from([2, 4]),
+)
+def test_tiles_give_what_the_whole_image_gives(
+    height: int, width: int, tile: int, halo: int, scale: int
+) -> None:
+    model, grey = CoarseNet(scale), random_grey(height, width)
+    result = upscale_grey(model, grey, device=CPU, tile=tile, halo=halo)
+    assert result.dtype == np.float32
+    np.testing.assert_allclose(result, untiled(model, grey), atol=1e-5)
+
+
+def test_a_halo_below_the_receptive_field_shows() -> None:
+    model, grey = CoarseNet(2), random_grey(64, 64)
+    result = upscale_grey(model, grey, device=CPU, tile=8, halo=REACH - 4)
+    assert np.abs(result - untiled(model, grey)).max() > 1e-3
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(1, 90), st.integers(1, 90))
+def test_parts_cover_every_pixel_once(height: int, width: int) -> None:
+    model, grey = CoarseNet(2), random_grey(height, width)
+    covered = np.zeros((height, width), int)
+    for part in upscale_tiles(model, grey, device=CPU, tile=12, halo=8):
+        covered[part.rows, part.columns] += 1
+        assert part.values.shape == (
+            2 * (part.rows.stop - part.rows.start),
+            2 * (part.columns.stop - part.columns.start),
+        )
+    assert (covered == 1).all()
+
+
+class Recorder(CoarseNet):
+    """Remembers what it was given, and how."""
+
+    def __init__(self) -> None:
+        super().__init__(scale=2)
+        self.sizes: list[tuple[int, int]] = []
+
+    def forward(self, images: Tensor) -> Tensor:
+        assert torch.is_inference_mode_enabled()
+        assert not self.training
+        self.sizes.append((images.shape[2], images.shape[3]))
+        return super().forward(images)
+
+
+@pytest.mark.parametrize("size", [(200, 200), (3, 5000), (5000, 3), (97, 131)])
+def test_the_network_never_sees_more_than_a_tile_and_its_halo(size: tuple[int, int]) -> None:
+    model = Recorder().train()
+    steps: list[tuple[int, int]] = []
+    upscale_grey(
+        model,
+        random_grey(*size),
+        device=CPU,
+        tile=16,
+        halo=8,
+        progress=lambda done, total: steps.append((done, total)),
+    )
+    assert max(height * width for height, width in model.sizes) <= 32 * 32
+    assert steps == [(done, len(model.sizes)) for done in range(1, len(model.sizes) + 1)]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (32, 32), (4, 256)])
+def test_small_images_go_through_at_once(size: tuple[int, int]) -> None:
+    model = Recorder()
+    upscale_grey(model, random_grey(*size), device=CPU, tile=16, halo=8)
+    assert model.sizes == [size]
+
+
+@pytest.mark.parametrize(("tile", "halo"), [(0, 8), (-4, 8), (10, 8), (16, 6), (16, -4)])
+def test_impossible_tiles_are_refused(tile: int, halo: int) -> None:
+    with pytest.raises(TextsrError, match="must be a multiple of 4"):
+        upscale_grey(CoarseNet(2), random_grey(4, 4), device=CPU, tile=tile, halo=halo)
+
+
+def test_lack_of_memory_asks_for_smaller_tiles() -> None:
+    class Greedy(CoarseNet):
+        def forward(self, _images: Tensor) -> Tensor:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(TextsrError, match="out of memory on 5x4 pixels at once; use a smaller"):
+        upscale_grey(Greedy(2), random_grey(4, 5), device=CPU)

@@ -1,0 +1,212 @@
+"""Each way in which a dataset can be wrong is caught by an expectation that names the sample."""
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from drawn_dataset import Bench, Row, Rows, clean_rows, exact_reader
+
+from textsr.datasets.shards import decode_grey, encode_png
+from textsr.errors import TextsrError
+from textsr.files import read_json
+from textsr.params import Params
+
+
+def _change(**values: object) -> Callable[[Row, Rows], None]:
+    return lambda row, _: row.update(values)
+
+
+def _swap_images(row: Row, rows: Rows) -> None:
+    row["hr"], row["lr"] = row["lr"], row["hr"]
+
+
+def _repaint(name: str, paint: Callable[[np.ndarray], np.ndarray]) -> Callable[[Row, Rows], None]:
+    def change(row: Row, rows: Rows) -> None:
+        row[name]["bytes"] = encode_png(paint(decode_grey(row[name]["bytes"])))
+
+    return change
+
+
+def _truncate(name: str) -> Callable[[Row, Rows], None]:
+    def change(row: Row, rows: Rows) -> None:
+        row[name]["bytes"] = row[name]["bytes"][:-200]
+
+    return change
+
+
+def _copy_from(split: str, index: int, *names: str) -> Callable[[Row, Rows], None]:
+    return lambda row, rows: row.update({name: rows[split][index][name] for name in names})
+
+
+def _shout_text_of_test(row: Row, rows: Rows) -> None:
+    row["text"] = f" {rows['test'][9]['text'].upper().replace(' ', '  ')}"
+
+
+# One sample of train each: (what is done to it, the expectation that catches it, what is reported).
+BREACHES: list[tuple[str, Callable[[Row, Rows], None], str, str]] = [
+    ("swapped LR and HR", _swap_images, "hr_size_decoded_agrees", "hr_size '64x256'"),
+    ("swapped LR and HR, LR's side", _swap_images, "lr_size_decoded_agrees", "'64x256'"),
+    ("blank HR", _repaint("hr", lambda hr: np.full_like(hr, 200)), "hr_not_blank", "0"),
+    ("constant LR", _repaint("lr", lambda lr: np.full_like(lr, 90)), "lr_not_blank", "0"),
+    ("truncated HR", _truncate("hr"), "hr_decodes", "False"),
+    ("truncated LR", _truncate("lr"), "lr_decodes", "False"),
+    ("HR of no bytes", _change(hr={"bytes": b"", "path": ""}), "hr_decodes", "False"),
+    ("no LR", _change(lr=None), "lr_decodes", "False"),
+    ("negative LR", _repaint("lr", cv2.bitwise_not), "lr_not_unlike_hr", "-0."),
+    (
+        "brighter LR",
+        _repaint("lr", lambda lr: np.minimum(lr, 215) + 40),
+        "lr_as_bright_as_hr",
+        "",
+    ),
+    ("HR of another row", _copy_from("train", 1, "hr"), "hr_copies", "2"),
+    ("HR of test", _copy_from("test", 3, "hr"), "hr_leak", "'train+test'"),
+    ("text of test, in capitals", _shout_text_of_test, "text_leak", "'train+test'"),
+    ("family of val", _change(font_family="manrope"), "font_family_leak", "'train+val'"),
+    ("held-out family", _change(font_family="lato"), "train_fonts", "'lato'"),
+    ("other scale", _change(scale=2), "scale", "2"),
+    ("other scale, sizes", _change(scale=2), "hr_size_from_lr_agrees", "'32x128'"),
+    ("other seed", _change(seed=7), "seed", "7"),
+    ("mislabelled split", _change(split="val"), "split_is_folder", "split 'val', folder 'train'"),
+    ("repeated id", _copy_from("train", 2, "sample_id"), "sample_id_unique", ""),
+    ("repeated index", _change(index=3), "index_unique", "index 3"),
+    ("index out of range", _change(index=104), "train_index", "104"),
+    ("NaN", _change(noise_sigma_1=math.nan), "noise_sigma_1_present", "missing"),
+    ("no text", _change(text=None), "text_present", "missing"),
+    ("empty text", _change(text=" \t"), "text_not_empty", r"' \t'"),
+    ("long text", _change(text="x" * 27), "text_length", "x" * 27),
+    ("unknown kind", _change(kind="poem"), "kind_known", "'poem'"),
+    ("infinite value", _change(rotation_degrees=math.inf), "rotation_degrees_range", "inf"),
+    ("sigma too high", _change(blur_sigma_x_1=1.81), "blur_sigma_x_1_range", "1.81"),
+    ("sigma negative", _change(blur_sigma_y_1=-0.5), "blur_sigma_y_1_range", "-0.5"),
+    ("sigma low but not 0", _change(blur_sigma_y_2=0.1), "blur_sigma_y_2_hr_px_range", "0.2"),
+    ("quality too high", _change(jpeg_quality_2=96), "jpeg_quality_2_range", "96"),
+    ("noise too high", _change(noise_sigma_2=5.1), "noise_sigma_2_range", "5.1"),
+    ("resize too small", _change(resize_1=0.25), "resize_1_range", "0.25"),
+    ("resizes disagree with scale", _change(resize_2=0.4), "resize_total_range", "0.2"),
+    ("contrast too low", _change(ink=60.0, ground=90.0), "contrast_range", "30"),
+    ("ink off the scale", _change(ink=-10.0), "ink_range", "-10"),
+    ("not inverted", _change(inverted=True), "inverted", "inverted True, light_ink False"),
+    ("margin too wide", _change(margin_left_px=19), "margin_left_px_range", "19"),
+    ("wide line", _change(lr_width=132), "lr_width_range", "132"),
+    ("low line", _change(lr_height=12), "lr_height", "12"),
+]
+
+
+_FIRST_BROKEN = 10
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A dataset with a row a breach: its rows, what is said, and `result.json`'s findings."""
+
+    rows: list[Row]
+    message: str
+    findings: dict[str, dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory: pytest.TempPathFactory, params: Params) -> Broken:
+    bench = Bench(tmp_path_factory.mktemp("broken"), params)
+    clean, rows = clean_rows(), clean_rows()
+    changed = rows["train"][_FIRST_BROKEN : _FIRST_BROKEN + len(BREACHES)]
+    for row, (_, change, _, _) in zip(changed, BREACHES, strict=True):
+        change(row, clean)
+    with pytest.raises(TextsrError) as failure:
+        bench.validate(rows)
+    findings = read_json(bench.output / "result.json")["findings"]
+    return Broken(changed, str(failure.value), {finding["name"]: finding for finding in findings})
+
+
+@pytest.mark.parametrize(
+    ("number", "name", "evidence"),
+    [
+        pytest.param(number, name, evidence, id=breach)
+        for number, (breach, _, name, evidence) in enumerate(BREACHES)
+    ],
+)
+def test_breach_is_caught_and_its_sample_named(
+    broken: Broken, number: int, name: str, evidence: str
+) -> None:
+    finding = broken.findings[name]
+
+    sample_id = broken.rows[number]["sample_id"]
+    reported = [sample for sample in finding["samples"] if sample.startswith(sample_id)]
+    assert reported
+    assert any(evidence in sample for sample in reported)
+    if finding["severity"] == "critical":
+        assert f"{name}: {finding['description']}" in broken.message
+        assert reported[0] in broken.message
+        assert finding["remedy"] in broken.message
+
+
+def test_nothing_else_is_reported(broken: Broken) -> None:
+    # Among few rows, one whose LR is not its HR's is more than the share that may differ.
+    assert set(broken.findings) == {name for _, _, name, _ in BREACHES} | {"lr_resembles_hr"}
+
+
+def _failure(bench: Bench, rows: Rows) -> str:
+    with pytest.raises(TextsrError) as failure:
+        bench.validate(rows)
+    return str(failure.value)
+
+
+def test_pairing_off_by_one(bench: Bench, rows: Rows) -> None:
+    """Sizes agree, every image decodes: only what the images show gives it away."""
+    images = [row["lr"] for row in rows["test"]]
+    for row, image in zip(rows["test"], images[1:] + images[:1], strict=True):
+        row["lr"] = image
+
+    message = _failure(bench, rows)
+
+    assert "lr_resembles_hr: LR, upscaled by bicubic interpolation, correlates" in message
+    assert "lr_as_bright_as_hr" in message
+    assert "    test-00000" in message
+
+
+def test_missing_rows_and_kinds(bench: Bench, rows: Rows) -> None:
+    del rows["test"][4:6]
+    for row in rows["train"] + rows["val"]:
+        if row["kind"] == "email":
+            row["kind"] = "url"
+
+    message = _failure(bench, rows)
+
+    assert "test_rows: The test split has 16 rows (synthesis.samples.test).\n  found 14" in message
+    assert "train_email_share: The train split has 2 or more rows of kind `email`" in message
+    # 16 rows are too few to refuse a dataset for: a warning, which the error does not repeat.
+    assert "val_email_share" not in message
+    findings = read_json(bench.output / "result.json")["findings"]
+    assert {finding["name"]: finding["severity"] for finding in findings} == {
+        "test_rows": "critical",
+        "train_email_share": "critical",
+        "val_email_share": "warning",
+    }
+
+
+def test_warnings_alone_pass_and_are_reported(bench: Bench, rows: Rows) -> None:
+    repeated = rows["train"][0]
+    for row in rows["train"][1:80]:
+        row |= {name: repeated[name] for name in ("text", "hr", "lr")}
+
+    report = bench.validate(rows)
+
+    assert [finding.name for finding in report.warnings] == ["hr_copies", "text_copies"]
+    assert report.failures == []
+    assert read_json(bench.output / "result.json")["success"] is True
+
+
+def test_misread_lines_are_named_with_both_texts(bench: Bench, rows: Rows) -> None:
+    exact = exact_reader(rows)
+
+    with pytest.raises(TextsrError) as failure:
+        bench.validate(rows, lambda lines: [f"oops {text}" for text in exact(lines)])
+
+    message = str(failure.value)
+    assert "hr_legible: An OCR engine reads 75% or more" in message
+    assert re.search(r"train-\d{7}: text_normalised '(\w+)', reading_normalised 'oops\1'", message)
