@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import mlflow
 import torch
 import yaml
 from mlflow import MlflowClient
@@ -49,7 +50,9 @@ class Tracker:
         self.uri = tracking_uri(root)
         self._artifacts = (root.resolve() / "mlruns" / "artifacts").as_uri()
         (root / "mlruns").mkdir(exist_ok=True)
-        self.client = MlflowClient(self.uri)
+        # The registry looks logged models up at the global address, not at the client's.
+        mlflow.set_tracking_uri(self.uri)
+        self.client = MlflowClient()
 
     def experiment_id(self, name: str) -> str:
         """Return the id of an experiment, made if it is missing."""
@@ -189,7 +192,8 @@ def _data_hash(path: Path) -> str:
 def _hardware() -> str:
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
-    return f"{platform.machine()} CPU, {os.cpu_count()} cores, {torch.backends.cpu.get_cpu_capability()}"
+    capability = torch.backends.cpu.get_cpu_capability()
+    return f"{platform.machine()} CPU, {os.cpu_count()} cores, {capability}"
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

@@ -86,8 +86,9 @@ def render_leaderboard(leaderboard: Mapping[str, Any]) -> str:
     parts.append(
         f"Winner, chosen on the validation split: **{winner}** (over bicubic there: {gains}). "
         "Accuracy is exact match of lower-cased letters and digits; brackets are "
-        f"{leaderboard['confidence']:.0%} bootstrap intervals; gap closed is (method - bicubic) / (HR - bicubic); blend is the weight of the "
-        "network's output against bicubic's.\n"
+        f"{leaderboard['confidence']:.0%} bootstrap intervals; gap closed is "
+        "(method - bicubic) / (HR - bicubic); blend is the weight of the network's output against "
+        "bicubic's.\n"
     )
     return "\n".join(parts)
 

@@ -75,7 +75,7 @@ class TesseractReader:
 
         # Tesseract is trained on dark ink; light-on-dark lines are inverted by the ground's grey.
         if np.median(line) < 127:
-            line = cv2.bitwise_not(line)
+            line = np.asarray(cv2.bitwise_not(line), np.uint8)
         if line.shape[0] < _TESSERACT_HEIGHT:
             factor = _TESSERACT_HEIGHT / line.shape[0]
             line = np.asarray(

@@ -35,7 +35,6 @@ def log_model(tracker: Tracker, run_id: str, folder: Path) -> str:
     """Log a model folder onto a run, with signature and input example; return its URI."""
     from importlib.metadata import version
 
-    mlflow.set_tracking_uri(tracker.uri)
     example = np.full((1, 16, 64), 255, np.uint8)
     example[:, 6:10, 8:56] = 0
     LinesUpscaler(load_model(folder)).predict(example)  # a model that cannot run is not logged
@@ -68,7 +67,6 @@ def fetch_model(tracker: Tracker, uri: str) -> Path:
     Raises:
         TextsrError: if there is no such model, or it is not one of ours.
     """
-    mlflow.set_tracking_uri(tracker.uri)
     try:
         downloaded = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri))
     except Exception as error:  # MLflow raises its own types and those of every store

@@ -136,4 +136,4 @@ def compress_jpeg(plane: Plane, quality: int) -> Plane:
     rounded = np.clip(np.rint(plane), 0, 255).astype(np.uint8)
     ok, encoded = cv2.imencode(".jpg", rounded, [cv2.IMWRITE_JPEG_QUALITY, quality])
     assert ok
-    return cv2.imdecode(encoded, cv2.IMREAD_GRAYSCALE).astype(np.float32)
+    return np.asarray(cv2.imdecode(encoded, cv2.IMREAD_GRAYSCALE), np.float32)

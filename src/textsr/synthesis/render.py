@@ -127,7 +127,7 @@ def _draw_coverage(
     top = slack * (rng.uniform(0.25, 0.75) if slack > 0 else 0.5)
     mask = PILImage.new("L", (width, height))
     ImageDraw.Draw(mask).text((left - x0, round(top - y0)), text, fill=255, font=face)
-    return np.asarray(mask, np.float32) / 255, width
+    return np.asarray(mask, np.float32) / np.float32(255), width
 
 
 def _warp(
@@ -165,6 +165,6 @@ def _ground(
     x = np.linspace(-0.5, 0.5, width, dtype=np.float32)[None, :]
     y = np.linspace(-0.5, 0.5, height, dtype=np.float32)[:, None]
     surface = level + gradient * (np.cos(angle) * x + np.sin(angle) * y)
-    grain = rng.standard_normal((height, width), np.float32)
-    grain = cv2.GaussianBlur(grain, (0, 0), 1.5 * unit)
+    white = rng.standard_normal((height, width), np.float32)
+    grain = np.asarray(cv2.GaussianBlur(white, (0, 0), 1.5 * unit), np.float32)
     return np.asarray(surface + grain * (texture / max(float(grain.std()), 1e-6)), np.float32)

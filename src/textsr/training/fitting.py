@@ -156,7 +156,9 @@ def fit(
         trainer.fit(
             module,
             train_dataloaders=loader,
-            val_dataloaders=None if validation is None else DataLoader(_StepBatches(validation.__getitem__, len(validation)), batch_size=None),
+            val_dataloaders=None
+            if validation is None
+            else DataLoader(_StepBatches(validation.__getitem__, len(validation)), batch_size=None),
             ckpt_path=str(last) if last.exists() else None,
             weights_only=True,
         )

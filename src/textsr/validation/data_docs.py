@@ -54,11 +54,12 @@ def run_suite(
     )
     result = definition.run(
         batch_parameters={"dataframe": rows},
-        # SUMMARY keeps the first offending rows; COMPLETE would put all of them into the pages.
+        # Only COMPLETE shows in the pages which samples offend; the query would list all of them.
         result_format={
-            "result_format": "SUMMARY",
+            "result_format": "COMPLETE",
             "unexpected_index_column_names": ["sample_id"],
             "partial_unexpected_count": EXAMPLES,
+            "return_unexpected_index_query": False,
         },
         run_id=RunIdentifier(run_name="validate"),
     )

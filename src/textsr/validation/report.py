@@ -110,7 +110,7 @@ def _finding(result: ExpectationValidationResult) -> Finding:
     return Finding(
         name=config.meta["name"],
         severity=config.severity.value,
-        description=str(config.description).replace("$$", "$"),
+        description=config.meta["description"],
         remedy=str(config.notes),
         column=_column(config.kwargs),
         evidence=_evidence(result),
@@ -126,7 +126,8 @@ def _column(arguments: dict[str, Any]) -> str:
 def _evidence(result: ExpectationValidationResult) -> str:
     found = result.result or {}
     if "unexpected_count" in found:
-        return f"not so in {found['unexpected_count']} of {found['element_count']} rows"
+        rows = found["element_count"] - found.get("missing_count", 0)
+        return f"not so in {found['unexpected_count']} of {rows} rows"
     if "observed_value" in found:
         return f"found {found['observed_value']}"
     # GX keeps one record of an exception, or one for each metric that raised.

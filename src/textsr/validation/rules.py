@@ -1,5 +1,6 @@
 """How the suite words an expectation: what holds, how grave a breach is, what to do then."""
 
+import html
 from typing import Any, TypeVar
 
 from great_expectations.expectations.expectation import Expectation
@@ -36,10 +37,10 @@ def expect(
     if severity is not CRITICAL:
         description = f"Warning only: {description}"
     return kind(
-        # Data Docs take descriptions for templates, in which `$` is special.
-        description=description.replace("$", "$$"),
+        # Data Docs take descriptions for HTML.
+        description=html.escape(description, quote=False),
         notes=remedy,
         severity=severity,
-        meta={"name": name},
+        meta={"name": name, "description": description},
         **arguments,
     )

