@@ -95,7 +95,9 @@ def validate() -> None:
     report = validate_dataset(
         project.DATASET, project.VALIDATION, params, lambda lines: read_lines(reader, lines)
     )
-    typer.echo(str(report))
+    for warning in report.warnings:
+        typer.echo(f"warning: {warning}")
+    typer.echo(f"{project.DATASET}: {report.verdict()}; {report.data_docs / 'index.html'}")
 
 
 @app.command(rich_help_panel=_STAGES)
@@ -177,6 +179,14 @@ def rollback() -> None:
     name = _params().registration.model_name
     old, new = roll_back(Tracker(Path.cwd()), name)
     typer.echo(f"{name}: champion is version {new} again; version {old} is previous")
+
+
+@app.command(rich_help_panel=_MODELS)
+def show() -> None:
+    """Print the leaderboard, what was registered and why, and where to look."""
+    from textsr.summary import summarise_project
+
+    typer.echo(summarise_project(Path.cwd()))
 
 
 ModelOption = Annotated[

@@ -41,7 +41,8 @@ def decode_grey(encoded: bytes, name: str = "image") -> Image:
     Raises:
         TextsrError: if the bytes are not an image; the message names it as `name`.
     """
-    image = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_GRAYSCALE)
+    raw = np.frombuffer(encoded, np.uint8)
+    image = cv2.imdecode(raw, cv2.IMREAD_GRAYSCALE) if raw.size else None
     if image is None:
         raise TextsrError(
             f"{name}: cannot be decoded; remake the dataset (`dvc repro -f synthesize`)"

@@ -1,0 +1,151 @@
+"""Speeds of the parts, each side by side with its peer in one run: medians and their ratio.
+
+The sides of a pair take turns, so that a machine whose speed drifts slows both.
+"""
+
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from textsr.datasets.pairs import EncodedLines, PairBatches
+from textsr.evaluation.score import bicubic_upscale, network_upscale
+from textsr.models.package import ModelSpec, build_network
+from textsr.params import Params, load_params
+from textsr.synthesis.shards import ShardTask, plan_shards, write_shard
+from textsr.synthesis.sources import fetch_sources
+from textsr.training.objective import SuperResolution
+
+ROUNDS = 7
+LINES = 200
+
+Side = tuple[str, Callable[[], object]]
+
+
+def main() -> None:
+    """Run all pairs and print a table."""
+    params = load_params()
+    torch.set_num_threads(params.compute.threads or os.cpu_count() or 1)
+    table = Table(title=f"medians of {ROUNDS} alternating rounds, {os.cpu_count()} cores")
+    for heading in ("what", "unit", "this", "peer", "ratio", "peer is"):
+        table.add_column(heading)
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder) / "data"
+        fetch_sources(data)
+        tasks = _tasks(params, data, Path(folder) / "train")
+        with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+            list(pool.map(write_shard, tasks))  # start the workers, load the fonts
+            _compare(
+                table,
+                "synthesis, 2 processes",
+                "lines/s",
+                LINES,
+                ("2 processes", lambda: list(pool.map(write_shard, tasks))),
+                ("1 process", lambda: [write_shard(task) for task in tasks]),
+            )
+        _bench_training(table, params, Path(folder) / "train")
+    _bench_inference(table, params)
+    Console().print(table)
+
+
+def _tasks(params: Params, data: Path, folder: Path) -> list[ShardTask]:
+    samples = params.synthesis.samples.model_copy(update={"train": LINES})
+    synthesis = params.synthesis.model_copy(update={"samples": samples, "shard_rows": LINES // 2})
+    return plan_shards(params.model_copy(update={"synthesis": synthesis}), "train", data, folder)
+
+
+def _bench_training(table: Table, params: Params, folder: Path) -> None:
+    training = params.training
+    spec = ModelSpec(
+        name="bench", architecture="upsampler", scale=4, encoder="text", width=training.width
+    )
+    module = SuperResolution(
+        build_network(spec).to(memory_format=torch.channels_last), learning_rate=1e-4
+    )
+    module.log = lambda *args, **kwargs: None  # type: ignore[method-assign]  # no Trainer here
+    optimizer = module.configure_optimizers()
+    batches = PairBatches(
+        EncodedLines(folder),
+        batch_size=training.batch_size,
+        crop_width=training.crop_width,
+        scale=4,
+        seed=1,
+    )
+    resident = batches(0)
+
+    def step(loaded: bool) -> None:
+        loss = module.training_step(batches(0) if loaded else resident, 0)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    _compare(
+        table,
+        "training step",
+        "lines/s",
+        training.batch_size,
+        ("from shards", lambda: step(True)),
+        ("from tensors in memory", lambda: step(False)),
+    )
+
+
+def _bench_inference(table: Table, params: Params) -> None:
+    line = np.random.default_rng(0).integers(0, 256, (16, 64)).astype(np.uint8)
+    for name, peer in (("text", "seed"), ("text", "bicubic")):
+        sides = [_upscaler(params, which) for which in (name, peer)]
+        _compare(
+            table,
+            "upscaling a 16x64 line",
+            "lines/s",
+            1,
+            (f"{name} network", lambda upscale=sides[0]: upscale(line)),  # type: ignore[misc]
+            (peer, lambda upscale=sides[1]: upscale(line)),  # type: ignore[misc]
+        )
+
+
+def _upscaler(params: Params, name: str) -> Callable[..., object]:
+    if name == "bicubic":
+        return bicubic_upscale(4)
+    spec = ModelSpec(
+        name=name,
+        architecture="seed" if name == "seed" else "upsampler",
+        scale=4,
+        encoder=None if name == "seed" else "text",
+        width=params.training.width,
+    )
+    return network_upscale(build_network(spec).eval())
+
+
+def _compare(table: Table, what: str, unit: str, count: int, this: Side, peer: Side) -> None:
+    durations: tuple[list[float], list[float]] = ([], [])
+    for side in (this, peer):
+        side[1]()  # warm up
+    for _ in track(range(ROUNDS), description=what, console=Console(stderr=True), transient=True):
+        for (_, work), kept in zip((this, peer), durations, strict=True):
+            start = time.perf_counter()
+            work()
+            kept.append(time.perf_counter() - start)
+    speeds = [count / statistics.median(kept) for kept in durations]
+    ratios = [b / a for a, b in zip(*durations, strict=True)]
+    table.add_row(
+        f"{what}: {this[0]}",
+        unit,
+        f"{speeds[0]:.0f}",
+        f"{speeds[1]:.0f}",
+        f"{statistics.median(ratios):.2f}",
+        peer[0],
+    )
+
+
+if __name__ == "__main__":
+    main()
