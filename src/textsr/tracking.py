@@ -1,5 +1,6 @@
 """MLflow runs: one a trained model, with the lineage that makes it traceable."""
 
+import logging
 import os
 import platform
 import subprocess
@@ -22,6 +23,14 @@ PRETRAINING_SUFFIX = "-pretraining"
 _RESTORED_FROM = "textsr.restored_from"
 _EVALUATED = "textsr.evaluated"
 _ENCODER = "textsr.encoder"
+_NOTE = "mlflow.note.content"
+_HOW_TO_CHOOSE = """\
+**How to choose a model here.** Tick the runs and press *Compare*. What decides is
+`test/READER_gain`: OCR accuracy over bicubic on lines whose fonts and texts training never saw.
+Then `test/READER_gap_closed` (1 would read as well as the true image), then `test/psnr_db` and
+`test/ssim`. The runs `bicubic` and `hr` are the peer and the ceiling. Intervals, readings of every
+line and side-by-side pictures are under *Artifacts*, in `evaluation/`.
+"""
 
 
 class RunRecord(BaseModel):
@@ -52,6 +61,8 @@ class Tracker:
         (root / "mlruns").mkdir(exist_ok=True)
         # The registry looks logged models up at the global address, not at the client's.
         mlflow.set_tracking_uri(self.uri)
+        for name in ("alembic", "mlflow.store.db.utils"):  # a page of migrations at first use
+            logging.getLogger(name).setLevel(logging.WARNING)
         self.client = MlflowClient()
 
     def experiment_id(self, name: str) -> str:
@@ -60,7 +71,10 @@ class Tracker:
         if found is not None:
             return str(found.experiment_id)
         local = self.uri.startswith("sqlite:")
-        return str(self.client.create_experiment(name, self._artifacts if local else None))
+        made = self.client.create_experiment(name, self._artifacts if local else None)
+        if not name.endswith(PRETRAINING_SUFFIX):
+            self.client.set_experiment_tag(made, _NOTE, _HOW_TO_CHOOSE)
+        return str(made)
 
     def start(
         self, name: str, experiment: str, params: Mapping[str, str], tags: Mapping[str, str]
@@ -135,6 +149,29 @@ class Tracker:
                 log(run_id, str(path), f"evaluation/{path.name}" if path.is_dir() else "evaluation")
         self.client.set_tag(run_id, _EVALUATED, evaluation_key)
 
+    def publish_reference(
+        self, experiment: str, method: str, metrics: Mapping[str, float], key: str
+    ) -> None:
+        """Make the run of a method that is not trained, once for each evaluation of it.
+
+        With bicubic and HR in the same experiment, every chart shows the peer and the ceiling.
+        """
+        known = self.client.search_runs(
+            [self.experiment_id(experiment)],
+            f"tags.`{_EVALUATED}` = '{key}' and attributes.run_name = '{method}'",
+            max_results=1,
+        )
+        if not known:
+            run_id = self.start(
+                method, experiment, {"model.name": method}, {_EVALUATED: key}
+            ).run_id
+            self.log(run_id, metrics)
+            self.finish(run_id)
+
+    def describe(self, run_id: str, note: str) -> None:
+        """Set the Markdown that the UI shows on a run's page."""
+        self.client.set_tag(run_id, _NOTE, note)
+
     def evaluation_key(self, run_id: str) -> str | None:
         """Return the key of the evaluation that a run carries, if any."""
         return self.client.get_run(run_id).data.tags.get(_EVALUATED)
@@ -168,7 +205,10 @@ def lineage_tags(root: Path, seed: int) -> dict[str, str]:
         else "none",
         "seed": str(seed),
         "hardware": _hardware(),
+        "mlflow.source.name": "textsr",
+        "mlflow.source.type": "LOCAL",
     }
+    tags["mlflow.source.git.commit"] = tags["git_commit"]
     flow = os.environ.get("TEXTSR_FLOW_RUN_ID")
     return tags | ({"prefect_flow_run_id": flow} if flow else {})
 
@@ -208,9 +248,18 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 
 
 def evaluation_metrics(result: Mapping[str, Any], speed: Mapping[str, float]) -> dict[str, float]:
-    """Flatten an evaluation to metric names: `SET/METRIC`, the set being the UI's chart group."""
-    flat = {"blend": result["validation"]["chosen"]["weight"], **speed}
-    for name, summary in result["sets"].items():
+    """Flatten an evaluation to metric names; the UI groups charts by what stands before `/`."""
+    return {
+        "blend": result["validation"]["chosen"]["weight"],
+        **speed,
+        **set_metrics(result["sets"]),
+    }
+
+
+def set_metrics(sets: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+    """Flatten summaries by set (see `evaluation.summary.summarise`) to `SET/METRIC`."""
+    flat: dict[str, float] = {}
+    for name, summary in sets.items():
         for key, value in summary.items():
             if isinstance(value, Mapping):
                 flat |= {

@@ -15,6 +15,7 @@ from textsr.files import replace_file
 
 _ROW_INCHES = 0.75
 _COLUMN_INCHES = 4.2
+_WIDEST_INCHES = 18.0
 _RIGHT, _WRONG = "#1a7f37", "#cf222e"
 
 
@@ -42,7 +43,8 @@ def save_panel(
         rows: for each line its text and a cell a method.
         title: what the picture shows and how its lines were chosen.
     """
-    size = (_COLUMN_INCHES * len(methods), _ROW_INCHES * len(rows) + 1.0)
+    column = min(_COLUMN_INCHES, _WIDEST_INCHES / len(methods))
+    size = (column * len(methods), _ROW_INCHES * column / _COLUMN_INCHES * len(rows) + 1.0)
     figure = Figure(figsize=size, layout="constrained")
     figure.suptitle(title, fontsize=11)
     axes = figure.subplots(len(rows), len(methods), squeeze=False)

@@ -11,14 +11,14 @@ from textsr.evaluation.run import TEST, resampling_of
 from textsr.evaluation.score import network_upscale, score_set
 from textsr.evaluation.sets import load_split
 from textsr.evaluation.statistics import Estimate
-from textsr.evaluation.summary import compare_methods
+from textsr.evaluation.summary import compare_methods, summarise
 from textsr.files import read_json, write_json
 from textsr.models.package import load_model
 from textsr.params import MODELS, Params
 from textsr.registry.aliases import CHAMPION, promote, register_challenger, version_of
 from textsr.registry.gate import decide, render_decision
 from textsr.registry.packaging import fetch_model, log_model, logged_model
-from textsr.tracking import RunRecord, Tracker, evaluation_metrics
+from textsr.tracking import RunRecord, Tracker, evaluation_metrics, set_metrics
 from textsr.training.fitting import fingerprint, read_curves
 
 Progress = Callable[[str, int], Callable[[], None]]
@@ -45,6 +45,28 @@ def publish_evaluation(tracker: Tracker, trained: Path, evaluation: Path) -> str
     return run_id
 
 
+def publish_references(tracker: Tracker, params: Params, samples: Path) -> None:
+    """Make the MLflow runs of bicubic and HR, where they are missing.
+
+    Args:
+        tracker: the tracking server.
+        params: the whole of params.yaml.
+        samples: the table that the `baselines` stage wrote.
+    """
+    base = pd.read_parquet(samples)
+    for method, tables in base[base["set"] != "val"].groupby("method"):
+        summaries = {
+            str(name): summarise(table, resampling_of(params))
+            for name, table in tables.groupby("set")
+        }
+        tracker.publish_reference(
+            params.tracking.experiment,
+            str(method),
+            set_metrics(summaries),
+            fingerprint("", [samples]),
+        )
+
+
 def run_registration(
     params: Params,
     tracker: Tracker,
@@ -61,6 +83,7 @@ def run_registration(
     run_ids = {
         model: publish_evaluation(tracker, trained / model, evaluation / model) for model in MODELS
     }
+    publish_references(tracker, params, evaluation / "baselines" / "samples.parquet")
     name = params.registration.model_name
     winner = read_json(reports / "leaderboard.json")["winner"]
     model_uri = logged_model(tracker, run_ids[winner])
@@ -91,6 +114,7 @@ def run_registration(
     client.update_model_version(name, version.version, render_decision(record))
     client.set_model_version_tag(name, version.version, "gate", _verdict(decision.promoted))
     client.log_dict(run_ids[winner], record, "registration.json")
+    tracker.describe(run_ids[winner], render_decision(record))
     if decision.promoted:
         promote(tracker, name, version)
     write_json(reports / "registration.json", record)

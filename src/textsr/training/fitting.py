@@ -7,6 +7,7 @@ chunk's border sees what an unbroken run would have seen.
 
 import csv
 import hashlib
+import logging
 import math
 import shutil
 import warnings
@@ -119,6 +120,8 @@ def fit(
     Returns:
         The module's final state (averaged if `ema_decay`), and the curves, a row a chunk.
     """
+    # Lightning reports at INFO what hardware it found, and advertises.
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     seed_everything(seed, verbose=False)
     curves = _Curves(on_metrics)
     saver = ModelCheckpoint(

@@ -1,0 +1,194 @@
+"""The true pipeline at its smallest size: every stage, killed and unbroken, to the registry."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from mlflow import MlflowClient
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+ENVIRONMENT = {
+    **{k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"},
+    "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+}
+MODELS = ("seed", "scratch", "simclr", "byol")
+# Outputs that hold run ids, times or durations, by design; all others must be reproduced.
+VOLATILE = ("run.json", "speed.json", "data_docs", "reports/leaderboard", "reports/registration")
+KILLED_STAGES = ("synthesize", "pretrain@byol", "train@scratch", "evaluate@byol", "register")
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+
+
+def run(project: Path, *command: str) -> str:
+    result = subprocess.run(
+        command, cwd=project, env=ENVIRONMENT, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, f"{command}:\n{result.stdout}\n{result.stderr}"
+    return result.stdout + result.stderr
+
+
+def make_clone(folder: Path) -> Path:
+    """Copy what git would commit; a new repository with the tiny preset and no cache."""
+    listed = run(ROOT, "git", "ls-files", "--cached", "--others", "--exclude-standard", "-z")
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    run(folder, "textsr", "fetch-data")
+    run(folder, "textsr", "use-preset", "tiny")
+    run(folder, "git", "init", "-q")
+    run(folder, "git", "add", "-A")
+    identity = ("-c", "user.name=test", "-c", "user.email=test@example.org")
+    run(folder, "git", *identity, "commit", "-qm", "clone")
+    return folder
+
+
+def kill_during(project: Path, stage: str) -> None:
+    """Start `dvc repro`, kill -9 it and its children two seconds into `stage`."""
+    log = project / f"killed-{stage}.log"
+    with log.open("w") as out:
+        process = subprocess.Popen(
+            ["dvc", "repro"],
+            cwd=project,
+            env=ENVIRONMENT,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    while f"Running stage '{stage}'" not in log.read_text():
+        assert process.poll() is None, log.read_text()
+        time.sleep(0.05)
+    time.sleep(2)
+    assert process.poll() is None, f"{stage} ended before it could be killed"
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def outputs(project: Path) -> dict[str, str]:
+    lock = yaml.safe_load((project / "dvc.lock").read_text())
+    return {
+        out["path"]: out["md5"]
+        for stage in lock["stages"].values()
+        for out in stage["outs"]
+        if not any(mark in out["path"] for mark in VOLATILE)
+    }
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    project = make_clone(tmp_path_factory.mktemp("unbroken"))
+    run(project, "dvc", "repro")
+    return project
+
+
+@pytest.fixture(scope="module")
+def client(unbroken: Path) -> MlflowClient:
+    return MlflowClient(f"sqlite:///{unbroken}/mlruns/mlflow.db")
+
+
+def test_leaderboard_has_every_method_with_its_numbers(unbroken: Path) -> None:
+    leaderboard = json.loads((unbroken / "reports/leaderboard.json").read_text())
+    rows = {row["method"]: row for row in leaderboard["rows"] if row["set"] == "test"}
+    assert set(rows) == {"bicubic", "hr", *MODELS}
+    for row in rows.values():
+        assert row["samples"] == 24
+        low, high = row["rapidocr"]["accuracy_ci"]
+        assert low <= row["rapidocr"]["accuracy"] <= high
+        assert (row["psnr_db"] is None) == (row["method"] == "hr")
+    assert rows["hr"]["rapidocr"]["accuracy"] > rows["bicubic"]["rapidocr"]["accuracy"]
+    assert leaderboard["winner"] in MODELS
+
+
+def test_one_finished_run_a_trained_model_with_all_that_belongs_to_it(
+    client: MlflowClient, unbroken: Path
+) -> None:
+    experiment = client.get_experiment_by_name("textsr")
+    assert experiment is not None
+    runs = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
+    assert set(runs) == {"bicubic", "hr", *MODELS}
+    for name in MODELS:
+        tracked = runs[name]
+        assert tracked.info.status == "FINISHED"
+        record = json.loads((unbroken / f"artifacts/models/{name}/run.json").read_text())
+        assert record["run_id"] == tracked.info.run_id
+        for tag in ("git_commit", "git_dirty", "data_hash", "dvc_lock_hash", "seed", "hardware"):
+            assert tracked.data.tags[tag], tag
+        assert len(client.get_metric_history(tracked.info.run_id, "val_psnr_db")) >= 1
+        assert "test/rapidocr_gain" in tracked.data.metrics
+        panels = client.list_artifacts(tracked.info.run_id, "evaluation/panels")
+        assert [item.path for item in panels] == ["evaluation/panels/test.png"]
+    pretraining = client.get_experiment_by_name("textsr-pretraining")
+    assert pretraining is not None
+    known = {run.info.run_id for run in client.search_runs([pretraining.experiment_id])}
+    assert runs["byol"].data.tags["encoder_run_id"] in known
+
+
+def test_winner_is_registered_and_the_gate_has_recorded_its_decision(
+    client: MlflowClient, unbroken: Path
+) -> None:
+    record = json.loads((unbroken / "reports/registration.json").read_text())
+    challenger = client.get_model_version_by_alias("textsr", "challenger")
+    assert challenger.run_id == record["run_id"]
+    assert record["promoted"] == all(check["passed"] for check in record["checks"])
+    aliases = client.get_registered_model("textsr").aliases
+    assert ("champion" in aliases) == record["promoted"]
+
+
+def test_second_run_does_nothing(unbroken: Path) -> None:
+    said = run(unbroken, "dvc", "repro")
+    assert "Running stage" not in said
+    assert "up to date" in said
+
+
+def test_upscaling_with_the_registered_model(unbroken: Path) -> None:
+    sample = unbroken / "docs/images/sample.png"
+    said = run(unbroken, "textsr", "upscale", str(sample), "-o", "out/big.png", "--compare")
+    assert "version 1" in said
+    assert (unbroken / "out/big.png").stat().st_size > 0
+    assert (unbroken / "out/big-compare.png").stat().st_size > 0
+    assert "## Leaderboard" in run(unbroken, "textsr", "show")
+
+
+def test_lost_tracking_server_is_filled_again(unbroken: Path, tmp_path: Path) -> None:
+    """A restored stage makes no MLflow run: registering makes the missing ones again."""
+    environment = ENVIRONMENT | {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/new.db"}
+    result = subprocess.run(
+        ["textsr", "register"], cwd=unbroken, env=environment, capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr
+    assert "made it again" in result.stdout
+    client = MlflowClient(f"sqlite:///{tmp_path}/new.db")
+    experiment = client.get_experiment_by_name("textsr")
+    assert experiment is not None
+    names = [run.info.run_name for run in client.search_runs([experiment.experiment_id])]
+    assert sorted(names) == sorted(["bicubic", "hr", *MODELS])
+    assert client.get_model_version_by_alias("textsr", "challenger").version == "1"
+
+
+def test_killed_in_any_kind_of_stage_ends_in_the_same_result(
+    unbroken: Path, tmp_path: Path
+) -> None:
+    project = make_clone(tmp_path)
+    for stage in KILLED_STAGES:
+        kill_during(project, stage)
+    run(project, "dvc", "repro")
+    assert outputs(project) == outputs(unbroken)
+    client = MlflowClient(f"sqlite:///{project}/mlruns/mlflow.db")
+    experiment = client.get_experiment_by_name("textsr")
+    assert experiment is not None
+    finished = [
+        run.info.run_name
+        for run in client.search_runs([experiment.experiment_id])
+        if run.info.status == "FINISHED"
+    ]
+    assert sorted(finished) == sorted(["bicubic", "hr", *MODELS])
+    assert not list((project / ".checkpoints").glob("*"))
