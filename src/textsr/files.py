@@ -1,9 +1,10 @@
 """Writing files and folders whole or not at all."""
 
+import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -56,3 +57,17 @@ def write_json(path: Path, value: Any) -> None:
 def read_json(path: Path) -> Any:
     """Read a JSON file that a stage wrote."""
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def fingerprint(description: str, paths: Iterable[Path]) -> str:
+    """Hash a run's description and the content of the files and folders it depends on."""
+    digest = hashlib.blake2b(description.encode(), digest_size=12)
+    for path in paths:
+        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+        for file in files:
+            if "__pycache__" in file.parts:
+                continue
+            digest.update(str(file.relative_to(path)).encode())
+            with file.open("rb") as stream:
+                digest.update(hashlib.file_digest(stream, "blake2b").digest())
+    return digest.hexdigest()

@@ -17,7 +17,7 @@ from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from pydantic import BaseModel
 
-from textsr.training.fitting import fingerprint
+from textsr.files import fingerprint
 
 PRETRAINING_SUFFIX = "-pretraining"
 _RESTORED_FROM = "textsr.restored_from"

@@ -5,6 +5,9 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
+from textsr.models.resnet_encoder import ResNetEncoder
+from textsr.models.text_encoder import TextEncoder
+
 
 class Encoder(Protocol):
     """Turns LR lines into a pyramid of features, and those into instances to contrast."""
@@ -23,32 +26,12 @@ class Encoder(Protocol):
         """Pool levels to (B, N, instance_dim): N parts of the line, left to right, or one."""
 
 
-class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions without normalisation, as in EDSR (Lim et al. 2017, section 3.1)."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.body = nn.Sequential(
-            nn.Conv2d(channels, channels, 3, padding=1),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(channels, channels, 3, padding=1),
-        )
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Map (B, C, H, W) to the same shape."""
-        body: Tensor = self.body(features)
-        return features + body
-
-
-def build_encoder(name: str, width: int) -> "nn.Module":
+def build_encoder(name: str, width: int) -> nn.Module:
     """Build an encoder by its name in params.yaml: `text` or `resnet18`.
 
     Args:
         name: the architecture.
         width: channels of the text encoder's finest level; `resnet18` has its own widths.
     """
-    from textsr.models.resnet_encoder import ResNetEncoder
-    from textsr.models.text_encoder import TextEncoder
-
     builders = {"text": lambda: TextEncoder(width), "resnet18": ResNetEncoder}
     return builders[name]()

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from textsr.models.encoder import ResidualBlock
+from textsr.models.blocks import ResidualBlock
 
 _INSTANCE_WIDTH = 4  # quarter-resolution columns an instance: 16 LR pixels, one or two letters
 _FINE_BLOCKS = 2

@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from textsr.models.bicubic import bicubic
-from textsr.models.encoder import Encoder, ResidualBlock, build_encoder
+from textsr.models.blocks import ResidualBlock
+from textsr.models.encoder import Encoder, build_encoder
 
 # LR pixels around a tile beyond which nothing changes its result (measured below 1e-6).
 _HALO = {"text": 64, "resnet18": 256}

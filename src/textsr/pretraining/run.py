@@ -20,7 +20,7 @@ from textsr.datasets.pairs import (
 )
 from textsr.datasets.shards import Image
 from textsr.errors import TextsrError
-from textsr.files import replace_folder, write_json
+from textsr.files import fingerprint, replace_folder, write_json
 from textsr.models.encoder import build_encoder
 from textsr.params import SSL_METHODS, Params
 from textsr.pretraining.objective import METHODS
@@ -28,7 +28,6 @@ from textsr.pretraining.probe import probe_reconstruction
 from textsr.pretraining.views import make_view
 from textsr.training.fitting import (
     checkpoint_folder,
-    fingerprint,
     fit,
     forget_checkpoints,
     write_curves,

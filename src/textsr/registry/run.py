@@ -12,14 +12,14 @@ from textsr.evaluation.score import network_upscale, score_set
 from textsr.evaluation.sets import load_split
 from textsr.evaluation.statistics import Estimate
 from textsr.evaluation.summary import compare_methods, summarise
-from textsr.files import read_json, write_json
+from textsr.files import fingerprint, read_json, write_json
 from textsr.models.package import load_model
 from textsr.params import MODELS, Params
 from textsr.registry.aliases import CHAMPION, promote, register_challenger, version_of
 from textsr.registry.gate import decide, render_decision
 from textsr.registry.packaging import fetch_model, log_model, logged_model
 from textsr.tracking import RunRecord, Tracker, evaluation_metrics, set_metrics
-from textsr.training.fitting import fingerprint, read_curves
+from textsr.training.fitting import read_curves
 
 Progress = Callable[[str, int], Callable[[], None]]
 

@@ -6,12 +6,11 @@ chunk's border sees what an unbroken run would have seen.
 """
 
 import csv
-import hashlib
 import logging
 import math
 import shutil
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -183,20 +182,6 @@ def _progress_bar() -> Callback:
     if Console().is_terminal:
         return RichProgressBar()
     return TQDMProgressBar(refresh_rate=20)
-
-
-def fingerprint(description: str, paths: Iterable[Path]) -> str:
-    """Hash a run's description and the content of the files and folders it depends on."""
-    digest = hashlib.blake2b(description.encode(), digest_size=12)
-    for path in paths:
-        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
-        for file in files:
-            if "__pycache__" in file.parts:
-                continue
-            digest.update(str(file.relative_to(path)).encode())
-            with file.open("rb") as stream:
-                digest.update(hashlib.file_digest(stream, "blake2b").digest())
-    return digest.hexdigest()
 
 
 def checkpoint_folder(name: str, run_fingerprint: str) -> Path:

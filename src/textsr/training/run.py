@@ -9,10 +9,11 @@ from safetensors.torch import load_file
 import textsr
 from textsr.datasets.pairs import EncodedLines, PairBatches, centre_batches
 from textsr.errors import TextsrError
+from textsr.files import fingerprint
 from textsr.models.package import ModelSpec, build_network, save_model
 from textsr.models.upsampler import UpsamplerNet
 from textsr.params import MODELS, Params
-from textsr.training.fitting import OnMetrics, checkpoint_folder, fingerprint, fit
+from textsr.training.fitting import OnMetrics, checkpoint_folder, fit
 from textsr.training.objective import SuperResolution
 
 ENCODER_WEIGHTS = "encoder.safetensors"
