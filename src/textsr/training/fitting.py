@@ -20,7 +20,6 @@ from lightning.pytorch.callbacks import (
     EMAWeightAveraging,
     ModelCheckpoint,
     RichProgressBar,
-    TQDMProgressBar,
 )
 from rich.console import Console
 from torch import Tensor
@@ -71,14 +70,18 @@ class _ChunkSampler(Sampler[int]):
 class _Curves(Callback):
     """Collects what was logged, a row a chunk; the rows travel in the checkpoint."""
 
-    def __init__(self, on_metrics: OnMetrics) -> None:
+    def __init__(self, on_metrics: OnMetrics, print_rows: bool) -> None:
         self.rows: list[dict[str, float]] = []
         self._on_metrics = on_metrics
+        self._print_rows = print_rows
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         row = {name: float(value) for name, value in trainer.callback_metrics.items()}
         self.rows.append({"step": trainer.global_step, **row})
         self._on_metrics(row, trainer.global_step)
+        if self._print_rows:
+            shown = ", ".join(f"{name} {value:.4g}" for name, value in sorted(row.items()))
+            print(f"step {trainer.global_step}/{trainer.max_steps}: {shown}", flush=True)  # noqa: T201
 
     def state_dict(self) -> dict[str, Any]:
         return {"rows": self.rows}
@@ -122,11 +125,13 @@ def fit(
     # Lightning reports at INFO what hardware it found, and advertises.
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     seed_everything(seed, verbose=False)
-    curves = _Curves(on_metrics)
+    # In a log file (nohup, Prefect) a line a chunk says more than a bar that redraws itself.
+    terminal = Console().is_terminal
+    curves = _Curves(on_metrics, print_rows=not terminal)
     saver = ModelCheckpoint(
         dirpath=checkpoints, save_last=True, save_top_k=0, save_on_train_epoch_end=True
     )
-    callbacks: list[Callback] = [curves, saver, _progress_bar()]
+    callbacks: list[Callback] = [curves, saver, *([RichProgressBar()] if terminal else [])]
     if ema_decay is not None:
         callbacks.append(EMAWeightAveraging(decay=ema_decay))
     trainer = Trainer(
@@ -137,6 +142,7 @@ def fit(
         max_epochs=math.ceil(steps / checkpoint_every),
         callbacks=callbacks,
         logger=False,
+        enable_progress_bar=terminal,
         deterministic=True,
         enable_model_summary=False,
         num_sanity_val_steps=0,
@@ -175,13 +181,6 @@ def choose_precision() -> Any:
     if not torch.cuda.is_available():
         return "32-true"
     return "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
-
-
-def _progress_bar() -> Callback:
-    # Without a terminal (a log file, Prefect) a live bar prints nothing until it ends.
-    if Console().is_terminal:
-        return RichProgressBar()
-    return TQDMProgressBar(refresh_rate=20)
 
 
 def checkpoint_folder(name: str, run_fingerprint: str) -> Path:
