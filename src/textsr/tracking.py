@@ -257,16 +257,22 @@ def evaluation_metrics(result: Mapping[str, Any], speed: Mapping[str, float]) ->
 
 
 def set_metrics(sets: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
-    """Flatten summaries by set (see `evaluation.summary.summarise`) to `SET/METRIC`."""
+    """Flatten summaries by set (see `evaluation.summary.summarise`) to `SET/METRIC`.
+
+    The interval of a reader's gain over bicubic, which decides, becomes two metrics of its own;
+    the other intervals are in the evaluation's files.
+    """
     flat: dict[str, float] = {}
     for name, summary in sets.items():
         for key, value in summary.items():
-            if isinstance(value, Mapping):
-                flat |= {
-                    f"{name}/{key}_{metric}": number
-                    for metric, number in value.items()
-                    if isinstance(number, float)
-                }
-            elif isinstance(value, float):
+            if isinstance(value, float):
                 flat[f"{name}/{key}"] = value
+            if not isinstance(value, Mapping):
+                continue
+            for metric, number in value.items():
+                if isinstance(number, float):
+                    flat[f"{name}/{key}_{metric}"] = number
+            if "gain_ci" in value:
+                low, high = value["gain_ci"]
+                flat |= {f"{name}/{key}_gain_low": low, f"{name}/{key}_gain_high": high}
     return flat

@@ -49,7 +49,10 @@ class _StepBatches(Dataset[Any]):
 
 
 class _ChunkSampler(Sampler[int]):
-    """The step numbers of one chunk; Lightning tells which by `set_epoch`."""
+    """The step numbers of one chunk; Lightning tells which by `set_epoch`.
+
+    It states no length: Lightning asks for it once, and the last chunk may be shorter.
+    """
 
     def __init__(self, steps: int, chunk: int) -> None:
         self._steps = steps
@@ -62,9 +65,6 @@ class _ChunkSampler(Sampler[int]):
     def __iter__(self) -> Iterator[int]:
         first = self._epoch * self._chunk
         return iter(range(first, min(first + self._chunk, self._steps)))
-
-    def __len__(self) -> int:
-        return self._chunk
 
 
 class _Curves(Callback):
