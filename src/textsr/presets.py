@@ -23,17 +23,22 @@ def apply_preset(name: str, presets: Path, params: Path) -> None:
         raise TextsrError(f"{path}: no such preset; choose one of {known}")
     yaml = YAML()
     merged = yaml.load(params)
-    _merge(merged, YAML(typ="safe").load(path), path)
+    merge(merged, YAML(typ="safe").load(path), path)
     parse_params(merged, source=f"{params} with {path}")
     with replace_file(params) as temporary:
         yaml.dump(merged, temporary)
 
 
-def _merge(target: MutableMapping[str, Any], overlay: Mapping[str, Any], path: Path) -> None:
+def merge(target: MutableMapping[str, Any], overlay: Mapping[str, Any], path: Path) -> None:
+    """Write the values of `overlay`, read from `path`, over those of `target`, in place.
+
+    Raises:
+        TextsrError: if `overlay` has a key that `target` lacks.
+    """
     for key, value in overlay.items():
         if key not in target:
             raise TextsrError(f"{path}: {key}: no such key in params.yaml; correct its spelling")
         if isinstance(value, Mapping):
-            _merge(target[key], value, path)
+            merge(target[key], value, path)
         else:
             target[key] = value

@@ -1,0 +1,50 @@
+"""Fixtures of the whole suite: the tiny preset, source material, a tiny dataset."""
+
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+
+from textsr.params import Params, parse_params
+from textsr.presets import merge
+
+ROOT = Path(__file__).parents[1]
+
+# Set before any test imports MLflow: it reads the variable once.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+
+@pytest.fixture(scope="session")
+def raw_params() -> dict:
+    """params.yaml as committed, parsed."""
+    return yaml.safe_load((ROOT / "params.yaml").read_text())
+
+
+@pytest.fixture(scope="session")
+def tiny_params() -> Params:
+    """The committed params with the tiny preset."""
+    raw = yaml.safe_load((ROOT / "params.yaml").read_text())
+    path = ROOT / "presets" / "tiny.yaml"
+    merge(raw, yaml.safe_load(path.read_text()), path)
+    return parse_params(raw)
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The source material of a fresh clone."""
+    from textsr.synthesis.sources import fetch_sources
+
+    folder = tmp_path_factory.mktemp("source") / "data"
+    fetch_sources(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def dataset(tiny_params: Params, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny dataset with train, val and test."""
+    from textsr.synthesis.shards import write_dataset
+
+    folder = tmp_path_factory.mktemp("dataset")
+    write_dataset(tiny_params, data, folder, lambda rows: None)
+    return folder
