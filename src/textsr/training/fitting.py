@@ -7,7 +7,6 @@ chunk's border sees what an unbroken run would have seen.
 
 import csv
 import logging
-import math
 import shutil
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,6 +29,8 @@ from textsr.files import replace_file
 CHECKPOINTS = Path(".checkpoints")
 """Where unfinished runs are kept, outside DVC's outputs, which DVC removes before a stage runs."""
 
+_LAST = "last"
+
 OnMetrics = Callable[[Mapping[str, float], int], None]
 """Receives metrics by name and the step they belong to."""
 
@@ -49,21 +50,20 @@ class _StepBatches(Dataset[Any]):
 
 
 class _ChunkSampler(Sampler[int]):
-    """The step numbers of one chunk; Lightning tells which by `set_epoch`.
+    """The step numbers of the chunk that begins now.
 
-    It states no length: Lightning asks for it once, and the last chunk may be shorter.
+    Where it begins is asked of the trainer's step, not counted in Lightning's epochs, which a
+    resumed run counts differently. It states no length: Lightning asks for it once, and the last
+    chunk may be shorter.
     """
 
-    def __init__(self, steps: int, chunk: int) -> None:
+    def __init__(self, steps: int, chunk: int, step_now: Callable[[], int]) -> None:
         self._steps = steps
         self._chunk = chunk
-        self._epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        self._epoch = epoch
+        self._step_now = step_now
 
     def __iter__(self) -> Iterator[int]:
-        first = self._epoch * self._chunk
+        first = self._step_now()
         return iter(range(first, min(first + self._chunk, self._steps)))
 
 
@@ -128,8 +128,12 @@ def fit(
     # In a log file (nohup, Prefect) a line a chunk says more than a bar that redraws itself.
     terminal = Console().is_terminal
     curves = _Curves(on_metrics, print_rows=not terminal)
+    # Always the newest under one name. (`save_last` writes nothing where `save_top_k` is 0.)
     saver = ModelCheckpoint(
-        dirpath=checkpoints, save_last=True, save_top_k=0, save_on_train_epoch_end=True
+        dirpath=checkpoints,
+        filename=_LAST,
+        enable_version_counter=False,
+        save_on_train_epoch_end=True,
     )
     callbacks: list[Callback] = [curves, saver, *([RichProgressBar()] if terminal else [])]
     if ema_decay is not None:
@@ -139,7 +143,7 @@ def fit(
         devices=1,
         precision=choose_precision(),
         max_steps=steps,
-        max_epochs=math.ceil(steps / checkpoint_every),
+        max_epochs=-1,
         callbacks=callbacks,
         logger=False,
         enable_progress_bar=terminal,
@@ -152,9 +156,9 @@ def fit(
     loader = DataLoader(
         _StepBatches(make_batch, steps),
         batch_size=None,
-        sampler=_ChunkSampler(steps, checkpoint_every),
+        sampler=_ChunkSampler(steps, checkpoint_every, lambda: trainer.global_step),
     )
-    last = checkpoints / "last.ckpt"
+    last = checkpoints / f"{_LAST}.ckpt"
     with warnings.catch_warnings():
         # Batches are made in the training process: decoding takes a few per cent of a step, and
         # worker processes on two cores would take it from the step itself.

@@ -1,0 +1,259 @@
+"""Training: killed and resumed to the same bits, averaged and scheduled as stated."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor, nn
+
+from textsr.datasets.pairs import Batch, EncodedLines, PairBatches
+from textsr.errors import TextsrError
+from textsr.models.package import ModelSpec, build_network
+from textsr.params import Params
+from textsr.training.fitting import fit, forget_checkpoints, read_curves, write_curves
+from textsr.training.objective import SuperResolution
+from textsr.training.run import plan_training, run_training
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from textsr.models.package import ModelSpec, build_network
+from textsr.params import Params
+from textsr.training.run import plan_training, run_training
+
+params = Params.model_validate_json(Path("params.json").read_text())
+run = plan_training("scratch", params, Path(sys.argv[1]), Path("encoders"))
+run_training(run, Path("model"), lambda metrics, step: print("at", step, flush=True))
+print("done", flush=True)
+"""
+
+
+def longer(params: Params) -> Params:
+    training = params.training.model_copy(update={"steps": 40, "checkpoint_every_steps": 4})
+    return params.model_copy(update={"training": training})
+
+
+def start(folder: Path, dataset: Path, params: Params) -> subprocess.Popen[str]:
+    folder.mkdir(exist_ok=True)
+    (folder / "params.json").write_text(params.model_dump_json())
+    return subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(dataset)],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+@pytest.mark.slow
+def test_killed_training_resumes_to_the_same_bits(
+    tiny_params: Params, dataset: Path, tmp_path: Path
+) -> None:
+    params = longer(tiny_params)
+    unbroken = start(tmp_path / "unbroken", dataset, params)
+    said, _ = unbroken.communicate()
+    assert unbroken.returncode == 0, said
+
+    killed = start(tmp_path / "killed", dataset, params)
+    assert killed.stdout is not None
+    for line in killed.stdout:
+        if line.startswith("at 12"):
+            break
+    os.kill(killed.pid, signal.SIGKILL)
+    rest, _ = killed.communicate()
+    assert "done" not in rest
+    assert not (tmp_path / "killed" / "model").exists()
+
+    resumed = start(tmp_path / "killed", dataset, params)
+    said, _ = resumed.communicate()
+    assert resumed.returncode == 0, said
+    steps = [line for line in said.splitlines() if line.startswith("at ")]
+    assert steps[0] != "at 4"  # it did not start anew
+    assert steps[-1] == "at 40"
+    weights = [tmp_path / name / "model/weights.safetensors" for name in ("unbroken", "killed")]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+
+
+class Linear(LightningModule):
+    """One weight, its gradient always 1: after step k plain SGD has it at -k/10."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))
+        self.seen: list[int] = []
+
+    def training_step(self, batch: Tensor, batch_index: int) -> Tensor:
+        self.seen.append(int(batch))
+        self.log("loss", self.weight.detach().sum(), on_step=False, on_epoch=True, batch_size=1)
+        return self.weight.sum()
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+class Killed(BaseException):
+    """Ends a fit as a signal would: nothing more is saved."""
+
+
+@pytest.mark.parametrize("after", [3, 6, 9, 10])
+def test_resumed_fit_takes_up_the_very_next_step(tmp_path: Path, after: int) -> None:
+    def kill(metrics: object, step: int) -> None:
+        if step == after:
+            raise Killed
+
+    module = Linear()
+
+    def run() -> tuple[dict[str, Tensor], list[dict[str, float]]]:
+        return fit(
+            module,
+            torch.tensor,
+            steps=10,
+            checkpoint_every=3,
+            checkpoints=tmp_path,
+            seed=0,
+            ema_decay=0.5,
+            on_metrics=kill,
+        )
+
+    with pytest.raises(Killed):
+        run()
+    saved = after - (after % 3 or 3)  # the curves' row is written before the checkpoint
+    module, after = Linear(), -1
+    state, curves = run()
+    assert module.seen == list(range(saved, 10))
+    assert [row["step"] for row in curves] == [3, 6, 9, 10]
+    average = -0.1
+    for step in range(2, 11):
+        average = 0.5 * average - 0.5 * 0.1 * step
+    assert float(state["weight"]) == pytest.approx(average, abs=1e-6)
+
+
+@pytest.mark.parametrize(("steps", "chunk"), [(6, 3), (7, 3), (2, 5)])
+def test_every_step_sees_its_own_batch_and_the_last_is_kept(
+    tmp_path: Path, steps: int, chunk: int
+) -> None:
+    module = Linear()
+    state, curves = fit(
+        module, torch.tensor, steps=steps, checkpoint_every=chunk, checkpoints=tmp_path, seed=0
+    )
+    assert module.seen == list(range(steps))
+    assert float(state["weight"]) == pytest.approx(-0.1 * steps)
+    assert [row["step"] for row in curves] == [*range(chunk, steps, chunk), steps]
+
+
+def test_averaged_weights_are_the_exponential_average(tmp_path: Path) -> None:
+    state, _ = fit(
+        Linear(),
+        torch.tensor,
+        steps=5,
+        checkpoint_every=5,
+        checkpoints=tmp_path,
+        seed=0,
+        ema_decay=0.5,
+    )
+    average = None
+    for step in range(1, 6):
+        weight = -0.1 * step
+        average = weight if average is None else 0.5 * average + 0.5 * weight
+    assert float(state["weight"]) == pytest.approx(average, abs=1e-6)
+
+
+def test_curves_survive_a_resume_and_their_file(tmp_path: Path) -> None:
+    def run(steps: int) -> list[dict[str, float]]:
+        return fit(
+            Linear(),
+            torch.tensor,
+            steps=steps,
+            checkpoint_every=2,
+            checkpoints=tmp_path / "c",
+            seed=0,
+        )[1]
+
+    run(4)
+    resumed = run(8)
+    assert [row["step"] for row in resumed] == [2, 4, 6, 8]
+    write_curves(tmp_path / "curves.csv", resumed)
+    assert [row["step"] for row in read_curves(tmp_path / "curves.csv")] == [2, 4, 6, 8]
+
+
+def test_rate_warms_up_and_decays_and_the_articles_does_not() -> None:
+    network = nn.Conv2d(1, 1, 1)
+    ours = SuperResolution(network, learning_rate=1.0, warmup_steps=10, total_steps=100)
+    [optimizer], [schedule] = ours.configure_optimizers()
+    rates = []
+    for _ in range(100):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule["scheduler"].step()
+    assert rates[0] < rates[5] < max(rates) == pytest.approx(1, abs=0.02)
+    assert rates[-1] < 0.01
+    article = SuperResolution(network, learning_rate=1e-4).configure_optimizers()
+    assert type(article) is torch.optim.Adam
+    assert article.param_groups[0]["lr"] == 1e-4
+    assert article.param_groups[0]["weight_decay"] == 0
+
+
+def test_objective_is_the_mean_squared_error() -> None:
+    module = SuperResolution(nn.Identity(), learning_rate=1.0)
+    module.log = lambda *args, **kwargs: None
+    lr, hr = torch.rand(2, 1, 4, 4), torch.rand(2, 1, 4, 4)
+    loss = module.training_step(Batch(lr, hr), 0)
+    assert float(loss) == pytest.approx(float(((lr - hr) ** 2).mean()))
+
+
+def test_network_learns_a_batch_by_heart(dataset: Path, tmp_path: Path) -> None:
+    make = PairBatches(
+        EncodedLines(dataset / "train"), batch_size=4, crop_width=64, scale=4, seed=1
+    )
+    batch = make(0)
+    spec = ModelSpec(name="x", architecture="upsampler", encoder="text", width=16, scale=4)
+    torch.manual_seed(0)
+    module = SuperResolution(
+        build_network(spec), learning_rate=3e-3, warmup_steps=5, total_steps=120
+    )
+    _, curves = fit(
+        module,
+        lambda step: batch,
+        steps=120,
+        checkpoint_every=20,
+        checkpoints=tmp_path,
+        seed=0,
+    )
+    losses = [row["train_mse"] for row in curves]
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_other_params_or_data_are_another_run(
+    tiny_params: Params, dataset: Path, tmp_path: Path
+) -> None:
+    folder = plan_training("scratch", tiny_params, dataset, tmp_path).checkpoints
+    assert plan_training("scratch", tiny_params, dataset, tmp_path).checkpoints == folder
+    other = tiny_params.model_copy(update={"seed": 2})
+    assert plan_training("scratch", other, dataset, tmp_path).checkpoints != folder
+    assert plan_training("seed", tiny_params, dataset, tmp_path).checkpoints != folder
+    with pytest.raises(TextsrError, match="scratch"):
+        plan_training("gan", tiny_params, dataset, tmp_path)
+
+
+def test_encoder_that_does_not_fit_is_named(
+    tiny_params: Params, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "simclr/encoder").mkdir(parents=True)
+    (tmp_path / "simclr/encoder/encoder.safetensors").write_bytes(b"broken")
+    run = plan_training("simclr", tiny_params, dataset, tmp_path)
+    with pytest.raises(TextsrError, match=r"encoder\.safetensors.*dvc repro pretrain"):
+        run_training(run, tmp_path / "out", lambda metrics, step: None)
+
+
+def test_checkpoints_are_forgotten_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("train-a/1", "train-a/2", "train-b/1"):
+        (tmp_path / ".checkpoints" / name).mkdir(parents=True)
+    forget_checkpoints("train-a")
+    assert [p.name for p in (tmp_path / ".checkpoints").iterdir()] == ["train-b"]
