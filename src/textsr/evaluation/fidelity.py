@@ -17,7 +17,10 @@ def psnr_db(image: Image, reference: Image) -> float:
 
 
 def ssim(image: Image, reference: Image) -> float:
-    """Return the structural similarity (Wang et al. 2004): Gaussian window, sigma 1.5, 11x11."""
+    """Return the structural similarity (Wang et al. 2004): Gaussian window, sigma 1.5, 11x11.
+
+    At the border the window sees the image mirrored; no pixel is left out.
+    """
     value = structural_similarity_index_measure(
         _tensor(image), _tensor(reference), data_range=255.0
     )

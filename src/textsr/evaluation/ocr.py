@@ -29,7 +29,7 @@ class Reader(Protocol):
     name: str
 
     def read(self, line: Image) -> str:
-        """Return the text of a grey HxW image of one line; empty where it sees none."""
+        """Return the text of a grey HxW image of one line."""
 
 
 class RapidOCRReader:
@@ -70,7 +70,7 @@ class TesseractReader:
         )
 
     def read(self, line: Image) -> str:
-        """Return the text of a grey HxW image of one line; empty where it sees none."""
+        """Return the text of a grey HxW image of one line."""
         from PIL import Image as PILImage
 
         # Tesseract is trained on dark ink; light-on-dark lines are inverted by the ground's grey.
