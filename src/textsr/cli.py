@@ -273,8 +273,7 @@ def _model(name: str | None) -> tuple[Any, str]:
     from textsr.registry.packaging import fetch_model
     from textsr.tracking import Tracker
 
-    uri_set = os.environ.get("MLFLOW_TRACKING_URI")
-    root = Path.cwd() if uri_set else project.find_root(Path.cwd())
+    root = project.find_root(Path.cwd())
     tracker = Tracker(root)
     if name is not None:
         return load_model(fetch_model(tracker, name)), f"model: {name}"

@@ -25,5 +25,5 @@ def find_root(start: Path) -> Path:
             return folder
     raise TextsrError(
         f"{start}: not inside a textsr project (no folder above it holds dvc.yaml and "
-        "params.yaml); change to a clone of it, or set MLFLOW_TRACKING_URI"
+        "params.yaml); change to a clone of it, or name a model's folder with --model"
     )

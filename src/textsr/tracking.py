@@ -49,7 +49,7 @@ def tracking_uri(root: Path) -> str:
     The path is absolute: the same database from every working directory.
     """
     default = root.resolve() / "mlruns" / "mlflow.db"
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{default}"
+    return os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{default}")
 
 
 class Tracker:
@@ -58,7 +58,8 @@ class Tracker:
     def __init__(self, root: Path) -> None:
         self.uri = tracking_uri(root)
         self._artifacts = (root.resolve() / "mlruns" / "artifacts").as_uri()
-        (root / "mlruns").mkdir(exist_ok=True)
+        if "MLFLOW_TRACKING_URI" not in os.environ:
+            (root / "mlruns").mkdir(exist_ok=True)
         # The registry looks logged models up at the global address, not at the client's.
         mlflow.set_tracking_uri(self.uri)
         for name in ("alembic", "mlflow.store.db.utils"):  # a page of migrations at first use
@@ -70,7 +71,7 @@ class Tracker:
         found = self.client.get_experiment_by_name(name)
         if found is not None:
             return str(found.experiment_id)
-        local = self.uri.startswith("sqlite:")
+        local = "MLFLOW_TRACKING_URI" not in os.environ
         made = self.client.create_experiment(name, self._artifacts if local else None)
         if not name.endswith(PRETRAINING_SUFFIX):
             self.client.set_experiment_tag(made, _NOTE, _HOW_TO_CHOOSE)

@@ -171,7 +171,7 @@ def test_lost_tracking_server_is_filled_again(unbroken: Path, tmp_path: Path) ->
     assert experiment is not None
     names = [run.info.run_name for run in client.search_runs([experiment.experiment_id])]
     assert sorted(names) == sorted(["bicubic", "hr", *MODELS])
-    assert client.get_model_version_by_alias("textsr", "challenger").version == "1"
+    assert str(client.get_model_version_by_alias("textsr", "challenger").version) == "1"
 
 
 def test_killed_in_any_kind_of_stage_ends_in_the_same_result(

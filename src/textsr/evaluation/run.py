@@ -1,6 +1,5 @@
 """The `baselines` and `evaluate` stages."""
 
-import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -10,6 +9,7 @@ from typing import Any
 import pandas as pd
 import torch
 
+from textsr.compute import use_threads
 from textsr.datasets.shards import Image
 from textsr.evaluation.blend import preference, score_blends
 from textsr.evaluation.ocr import Reader, available_readers
@@ -73,7 +73,7 @@ def run_evaluation(
     Returns:
         The content of `metrics.json`.
     """
-    torch.set_num_threads(params.compute.threads or os.cpu_count() or 1)
+    use_threads(params.compute.threads)
     readers = available_readers(params.compute.threads)
     trained = load_model(model)
     base = pd.read_parquet(baselines)

@@ -8,6 +8,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 import textsr
+from textsr.compute import use_threads
 from textsr.datasets.pairs import (
     Batch,
     EncodedLines,
@@ -81,6 +82,7 @@ def run_pretraining(
     """
     if method not in METHODS:
         raise TextsrError(f"{method}: no such method; choose one of {', '.join(SSL_METHODS)}")
+    use_threads(params.compute.threads)
     own = read_unlabelled(unlabelled, params.synthesis.lr_height)
     described = f"{method} {params.seed} {params.pretraining.model_dump_json()}"
     run = fingerprint(described, [dataset / "train", unlabelled, Path(textsr.__file__).parent])

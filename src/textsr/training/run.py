@@ -7,6 +7,7 @@ import torch
 from safetensors.torch import load_file
 
 import textsr
+from textsr.compute import use_threads
 from textsr.datasets.pairs import EncodedLines, PairBatches, centre_batches
 from textsr.errors import TextsrError
 from textsr.files import fingerprint
@@ -67,6 +68,7 @@ def plan_training(name: str, params: Params, dataset: Path, encoders: Path) -> T
 def run_training(run: TrainingRun, output: Path, on_metrics: OnMetrics) -> list[dict[str, float]]:
     """Train, write the model's folder to `output`, return the curves."""
     params = run.params.training
+    use_threads(run.params.compute.threads)
     # Built from the same seed for every initialisation: they differ by the encoder alone.
     torch.manual_seed(run.params.seed)
     network = build_network(run.spec).to(memory_format=torch.channels_last)
