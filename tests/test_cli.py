@@ -3,14 +3,21 @@
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import typer
+import yaml
+from typer.testing import CliRunner
 
-from textsr import cli
+from textsr import cli, project
 from textsr.errors import TextsrError
+from textsr.params import load_params
 from textsr.project import find_root
 
+ROOT = Path(__file__).parents[1]
+VERBS = sorted(typer.main.get_command(cli.app).commands)  # type: ignore[attr-defined]
 HEAVY = ("torch", "cv2", "mlflow", "lightning", "great_expectations", "matplotlib", "pandas")
 
 
@@ -22,6 +29,37 @@ def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess
         text=True,
         check=False,
     )
+
+
+@pytest.fixture
+def refusal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., str]:
+    """Run a command line in this process, which must refuse it; return what it says."""
+    for name, value in cli._QUIET.items():  # which `main` would set for all tests after this one
+        monkeypatch.setenv(name, value)
+
+    def run_refused(*arguments: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["textsr", *arguments])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        assert caught.value.code == 1
+        said = capsys.readouterr().err
+        assert said.startswith("textsr: ")
+        assert "Traceback" not in said
+        return said
+
+    return run_refused
+
+
+@pytest.fixture
+def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project's files, as the current folder."""
+    for name in ("params.yaml", "dvc.yaml", "presets/tiny.yaml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
 def test_help_reads_as_the_pipeline_does() -> None:
@@ -38,6 +76,69 @@ def test_help_loads_nothing_heavy() -> None:
     assert said.stdout.strip() == "[]"
 
 
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_explains_itself(verb: str) -> None:
+    result = CliRunner().invoke(cli.app, [verb, "--help"])
+    assert result.exit_code == 0
+    assert "Usage" in result.output
+
+
+def test_every_stage_runs_a_verb_and_writes_where_the_code_looks() -> None:
+    folders = [
+        *(project.DATASET, project.VALIDATION, project.ENCODERS),
+        *(project.MODELS, project.EVALUATION, project.REPORTS),
+    ]
+    for name, stage in yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].items():
+        stage = stage.get("do", stage)
+        program, verb, *_ = stage["cmd"].split()
+        assert program == "textsr", name
+        assert verb in VERBS, name
+        for out in [*stage["outs"], *stage.get("metrics", [])]:
+            path = Path(next(iter(out)) if isinstance(out, dict) else out)
+            assert any(path.is_relative_to(folder) for folder in folders), path
+
+
+def test_preset_and_params_and_data_then_a_dataset(clone: Path, data: Path, dataset: Path) -> None:
+    runner = CliRunner()
+    fonts = len(list(data.glob("fonts/*/*.[ot]tf")))
+    for arguments, said in (
+        (["use-preset", "tiny"], "preset tiny applied"),
+        (["check-params"], "params.yaml: valid"),
+        (["fetch-data"], f"data: {fonts} font files"),
+        (["synthesize"], ""),
+    ):
+        result = runner.invoke(cli.app, arguments, catch_exceptions=False)
+        assert result.exit_code == 0
+        assert said in result.output
+    assert load_params(clone / "params.yaml").synthesis.samples.train == 96
+    made = {p.relative_to(clone / "artifacts/dataset"): p.read_bytes()
+            for p in clone.glob("artifacts/dataset/*/*")}  # fmt: skip
+    assert made == {p.relative_to(dataset): p.read_bytes() for p in dataset.glob("*/*")}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["check-params"], "params.yaml: synthesis.scale: "),
+        (["use-preset", "huge"], "huge.yaml: no such preset; choose one of tiny"),
+        (["synthesize"], "params.yaml: synthesis.scale: "),
+    ],
+)
+def test_mistakes_are_one_message(
+    clone: Path, refusal: Callable[..., str], arguments: list[str], said: str
+) -> None:
+    text = (clone / "params.yaml").read_text()
+    (clone / "params.yaml").write_text(text.replace("scale: 4", "scale: 3", 1))
+    assert said in refusal(*arguments)
+    assert not (clone / "artifacts").exists()
+
+
+def test_unknown_verb_is_a_usage_error() -> None:
+    result = CliRunner().invoke(cli.app, ["sythesize"])
+    assert result.exit_code == 2
+    assert "sythesize" in result.output
+
+
 def test_mistake_is_one_message_and_exit_status_1(tmp_path: Path) -> None:
     result = run("synthesize", cwd=tmp_path)
     assert result.returncode == 1
@@ -45,13 +146,14 @@ def test_mistake_is_one_message_and_exit_status_1(tmp_path: Path) -> None:
     assert "Traceback" not in result.stderr
 
 
-def test_broken_params_are_refused_before_any_work(tmp_path: Path) -> None:
-    text = (Path(__file__).parents[1] / "params.yaml").read_text()
-    (tmp_path / "params.yaml").write_text(text.replace("steps: 900", "stpes: 900"))
-    result = run("train", "scratch", cwd=tmp_path)
-    assert result.returncode == 1
-    assert "training.stpes: unknown key" in result.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
+def test_broken_params_are_refused_before_any_work(
+    clone: Path, refusal: Callable[..., str]
+) -> None:
+    before = sorted(clone.rglob("*"))
+    text = (clone / "params.yaml").read_text()
+    (clone / "params.yaml").write_text(text.replace("steps: 900", "stpes: 900"))
+    assert "training.stpes: unknown key" in refusal("train", "scratch")
+    assert sorted(clone.rglob("*")) == before
 
 
 def test_project_root_is_found_from_below_and_missed_with_a_remedy(tmp_path: Path) -> None:
@@ -64,10 +166,9 @@ def test_project_root_is_found_from_below_and_missed_with_a_remedy(tmp_path: Pat
     assert find_root(below) == tmp_path
 
 
-def test_a_folder_that_is_no_model_is_named(tmp_path: Path) -> None:
-    result = run("upscale", "x.png", "-o", "y.png", "--model", str(tmp_path / "nothing"))
-    assert result.returncode == 1
-    assert "nothing" in result.stderr
+def test_a_folder_that_is_no_model_is_named(tmp_path: Path, refusal: Callable[..., str]) -> None:
+    said = refusal("upscale", "x.png", "-o", "y.png", "--model", str(tmp_path / "nothing"))
+    assert "nothing" in said
 
 
 def test_progress_without_a_terminal_is_a_line_a_tenth(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,13 +5,31 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from textsr.errors import TextsrError
-from textsr.params import load_params, parse_params
-from textsr.presets import apply_preset
+from textsr.params import Params, load_params, parse_params
 
 ROOT = Path(__file__).parents[1]
-PRESETS = sorted(path.stem for path in (ROOT / "presets").glob("*.yaml"))
+PROBABILITIES = (
+    "synthesis.text.uppercase",
+    "synthesis.render.inverted",
+    "synthesis.degradation.blur_probability",
+    "synthesis.degradation.motion_probability",
+    "synthesis.degradation.noise_probability",
+    "synthesis.degradation.jpeg_probability",
+    "validation.min_legibility",
+    "validation.min_kind_share",
+    "pretraining.warmup_fraction",
+    "pretraining.byol.base_momentum",
+    "training.warmup_fraction",
+)
+INTERVALS = (
+    *("font_height_px", "contrast", "ground_gradient", "ground_texture"),
+    *("rotation_degrees", "perspective", "margin_px"),
+    *("blur_sigma_px", "motion_length_px", "first_resize", "noise_sigma", "jpeg_quality"),
+)
 
 
 def with_value(raw: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
@@ -22,6 +40,11 @@ def with_value(raw: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
         target = target[section]
     target[last] = value
     return changed
+
+
+def interval_key(raw: dict[str, Any], name: str) -> str:
+    section = "render" if name in raw["synthesis"]["render"] else "degradation"
+    return f"synthesis.{section}.{name}"
 
 
 def test_committed_params_are_valid() -> None:
@@ -62,8 +85,57 @@ def test_impossible_value_is_refused_by_its_key(
     raw_params: dict[str, Any], key: str, value: Any
 ) -> None:
     section = ".".join(key.split(".")[:2])
-    with pytest.raises(TextsrError, match=rf"params\.yaml: {section}"):
+    with pytest.raises(TextsrError, match=rf"params\.yaml: {section}") as caught:
         parse_params(with_value(raw_params, key, value))
+    assert key.rsplit(".", 1)[-1] in str(caught.value)
+    assert str(caught.value).count("params.yaml: ") == 1, "only what is wrong is named"
+
+
+@given(key=st.sampled_from(PROBABILITIES), value=st.floats(allow_nan=True))
+def test_probability_lies_between_0_and_1(
+    raw_params: dict[str, Any], key: str, value: float
+) -> None:
+    changed = with_value(raw_params, key, value)
+    if 0 <= value <= 1:
+        parse_params(changed)
+        return
+    with pytest.raises(TextsrError, match=rf"{key}: "):
+        parse_params(changed)
+
+
+def test_every_interval_is_tested(raw_params: dict[str, Any]) -> None:
+    drawing = raw_params["synthesis"]["render"] | raw_params["synthesis"]["degradation"]
+    assert {name for name, value in drawing.items() if isinstance(value, list)} == set(INTERVALS)
+
+
+@given(
+    name=st.sampled_from(INTERVALS),
+    ends=st.tuples(st.floats(0, 300), st.floats(0, 300)).filter(lambda ends: ends[0] > ends[1]),
+)
+def test_inverted_interval_is_refused(
+    raw_params: dict[str, Any], name: str, ends: tuple[float, float]
+) -> None:
+    key = interval_key(raw_params, name)
+    with pytest.raises(TextsrError, match=rf"{key}: the lower end .* is above the upper end"):
+        parse_params(with_value(raw_params, key, list(ends)))
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan")])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "synthesis.text.kinds.words",
+        "synthesis.render.rotation_degrees",
+        "training.learning_rate",
+        "training.weight_decay",
+        "registration.gate.min_psnr_gain_db",
+        "registration.gate.max_ms_per_line",
+    ],
+)
+def test_numbers_must_be_finite(raw_params: dict[str, Any], key: str, value: float) -> None:
+    given_value = [-1.0, value] if key.endswith("degrees") else value
+    with pytest.raises(TextsrError, match=key):
+        parse_params(with_value(raw_params, key, given_value))
 
 
 def test_unknown_key_is_refused_by_name(raw_params: dict[str, Any]) -> None:
@@ -78,6 +150,25 @@ def test_missing_key_is_named(raw_params: dict[str, Any]) -> None:
         parse_params(changed)
 
 
+@pytest.mark.parametrize("section", list(Params.model_fields))
+def test_missing_section_is_named(raw_params: dict[str, Any], section: str) -> None:
+    changed = {key: value for key, value in raw_params.items() if key != section}
+    with pytest.raises(TextsrError, match=rf"params\.yaml: {section}: missing"):
+        parse_params(changed)
+
+
+def test_family_held_out_twice_is_named(raw_params: dict[str, Any]) -> None:
+    key = "synthesis.fonts.test_families"
+    with pytest.raises(TextsrError, match="manrope named in val_families and in test_families"):
+        parse_params(with_value(raw_params, key, ["lato", "manrope"]))
+
+
+def test_validated_params_cannot_be_changed(raw_params: dict[str, Any]) -> None:
+    params = parse_params(raw_params)
+    with pytest.raises(ValueError, match="frozen"):
+        params.seed = 2  # type: ignore[misc]
+
+
 def test_every_problem_is_listed_at_once(raw_params: dict[str, Any]) -> None:
     changed = with_value(with_value(raw_params, "seed", -1), "training.steps", 0)
     with pytest.raises(TextsrError) as caught:
@@ -86,10 +177,10 @@ def test_every_problem_is_listed_at_once(raw_params: dict[str, Any]) -> None:
     assert "training.steps" in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["- a\n- b\n", "", "a: [1\n"])
-def test_file_that_is_no_mapping_is_refused_with_its_name(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize("content", [b"- a\n- b\n", b"", b"a: [1\n", b"seed: \xff\n"])
+def test_file_that_is_no_mapping_is_refused_with_its_name(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "params.yaml"
-    path.write_text(text)
+    path.write_bytes(content)
     with pytest.raises(TextsrError, match=r"params\.yaml"):
         load_params(path)
 
@@ -97,28 +188,3 @@ def test_file_that_is_no_mapping_is_refused_with_its_name(tmp_path: Path, text: 
 def test_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(TextsrError, match="no such file"):
         load_params(tmp_path / "params.yaml")
-
-
-@pytest.mark.parametrize("name", PRESETS)
-def test_preset_applies_and_keeps_the_comments(tmp_path: Path, name: str) -> None:
-    path = tmp_path / "params.yaml"
-    path.write_text((ROOT / "params.yaml").read_text())
-    before = load_params(path)
-    apply_preset(name, ROOT / "presets", path)
-    assert load_params(path) != before
-    assert "# HR pixels an LR pixel, 2 or 4" in path.read_text()
-
-
-def test_preset_with_a_misspelt_key_leaves_params_alone(tmp_path: Path) -> None:
-    path = tmp_path / "params.yaml"
-    path.write_text((ROOT / "params.yaml").read_text())
-    (tmp_path / "bad.yaml").write_text("training: { stps: 3 }\n")
-    before = path.read_bytes()
-    with pytest.raises(TextsrError, match="stps: no such key"):
-        apply_preset("bad", tmp_path, path)
-    assert path.read_bytes() == before
-
-
-def test_unknown_preset_lists_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(TextsrError, match="tiny"):
-        apply_preset("huge", ROOT / "presets", tmp_path / "params.yaml")

@@ -1,6 +1,5 @@
 """`params.yaml` as typed, validated models, a section a stage."""
 
-import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -35,8 +34,6 @@ MODELS = ("seed", *INITIALISATIONS)
 
 def _ordered(interval: tuple[float, float]) -> tuple[float, float]:
     low, high = interval
-    if not (math.isfinite(low) and math.isfinite(high)):
-        raise ValueError("both ends must be finite")
     if low > high:
         raise ValueError(f"the lower end {low:g} is above the upper end {high:g}")
     return interval
@@ -55,7 +52,8 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # NaN would pass every threshold, and infinite shares have no proportions.
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Compute(_Section):
@@ -275,13 +273,15 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
     """Read and validate `params.yaml`.
 
     Raises:
-        TextsrError: if the file is missing, is not YAML, has an unknown key, lacks a key or holds
-            an impossible value. The message lists each offending key by its dotted name.
+        TextsrError: if the file is missing, is not UTF-8 or YAML, has an unknown key, lacks a key
+            or holds an impossible value. The message lists each offending key by its dotted name.
     """
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise TextsrError(f"{path}: no such file; run from the project's root") from error
+    except UnicodeDecodeError as error:
+        raise TextsrError(f"{path}: not UTF-8 ({error}); save it as UTF-8") from error
     except yaml.YAMLError as error:
         raise TextsrError(f"{path}: not valid YAML: {error}") from error
     return parse_params(raw, source=str(path))

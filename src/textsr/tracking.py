@@ -15,11 +15,14 @@ import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 from pydantic import BaseModel
 
+from textsr.errors import TextsrError
 from textsr.files import fingerprint
 
 PRETRAINING_SUFFIX = "-pretraining"
+_ADDRESS = "MLFLOW_TRACKING_URI"
 _RESTORED_FROM = "textsr.restored_from"
 _EVALUATED = "textsr.evaluated"
 _ENCODER = "textsr.encoder"
@@ -49,30 +52,42 @@ def tracking_uri(root: Path) -> str:
     The path is absolute: the same database from every working directory.
     """
     default = root.resolve() / "mlruns" / "mlflow.db"
-    return os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{default}")
+    return os.environ.get(_ADDRESS, f"sqlite:///{default}")
 
 
 class Tracker:
     """The tracking server, seen from one project."""
 
     def __init__(self, root: Path) -> None:
+        local = _ADDRESS not in os.environ
         self.uri = tracking_uri(root)
-        self._artifacts = (root.resolve() / "mlruns" / "artifacts").as_uri()
-        if "MLFLOW_TRACKING_URI" not in os.environ:
+        self._artifacts = (root.resolve() / "mlruns" / "artifacts").as_uri() if local else None
+        if local:
             (root / "mlruns").mkdir(exist_ok=True)
         # The registry looks logged models up at the global address, not at the client's.
         mlflow.set_tracking_uri(self.uri)
+        if local:
+            # MLflow leaves the address in the environment, where it would pass for the user's.
+            os.environ.pop(_ADDRESS, None)
         for name in ("alembic", "mlflow.store.db.utils"):  # a page of migrations at first use
             logging.getLogger(name).setLevel(logging.WARNING)
         self.client = MlflowClient()
 
     def experiment_id(self, name: str) -> str:
-        """Return the id of an experiment, made if it is missing."""
+        """Return the id of an experiment, made if it is missing.
+
+        Raises:
+            TextsrError: if it was deleted: MLflow keeps the name, and takes no run for it.
+        """
         found = self.client.get_experiment_by_name(name)
+        if found is not None and found.lifecycle_stage != "active":
+            raise TextsrError(
+                f"{self.uri}: the experiment {name} is deleted; restore it with `mlflow experiments"
+                f" restore --experiment-id {found.experiment_id}`, or change tracking.experiment"
+            )
         if found is not None:
             return str(found.experiment_id)
-        local = "MLFLOW_TRACKING_URI" not in os.environ
-        made = self.client.create_experiment(name, self._artifacts if local else None)
+        made = self.client.create_experiment(name, self._artifacts)
         if not name.endswith(PRETRAINING_SUFFIX):
             self.client.set_experiment_tag(made, _NOTE, _HOW_TO_CHOOSE)
         return str(made)
@@ -94,10 +109,16 @@ class Tracker:
         )
 
     def exists(self, run_id: str) -> bool:
-        """Tell whether the server knows a run and has not deleted it."""
+        """Tell whether the server knows a run and has not deleted it.
+
+        Raises:
+            TextsrError: if the server cannot be asked.
+        """
         try:
             return bool(self.client.get_run(run_id).info.lifecycle_stage == "active")
-        except MlflowException:
+        except MlflowException as error:
+            if error.error_code != ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
+                raise unreachable(self.uri, error) from error
             return False
 
     def resume(self, record: RunRecord) -> None:
@@ -193,6 +214,13 @@ class Tracker:
     def tag(self, run_id: str, tags: Mapping[str, str]) -> None:
         """Set tags on a run."""
         self.client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+
+
+def unreachable(uri: str, error: MlflowException) -> TextsrError:
+    """Return what to raise where the tracking server gives no answer."""
+    return TextsrError(
+        f"{uri}: MLflow gives no answer ({error}); start it, or correct MLFLOW_TRACKING_URI"
+    )
 
 
 def lineage_tags(root: Path, seed: int) -> dict[str, str]:

@@ -61,3 +61,37 @@ def test_two_readers_can_be_asked_for() -> None:
     over = {"rapidocr": BETTER, "tesseract": EVEN, "psnr_db": Estimate(1, 1, 1), "ssim": BETTER}
     assert not decide(gate, over, None, 1).promoted
     assert decide(gate, over | {"tesseract": BETTER}, None, 1).promoted
+
+
+@given(estimates, estimates)
+def test_champion_is_compared_on_every_reader_that_both_were_read_by(
+    rapid: Estimate, tess: Estimate
+) -> None:
+    over_bicubic = {"rapidocr": BETTER, "tesseract": BETTER, "psnr_db": BETTER, "ssim": BETTER}
+    gate = GATE.model_copy(update={"min_psnr_gain_db": 0})
+    decision = decide(gate, over_bicubic, {"rapidocr": rapid, "tesseract": tess}, 1)
+    assert decision.promoted == (WORSE not in (rapid, tess))
+    # A reader that was not installed when the champion was scored decides nothing.
+    assert decide(gate, over_bicubic, {"tesseract": tess}, 1).promoted == (tess != WORSE)
+
+
+def test_thresholds_themselves_pass_but_an_interval_from_zero_is_not_better() -> None:
+    good = {"rapidocr": BETTER, "psnr_db": Estimate(0.5, 0, 1), "ssim": Estimate(0, 0, 0)}
+    assert decide(GATE, good, None, 20).promoted
+    touching = {"rapidocr": Estimate(0.1, 0.0, 0.2)}
+    [better] = [c for c in decide(GATE, good | touching, None, 20).checks if not c.passed]
+    assert better.name == "better than bicubic on at least 1 reader"
+    assert "on none" in better.evidence
+    touching = {"rapidocr": BETTER, "tesseract": Estimate(-0.1, -0.2, 0.0)}
+    assert decide(GATE, good | touching, None, 20).promoted
+
+
+def test_what_was_not_measured_is_refused() -> None:
+    """A NaN passes no condition."""
+    unknown = Estimate(float("nan"), float("nan"), float("nan"))
+    good = {"rapidocr": BETTER, "psnr_db": Estimate(1, 1, 1), "ssim": BETTER}
+    assert decide(GATE, good, None, 1).promoted
+    for key in good:
+        assert not decide(GATE, good | {key: unknown}, None, 1).promoted
+    assert not decide(GATE, good, {"rapidocr": unknown}, 1).promoted
+    assert not decide(GATE, good, None, float("nan")).promoted

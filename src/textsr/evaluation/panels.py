@@ -46,19 +46,21 @@ def save_panel(
     column = min(_COLUMN_INCHES, _WIDEST_INCHES / len(methods))
     size = (column * len(methods), _ROW_INCHES * column / _COLUMN_INCHES * len(rows) + 1.0)
     figure = Figure(figsize=size, layout="constrained")
-    figure.suptitle(title, fontsize=11)
+    # No mathematics: a dollar sign is a dollar sign.
+    figure.suptitle(title, fontsize=11, parse_math=False)
     axes = figure.subplots(len(rows), len(methods), squeeze=False)
     for line, (text, cells) in zip(axes, rows, strict=True):
         for axis, method, cell in zip(line, methods, cells, strict=True):
             axis.imshow(_fit(cell.image), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
             axis.set_axis_off()
             if axis in axes[0]:
-                axis.set_title(method, fontsize=10, fontweight="bold", pad=14)
+                axis.set_title(method, fontsize=10, fontweight="bold", pad=14, parse_math=False)
             if cell.reading is not None:
                 right = normalise(cell.reading) == normalise(text)
                 axis.text(
                     0.0, 1.02, _printable(cell.reading) or "(nothing read)", fontsize=7,
                     color=_RIGHT if right else _WRONG, transform=axis.transAxes, va="bottom",
+                    parse_math=False,
                 )  # fmt: skip
     with replace_file(path) as temporary, matplotlib.rc_context({"svg.hashsalt": "textsr"}):
         # No date in the file: the same lines give the same bytes.
@@ -75,6 +77,5 @@ def _fit(image: Image) -> Image:
 
 
 def _printable(text: str) -> str:
-    # A dollar sign starts mathematics in matplotlib; other scripts have no glyph in its font.
-    plain = "".join(c if c.isprintable() and ord(c) < 0x250 else "□" for c in text)
-    return plain.replace("$", r"\$")
+    # Other scripts have no glyph in matplotlib's font.
+    return "".join(c if c.isprintable() and ord(c) < 0x250 else "□" for c in text)

@@ -12,6 +12,8 @@ from textsr.errors import TextsrError
 from textsr.params import Params, RealSet
 from textsr.synthesis.degrade import degrade
 
+_MIN_HR_WIDTH = 8  # SSIM mirrors 5 pixels at each border
+
 
 @dataclass(frozen=True)
 class EvaluationLine:
@@ -66,7 +68,7 @@ def load_real_set(name: str, real: RealSet, params: Params) -> list[EvaluationLi
 
 
 def _to_hr(image: Image, height: int, scale: int) -> Image:
-    width = max(round(image.shape[1] * height / image.shape[0]), scale)
+    width = max(round(image.shape[1] * height / image.shape[0]), _MIN_HR_WIDTH)
     kernel = cv2.INTER_AREA if image.shape[0] > height else cv2.INTER_CUBIC
     resized = cv2.resize(image, (width, height), interpolation=kernel)
     return np.pad(np.asarray(resized, np.uint8), ((0, 0), (0, -width % scale)), mode="edge")
@@ -76,7 +78,8 @@ def read_labels(folder: Path) -> list[tuple[str, str]]:
     """Read `labels.tsv`: a header `file<TAB>text`, then a line an image.
 
     Raises:
-        TextsrError: if the file is missing, lacks a column or holds no line.
+        TextsrError: if the file is missing, is not UTF-8, lacks a column, has a line with more
+            fields than the header, or holds no line.
     """
     path = folder / "labels.tsv"
     try:
@@ -84,11 +87,20 @@ def read_labels(folder: Path) -> list[tuple[str, str]]:
             reader = csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE)
             if not {"file", "text"} <= set(reader.fieldnames or ()):
                 raise TextsrError(f"{path}: needs a header line with the columns file and text")
-            rows = [(row["file"], row["text"] or "") for row in reader]
-    except FileNotFoundError as error:
+            rows = []
+            for row in reader:
+                if None in row:
+                    raise TextsrError(
+                        f"{path}: line {reader.line_num} has more fields than the header; "
+                        "a text holds no tab"
+                    )
+                rows.append((row["file"], row["text"] or ""))
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise TextsrError(
             f"{path}: no such file; write one line `file<TAB>text` an image"
         ) from error
+    except UnicodeDecodeError as error:
+        raise TextsrError(f"{path}: not UTF-8 ({error.reason}); save it as UTF-8") from error
     if not rows:
         raise TextsrError(f"{path}: no labels in it; write one line `file<TAB>text` an image")
     return rows

@@ -47,9 +47,13 @@ class Resampling:
 
         The character error rate: edits over reference characters.
         """
-        return self._estimate(
-            lambda c, s, axis=-1: np.sum(c, axis=axis) / np.sum(s, axis=axis), [counts, sizes]
-        )
+
+        def share(c: Values, s: Values, axis: int = -1) -> Any:
+            count, size = np.sum(c, axis=axis), np.sum(s, axis=axis)
+            # A resample without characters says nothing of their errors; it counts as none.
+            return np.divide(count, size, out=np.zeros_like(count), where=size > 0)
+
+        return self._estimate(share, [counts, sizes])
 
     def difference(self, first: Sequence[float], second: Sequence[float]) -> Estimate:
         """Estimate the mean of first - second, the same line in both, lines resampled."""

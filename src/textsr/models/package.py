@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -31,9 +31,15 @@ class ModelSpec(BaseModel):
     architecture: Literal["upsampler", "seed"]
     scale: Literal[2, 4]
     encoder: Literal["text", "resnet18"] | None = None
-    width: int | None = None
+    width: PositiveInt | None = None
     blend: Annotated[float, Field(ge=0, le=1)] = 1.0
     """Weight of the network's output; the rest is bicubic's."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> "ModelSpec":
+        if self.architecture == "upsampler" and (self.encoder is None or self.width is None):
+            raise ValueError("architecture upsampler needs encoder and width")
+        return self
 
 
 class BlendedModel(nn.Module):
@@ -61,8 +67,8 @@ def build_network(spec: ModelSpec) -> nn.Module:
     """Build the network of a specification with fresh weights."""
     if spec.architecture == "seed":
         return SeedNet(spec.scale)
-    if spec.encoder is None or spec.width is None:
-        raise TextsrError(f"{_SPEC}: architecture upsampler needs encoder and width")
+    assert spec.encoder is not None  # ModelSpec has checked both
+    assert spec.width is not None
     return UpsamplerNet(spec.encoder, spec.width, spec.scale)
 
 
@@ -78,15 +84,17 @@ def read_spec(folder: Path) -> ModelSpec:
     """Read a model folder's `model.json`.
 
     Raises:
-        TextsrError: if the file is missing or not a specification.
+        TextsrError: if the file is missing, cannot be read or is not a specification.
     """
     path = folder / _SPEC
     try:
-        return ModelSpec.model_validate_json(path.read_text(encoding="utf-8"))
+        return ModelSpec.model_validate_json(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError) as error:
         raise TextsrError(
             f"{path}: no such file; name a model folder, as `textsr train` writes it"
         ) from error
+    except OSError as error:
+        raise TextsrError(f"{path}: cannot be read: {error.strerror}") from error
     except ValidationError as error:
         raise TextsrError(f"{path}: not a model specification: {error}") from error
 

@@ -2,18 +2,27 @@
 
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST, ErrorCode
 
 from textsr.errors import TextsrError
-from textsr.tracking import Tracker
+from textsr.tracking import Tracker, unreachable
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
+# What MLflow answers where the registered model or the alias does not exist.
+_MISSING = {ErrorCode.Name(code) for code in (RESOURCE_DOES_NOT_EXIST, INVALID_PARAMETER_VALUE)}
 
 
 def version_of(tracker: Tracker, name: str, alias: str) -> ModelVersion | None:
-    """Return the version that an alias names, or None."""
+    """Return the version that an alias names, or None.
+
+    Raises:
+        TextsrError: if the server cannot be asked: a champion that cannot be seen is not absent.
+    """
     try:
         return tracker.client.get_model_version_by_alias(name, alias)
-    except MlflowException:
+    except MlflowException as error:
+        if error.error_code not in _MISSING:
+            raise unreachable(tracker.uri, error) from error
         return None
 
 

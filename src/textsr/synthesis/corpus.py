@@ -19,7 +19,8 @@ _DOMAINS = ("com", "org", "net", "co.uk", "de", "io", "edu")
 
 def text_key(text: str) -> str:
     """Return what makes two strings the same text: case and white space do not count."""
-    return "".join(text.casefold().split())
+    # In capitals first: the dotless i has the same capital as i, and no other case folding.
+    return "".join(text.upper().casefold().split())
 
 
 def split_of(text: str) -> Split:

@@ -72,7 +72,8 @@ def _files(folder: Path) -> tuple[FontFile, ...]:
     return tuple(
         FontFile(path, folder.name)
         for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() in _SUFFIXES
+        # A hidden file is no font: a killed fetch leaves its half-written copy as one.
+        if path.suffix.lower() in _SUFFIXES and not path.name.startswith(".")
     )
 
 

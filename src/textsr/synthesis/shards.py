@@ -91,5 +91,8 @@ def _write_shards(tasks: list[ShardTask], params: Params, progress: Callable[[in
         return
     # Spawned, not forked: a forked child inherits OpenCV's threads in an unknown state.
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        for future in as_completed([pool.submit(write_shard, task) for task in tasks]):
-            progress(future.result())
+        try:
+            for future in as_completed([pool.submit(write_shard, task) for task in tasks]):
+                progress(future.result())
+        finally:  # after a failure, shards not yet begun would be made for nothing
+            pool.shutdown(cancel_futures=True)

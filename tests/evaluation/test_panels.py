@@ -1,0 +1,81 @@
+"""Panels: any text, every row and column, right and wrong told apart."""
+
+import warnings
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from textsr.evaluation.panels import Cell, save_panel, spread_evenly
+
+IMAGE = np.random.default_rng(0).integers(0, 256, (64, 200)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("text", ["$_$", "$\\frac$", "a$^$b", "$$", "\\$", ""])
+@pytest.mark.parametrize("where", ["title", "method", "reading"])
+def test_no_text_is_taken_for_mathematics(tmp_path: Path, text: str, where: str) -> None:
+    plain = {"title": "t", "method": "m", "reading": "r"} | {where: text}
+    rows = [("r", [Cell(IMAGE, plain["reading"])])]
+    save_panel(tmp_path / "p.png", [plain["method"]], rows, plain["title"])
+    assert cv2.imread(str(tmp_path / "p.png")) is not None
+
+
+def test_reading_in_another_script_or_of_control_characters_is_shown(tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # matplotlib warns of glyphs that its font lacks
+        save_panel(tmp_path / "p.png", ["m"], [("r", [Cell(IMAGE, "漢字 a\nb\tc\0")])], "t")
+
+
+def coloured(path: Path) -> tuple[bool, bool]:
+    """Whether a picture has green, and whether it has red writing."""
+    _, green, red = cv2.imread(str(path)).astype(int).transpose(2, 0, 1)
+    return bool((green > red + 60).any()), bool((red > green + 60).any())
+
+
+@pytest.mark.parametrize(
+    ("reading", "expected"),
+    [("rm 12.50", (True, False)), ("RM 12.60", (False, True)), (None, (False, False))],
+)
+def test_right_readings_are_green_and_wrong_ones_red(
+    tmp_path: Path, reading: str | None, expected: tuple[bool, bool]
+) -> None:
+    rows = [("RM 12.50", [Cell(IMAGE, reading)])]
+    save_panel(tmp_path / "p.png", ["bicubic"], rows, "title")
+    assert coloured(tmp_path / "p.png") == expected
+
+
+def test_every_line_adds_to_the_height_and_every_method_to_the_width(tmp_path: Path) -> None:
+    def size(rows: int, methods: int) -> tuple[int, ...]:
+        lines = [("x", [Cell(IMAGE, "x")] * methods)] * rows
+        save_panel(tmp_path / "p.png", ["m"] * methods, lines, "title")
+        return cv2.imread(str(tmp_path / "p.png")).shape[:2]
+
+    one, tall, wide = size(1, 1), size(3, 1), size(1, 3)
+    assert (tall[0] > one[0], tall[1]) == (True, one[1])
+    assert (wide[0], wide[1] > one[1]) == (one[0], True)
+
+
+def test_failed_panel_leaves_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "p.png"
+    path.write_bytes(b"before")
+    with pytest.raises(ValueError, match="zip"):
+        save_panel(path, ["one", "two"], [("x", [Cell(IMAGE, "x")])], "title")
+    assert path.read_bytes() == b"before"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@given(count=st.integers(1, 500), wanted=st.integers(1, 30))
+def test_rows_of_a_panel_are_as_many_as_wanted_and_at_equal_distances(
+    count: int, wanted: int
+) -> None:
+    rows = spread_evenly(count, wanted)
+    assert len(rows) == min(count, wanted)
+    assert rows == sorted(set(rows))
+    assert 0 <= rows[0] <= rows[-1] < count
+    if len(rows) > 1:
+        assert (rows[0], rows[-1]) == (0, count - 1)
+        distances = np.diff(rows)
+        assert distances.max() - distances.min() <= 1

@@ -1,0 +1,158 @@
+"""The model folder: the same bits back, what is wrong with it by name, and the blend."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from textsr.errors import TextsrError
+from textsr.models.bicubic import bicubic
+from textsr.models.package import (
+    BlendedModel,
+    ModelSpec,
+    build_network,
+    load_model,
+    read_spec,
+    save_model,
+)
+
+UPSAMPLER = {"name": "x", "architecture": "upsampler", "scale": 4, "encoder": "text", "width": 8}
+SEED = {"name": "x", "architecture": "seed", "scale": 4}
+SPECS = [
+    ModelSpec.model_validate({**spec, "scale": scale})
+    for spec in (UPSAMPLER, UPSAMPLER | {"encoder": "resnet18"}, SEED)
+    for scale in (2, 4)
+]
+
+
+def trained(spec: ModelSpec) -> nn.Module:
+    """A network none of whose numbers is what building it makes: running statistics, too."""
+    network = build_network(spec)
+    generator = torch.Generator().manual_seed(0)
+    for value in network.state_dict().values():
+        if value.is_floating_point():
+            value.add_(0.1 * torch.rand(value.shape, generator=generator))
+        else:
+            value.add_(3)
+    return network.eval()
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=str)
+def test_weights_come_back_bit_by_bit(spec: ModelSpec, tmp_path: Path) -> None:
+    network = trained(spec).to(memory_format=torch.channels_last)  # as training leaves it
+    save_model(tmp_path / "m", spec, network)
+    loaded = load_model(tmp_path / "m")
+    assert not loaded.training
+    state = loaded.network.state_dict()
+    assert list(state) == list(network.state_dict())
+    for name, value in network.state_dict().items():
+        assert torch.equal(state[name], value), name
+
+
+def test_a_saved_model_replaces_the_one_before(tmp_path: Path) -> None:
+    for spec in (SPECS[0], SPECS[-1]):
+        save_model(tmp_path / "m", spec, trained(spec))
+    assert load_model(tmp_path / "m").spec == SPECS[-1]
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"name": "\xe9"}',
+        json.dumps(SEED | {"scale": 3}).encode(),
+        json.dumps(SEED | {"blend": 1.5}).encode(),
+        json.dumps(SEED | {"colour": True}).encode(),
+        json.dumps(UPSAMPLER | {"width": None}).encode(),
+        json.dumps(UPSAMPLER | {"width": -8}).encode(),
+        json.dumps(UPSAMPLER | {"width": 0}).encode(),
+        json.dumps(UPSAMPLER | {"encoder": None}).encode(),
+        json.dumps(UPSAMPLER | {"encoder": "vit"}).encode(),
+        json.dumps({k: v for k, v in SEED.items() if k != "scale"}).encode(),
+    ],
+)
+def test_malformed_specification_names_its_file(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "model.json").write_bytes(content)
+    with pytest.raises(TextsrError) as caught:
+        load_model(tmp_path)
+    assert str(caught.value).startswith(f"{tmp_path}/model.json: not a model specification")
+
+
+def test_what_is_no_folder_of_a_model_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "weights.pt"
+    file.write_text("x")
+    for folder in (tmp_path / "nothing", file):
+        with pytest.raises(TextsrError, match=rf"{folder}/model\.json: no such file; name a model"):
+            read_spec(folder)
+    (tmp_path / "model.json").mkdir()
+    with pytest.raises(TextsrError, match=r"model\.json: cannot be read"):
+        read_spec(tmp_path)
+
+
+def test_missing_damaged_and_foreign_weights_are_named(tmp_path: Path) -> None:
+    spec = SPECS[0]
+    save_model(tmp_path / "m", spec, trained(spec))
+    weights = tmp_path / "m" / "weights.safetensors"
+    good = weights.read_bytes()
+    save_model(tmp_path / "wider", (wide := spec.model_copy(update={"width": 16})), trained(wide))
+    damaged = {
+        "cut off": good[:-1],
+        "empty": b"",
+        "a pickle": b"\x80\x04K\x01.",
+        "of another width": (tmp_path / "wider" / "weights.safetensors").read_bytes(),
+        "missing": None,
+    }
+    for what, content in damaged.items():
+        weights.unlink()
+        if content is not None:
+            weights.write_bytes(content)
+        with pytest.raises(TextsrError) as caught:
+            load_model(tmp_path / "m")
+        assert str(caught.value).startswith(f"{weights}: not the weights of upsampler"), what
+        weights.touch()
+
+
+@settings(max_examples=25, deadline=None)
+@given(blend=st.floats(0, 1), spec=st.sampled_from(SPECS))
+def test_blend_goes_from_bicubic_to_the_network(blend: float, spec: ModelSpec) -> None:
+    network = trained(spec)
+    images = torch.rand(2, 1, 8, 20, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        low, high = bicubic(images, spec.scale), network(images)
+        blended = BlendedModel(spec.model_copy(update={"blend": blend}), network)(images)
+    assert torch.allclose(blended, (1 - blend) * low + blend * high, atol=1e-5)
+    if blend in (0, 1):
+        assert torch.equal(blended, high if blend else low)
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=str)
+def test_channels_last_changes_the_layout_and_not_the_result(spec: ModelSpec) -> None:
+    model = BlendedModel(spec.model_copy(update={"blend": 0.5}), trained(spec))
+    images = torch.rand(1, 1, 16, 37, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        expected = model(images)
+        model.to(memory_format=torch.channels_last)
+        out = model(images.contiguous(memory_format=torch.channels_last))
+    assert torch.allclose(out, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=str)
+def test_nothing_beyond_the_halo_changes_a_result(spec: ModelSpec) -> None:
+    """What tiling stands on: a pixel `halo` LR pixels away has no say, a nearer one has."""
+    network = trained(spec)
+    halo = BlendedModel(spec, network).halo
+    width = 32 * (2 * halo // 32 + 3)
+    images = torch.rand(1, 1, 8, width, generator=torch.Generator().manual_seed(1))
+    changed = images.clone()
+    changed[..., : width - halo - 32] = 0
+    with torch.inference_mode():
+        difference = (network(images) - network(changed)).abs().amax((0, 1, 2))
+    assert difference[-32 * spec.scale :].max() < 1e-5
+    assert difference[: (width - halo - 32) * spec.scale].max() > 1e-3

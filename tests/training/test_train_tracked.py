@@ -1,0 +1,95 @@
+"""One MLflow run a training, however often it is killed on its way."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from textsr.files import read_json
+from textsr.params import Params
+from textsr.training import track
+from textsr.training.fitting import CHECKPOINTS, read_curves
+from textsr.training.run import TrainingRun
+from textsr.training.track import train_tracked
+
+CURVES = [{"step": 2.0, "train_mse": 0.5}, {"step": 4.0, "train_mse": 0.25}]
+
+
+@pytest.fixture
+def project(tmp_path: Path, dataset: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty project around the tiny dataset."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setattr(track.project, "DATASET", dataset)
+    return tmp_path
+
+
+def runs_of(project: Path) -> list[Run]:
+    client = MlflowClient(f"sqlite:///{project}/mlruns/mlflow.db")
+    experiment = client.get_experiment_by_name("textsr")
+    assert experiment is not None
+    return client.search_runs([experiment.experiment_id])
+
+
+def training(killed_after: int) -> Callable[..., list[dict[str, float]]]:
+    """Stand in for `run_training`: logs its curves, and is killed after so many rows."""
+
+    def train(run: TrainingRun, output: Path, on_metrics: Callable[..., None]) -> list[dict]:
+        run.checkpoints.mkdir(parents=True, exist_ok=True)
+        for number, row in enumerate(CURVES):
+            if number == killed_after:
+                raise KeyboardInterrupt
+            on_metrics({"train_mse": row["train_mse"]}, int(row["step"]))
+        output.mkdir(parents=True)
+        return CURVES
+
+    return train
+
+
+def test_run_lives_through_a_kill(
+    project: Path, tiny_params: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(track, "run_training", training(killed_after=1))
+    with pytest.raises(KeyboardInterrupt):
+        train_tracked("scratch", tiny_params, project)
+    [cut_off] = runs_of(project)
+    assert cut_off.info.status == "FAILED"
+    assert not Path("artifacts/models/scratch").exists()
+    assert list((CHECKPOINTS / "train-scratch").iterdir())
+
+    monkeypatch.setattr(track, "run_training", training(killed_after=99))
+    train_tracked("scratch", tiny_params, project)
+    [run] = runs_of(project)
+    assert run.info.run_id == cut_off.info.run_id
+    assert run.info.status == "FINISHED"
+    assert run.data.metrics["train_mse"] == 0.25
+    record = read_json(Path("artifacts/models/scratch/run.json"))
+    assert record["run_id"] == run.info.run_id
+    assert read_curves(Path("artifacts/models/scratch/curves.csv")) == CURVES
+    assert not (CHECKPOINTS / "train-scratch").exists()
+
+
+def test_run_says_what_it_depends_on_and_where_it_comes_from(
+    project: Path, tiny_params: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(track, "run_training", training(killed_after=99))
+    train_tracked("scratch", tiny_params, project)
+    encoder = Path("artifacts/encoders/byol/encoder")
+    encoder.mkdir(parents=True)
+    (encoder / "encoder.safetensors").write_text("weights")
+    train_tracked("byol", tiny_params, project)
+    runs = {run.info.run_name: run for run in runs_of(project)}
+    scratch, byol = runs["scratch"].data, runs["byol"].data
+    assert scratch.params["training.steps"] == str(tiny_params.training.steps)
+    assert scratch.params["model.width"] == str(tiny_params.training.width)
+    assert scratch.tags["initialisation"] == "scratch"
+    assert not any(name.startswith("pretraining.") for name in scratch.params)
+    assert byol.params["pretraining.steps"] == str(tiny_params.pretraining.steps)
+    # The blend is chosen later, by the evaluation.
+    assert "model.blend" not in byol.params
+    assert byol.tags["encoder_run_id"].startswith("unknown")
+    assert "encoder_run_id" not in scratch.tags
+    # MLflow's servers take at most 100 params in one call.
+    assert max(len(run.data.params) for run in runs.values()) <= 100
