@@ -147,6 +147,7 @@ class Degradation(_Section):
 class Synthesis(_Section):
     """The dataset."""
 
+    seed: NonNegativeInt
     scale: Literal[2, 4]
     lr_height: Annotated[int, Field(ge=8, le=64, multiple_of=4)]
     max_lr_width: Annotated[int, Field(ge=32, le=1024, multiple_of=4)]

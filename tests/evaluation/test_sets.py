@@ -111,5 +111,6 @@ def test_each_line_is_degraded_by_its_own_draw(tiny_params: Params, tmp_path: Pa
     assert [first.line_id, second.line_id] == ["r/a.png", "r/b.png"]
     assert np.array_equal(first.hr, second.hr)
     assert not np.array_equal(first.lr, second.lr)
-    other = tiny_params.model_copy(update={"seed": 2})
+    synthesis = tiny_params.synthesis.model_copy(update={"seed": 2})
+    other = tiny_params.model_copy(update={"synthesis": synthesis})
     assert not np.array_equal(load_real_set("r", real, other)[0].lr, first.lr)

@@ -78,7 +78,7 @@ def check_row(row: dict[str, Any], params: Params, data: Path) -> None:
     assert (row["lr_height"], row["lr_width"]) == lr.shape
     assert lr.shape[1] % 4 == 0
     assert 0 < lr.shape[1] <= synthesis.max_lr_width
-    assert (row["scale"], row["seed"]) == (synthesis.scale, params.seed)
+    assert (row["scale"], row["seed"]) == (synthesis.scale, synthesis.seed)
     assert row["sample_id"] == f"{row['split']}-{row['index']:07d}"
     assert 1 <= len(row["text"]) <= synthesis.text.max_characters
     assert synthesis.text.kinds[row["kind"]] > 0
@@ -122,7 +122,8 @@ def test_sample_depends_on_seed_and_index_alone(
 def test_other_seeds_splits_and_indices_give_other_samples(tiny_params: Params, data: Path) -> None:
     images = []
     for seed in (1, 2):
-        params = tiny_params.model_copy(update={"seed": seed})
+        synthesis = tiny_params.synthesis.model_copy(update={"seed": seed})
+        params = tiny_params.model_copy(update={"synthesis": synthesis})
         for split in SPLITS:
             source = load_source(params, split, data)
             images += [make_sample(source, index)["hr"]["bytes"] for index in range(5)]

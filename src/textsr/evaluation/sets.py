@@ -61,7 +61,7 @@ def load_real_set(name: str, real: RealSet, params: Params) -> list[EvaluationLi
             lines.append(EvaluationLine(line_id, text, crop, None))
             continue
         hr = _to_hr(crop, synthesis.lr_height * synthesis.scale, synthesis.scale)
-        rng = np.random.default_rng([params.seed, 4, number])
+        rng = np.random.default_rng([params.synthesis.seed, 4, number])
         lr = degrade(hr, synthesis.degradation, synthesis.scale, rng).image
         lines.append(EvaluationLine(line_id, text, lr, hr))
     return lines

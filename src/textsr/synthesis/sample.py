@@ -46,7 +46,7 @@ def make_sample(source: Source, index: int) -> dict[str, Any]:
     """Make row `index` of a split, a value a column of `schema.SCHEMA`."""
     synthesis = source.params.synthesis
     split = source.split
-    rng = np.random.default_rng([source.params.seed, SPLITS.index(split), index])
+    rng = np.random.default_rng([synthesis.seed, SPLITS.index(split), index])
     text, kind, font, line = _draw_line(source, rng)
     degraded = degrade(line.image, synthesis.degradation, synthesis.scale, rng)
     sample_id = f"{split}-{index:07d}"
@@ -54,7 +54,7 @@ def make_sample(source: Source, index: int) -> dict[str, Any]:
         "sample_id": sample_id,
         "split": split,
         "index": index,
-        "seed": source.params.seed,
+        "seed": synthesis.seed,
         "text": text,
         "kind": kind,
         "font_family": font.family,

@@ -24,7 +24,7 @@ def table_expectations(params: Params) -> list[Expectation]:
                 value_set=[value],
             )
             for name, value, key in (
-                ("seed", params.seed, "seed"),
+                ("seed", params.synthesis.seed, "synthesis.seed"),
                 ("scale", params.synthesis.scale, "synthesis.scale"),
                 ("lr_height", params.synthesis.lr_height, "synthesis.lr_height"),
             )
