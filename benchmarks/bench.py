@@ -3,6 +3,7 @@
 The sides of a pair take turns, so that a machine whose speed drifts slows both.
 """
 
+import itertools
 import os
 import statistics
 import tempfile
@@ -18,7 +19,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from textsr.datasets.pairs import EncodedLines, PairBatches
+from textsr.datasets.pairs import PairBatches
+from textsr.datasets.stream import ShuffledLines
 from textsr.evaluation.score import bicubic_upscale, network_upscale
 from textsr.models.package import ModelSpec, build_network
 from textsr.params import Params, load_params
@@ -75,16 +77,17 @@ def _bench_training(table: Table, params: Params, folder: Path) -> None:
     module.log = lambda *args, **kwargs: None  # type: ignore[method-assign]  # no Trainer here
     optimizer = module.configure_optimizers()
     batches = PairBatches(
-        EncodedLines(folder),
+        ShuffledLines(folder, window_rows=training.shuffle_rows, seed=1),
         batch_size=training.batch_size,
-        crop_width=training.crop_width,
+        crop_size=(params.synthesis.lr_height, training.crop_width),
         scale=4,
         seed=1,
     )
     resident = batches(0)
+    steps = itertools.count()
 
     def step(loaded: bool) -> None:
-        loss = module.training_step(batches(0) if loaded else resident, 0)
+        loss = module.training_step(batches(next(steps)) if loaded else resident, 0)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

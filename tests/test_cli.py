@@ -12,6 +12,7 @@ import yaml
 from typer.testing import CliRunner
 
 from textsr import cli, project
+from textsr.cli_progress import progress
 from textsr.errors import TextsrError
 from textsr.params import load_params
 from textsr.project import find_root
@@ -172,7 +173,7 @@ def test_a_folder_that_is_no_model_is_named(tmp_path: Path, refusal: Callable[..
 
 
 def test_progress_without_a_terminal_is_a_line_a_tenth(capsys: pytest.CaptureFixture[str]) -> None:
-    with cli._progress() as start:
+    with progress() as start:
         advance = start("lines", 40)
         for _ in range(40):
             advance(1)

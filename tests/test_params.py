@@ -8,27 +8,44 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from textsr.effects import CameraPass, Degradation, Render
 from textsr.errors import TextsrError
 from textsr.params import Params, load_params, parse_params
+from textsr.sections import effect_fields, interval_columns
 
 ROOT = Path(__file__).parents[1]
 PROBABILITIES = (
     "synthesis.text.uppercase",
     "synthesis.render.inverted",
-    "synthesis.degradation.blur_probability",
-    "synthesis.degradation.motion_probability",
-    "synthesis.degradation.noise_probability",
-    "synthesis.degradation.jpeg_probability",
+    "synthesis.render.dot_matrix.probability",
+    "synthesis.degradation.first.jpeg.probability",
     "validation.min_legibility",
     "validation.min_kind_share",
     "pretraining.warmup_fraction",
     "pretraining.byol.base_momentum",
     "training.warmup_fraction",
+    "training.own_share",
 )
-INTERVALS = (
-    *("font_height_px", "contrast", "ground_gradient", "ground_texture"),
-    *("rotation_degrees", "perspective", "margin_px"),
-    *("blur_sigma_px", "motion_length_px", "first_resize", "noise_sigma", "jpeg_quality"),
+INTERVALS = tuple(
+    key
+    for name, section in (
+        ("render", Render),
+        ("degradation", Degradation),
+        ("degradation.first", CameraPass),
+        ("degradation.second", CameraPass),
+    )
+    for key in (
+        *(
+            f"synthesis.{name}.{field}"
+            for field, info in section.model_fields.items()
+            if info.annotation == tuple[float, float]
+        ),
+        *(
+            f"synthesis.{name}.{effect}.{interval}"
+            for effect, kind in effect_fields(section)
+            for interval in interval_columns(kind, effect).values()
+        ),
+    )
 )
 
 
@@ -40,11 +57,6 @@ def with_value(raw: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
         target = target[section]
     target[last] = value
     return changed
-
-
-def interval_key(raw: dict[str, Any], name: str) -> str:
-    section = "render" if name in raw["synthesis"]["render"] else "degradation"
-    return f"synthesis.{section}.{name}"
 
 
 def test_committed_params_are_valid() -> None:
@@ -62,13 +74,13 @@ def test_committed_params_are_valid() -> None:
         ("synthesis.fonts.val_families", []),
         ("synthesis.text.kinds", {"poem": 1}),
         ("synthesis.text.kinds", {"custom": 1}),
-        ("synthesis.render.contrast", [40, 300]),
+        ("synthesis.render.contrast_levels", [40, 300]),
         ("synthesis.render.inverted", 1.5),
-        ("synthesis.degradation.blur_sigma_px", [2.0, 1.0]),
-        ("synthesis.degradation.noise_sigma", [-1.0, 1.0]),
-        ("synthesis.degradation.noise_sigma", [0.0, float("inf")]),
-        ("synthesis.degradation.jpeg_quality", [0, 95]),
-        ("synthesis.degradation.first_resize", [0.01, 1.0]),
+        ("synthesis.degradation.first.jpeg", {"probability": 0.5}),
+        ("synthesis.degradation.kernels", {"area": 1}),
+        ("synthesis.degradation.first.kernels", {"sinc": 1}),
+        ("synthesis.degradation.first.jpeg.quality", [0, 95]),
+        ("synthesis.degradation.first_size", [0.01, 1.0]),
         ("pretraining.encoder", "vit"),
         ("pretraining.batch_size", 1),
         ("training.learning_rate", 0),
@@ -76,7 +88,6 @@ def test_committed_params_are_valid() -> None:
         ("training.crop_width", 30),
         ("evaluation.blend_weights", []),
         ("evaluation.blend_weights", [1.2]),
-        ("evaluation.real_sets", {"x": {"path": "p", "kind": "mr"}}),
         ("registration.model_name", "a/b"),
         ("registration.gate.min_readers_better", 0),
     ],
@@ -103,21 +114,27 @@ def test_probability_lies_between_0_and_1(
         parse_params(changed)
 
 
-def test_every_interval_is_tested(raw_params: dict[str, Any]) -> None:
-    drawing = raw_params["synthesis"]["render"] | raw_params["synthesis"]["degradation"]
-    assert {name for name, value in drawing.items() if isinstance(value, list)} == set(INTERVALS)
-
-
 @given(
-    name=st.sampled_from(INTERVALS),
+    key=st.sampled_from(INTERVALS),
     ends=st.tuples(st.floats(0, 300), st.floats(0, 300)).filter(lambda ends: ends[0] > ends[1]),
 )
 def test_inverted_interval_is_refused(
-    raw_params: dict[str, Any], name: str, ends: tuple[float, float]
+    raw_params: dict[str, Any], key: str, ends: tuple[float, float]
 ) -> None:
-    key = interval_key(raw_params, name)
     with pytest.raises(TextsrError, match=rf"{key}: the lower end .* is above the upper end"):
         parse_params(with_value(raw_params, key, list(ends)))
+
+
+@pytest.mark.parametrize("key", INTERVALS)
+def test_every_interval_has_bounds_that_are_stated(raw_params: dict[str, Any], key: str) -> None:
+    with pytest.raises(TextsrError, match=rf"{key}: must lie within"):
+        parse_params(with_value(raw_params, key, [-999.0, 999.0]))
+
+
+def test_a_pass_needs_a_kernel(raw_params: dict[str, Any]) -> None:
+    key = "synthesis.degradation.first.kernels"
+    with pytest.raises(TextsrError, match=r"degradation\.first: kernels: at least one"):
+        parse_params(with_value(raw_params, key, {"area": 0}))
 
 
 @pytest.mark.parametrize("value", [float("inf"), float("nan")])
@@ -125,7 +142,7 @@ def test_inverted_interval_is_refused(
     "key",
     [
         "synthesis.text.kinds.words",
-        "synthesis.render.rotation_degrees",
+        "synthesis.render.rotation.degrees",
         "training.learning_rate",
         "training.weight_decay",
         "registration.gate.min_psnr_gain_db",
@@ -145,8 +162,8 @@ def test_unknown_key_is_refused_by_name(raw_params: dict[str, Any]) -> None:
 
 def test_missing_key_is_named(raw_params: dict[str, Any]) -> None:
     changed = copy.deepcopy(raw_params)
-    del changed["synthesis"]["degradation"]["noise_sigma"]
-    with pytest.raises(TextsrError, match=r"synthesis\.degradation\.noise_sigma: missing"):
+    del changed["synthesis"]["degradation"]["first"]["noise"]
+    with pytest.raises(TextsrError, match=r"synthesis\.degradation\.first\.noise: missing"):
         parse_params(changed)
 
 

@@ -5,14 +5,13 @@ Heavy imports stand inside the verbs, so that `textsr --help` answers at once.
 
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from textsr import project
+from textsr import cli_import, project
+from textsr.cli_progress import progress, ticks
 from textsr.errors import TextsrError
 
 app = typer.Typer(
@@ -21,6 +20,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+app.add_typer(cli_import.app, name="import", rich_help_panel="1. Source material")
 
 # Libraries that would report home; the pipeline works without a network.
 _QUIET = {
@@ -79,22 +80,34 @@ def synthesize() -> None:
 
     params = _params()
     total = sum(getattr(params.synthesis.samples, split) for split in SPLITS)
-    with _progress() as start:
+    with progress() as start:
         advance = start("lines", total)
         write_dataset(params, project.DATA, project.DATASET, advance)
+
+
+@app.command(rich_help_panel=_STAGES)
+def ingest() -> None:
+    """Turn the imported pairs and HR images into shards for training."""
+    from textsr.datasets.ingest import ingest
+
+    with ticks() as start:
+        said = ingest(_params(), project.DATA, project.OWN, start)
+    for sentence in said or [f"{project.DATA}: no sets in pairs/ or hr/"]:
+        typer.echo(sentence)
 
 
 @app.command(rich_help_panel=_STAGES)
 def validate() -> None:
     """Hold the dataset against the Great Expectations suite; write Data Docs."""
     from textsr.evaluation.ocr import RapidOCRReader, read_lines
-    from textsr.validation.run import validate_dataset
+    from textsr.validation.track import validate_tracked
 
     params = _params()
     reader = RapidOCRReader(params.compute.threads)
-    report = validate_dataset(
-        project.DATASET, project.VALIDATION, params, lambda lines: read_lines(reader, lines)
-    )
+    with progress() as start:
+        report = validate_tracked(
+            params, Path.cwd(), lambda lines: read_lines(reader, lines), start
+        )
     for warning in report.warnings:
         typer.echo(f"warning: {warning}")
     typer.echo(f"{project.DATASET}: {report.verdict()}; {report.data_docs / 'index.html'}")
@@ -122,8 +135,10 @@ def baselines() -> None:
     from textsr.evaluation.run import run_baselines
 
     params = _params()
-    with _ticks() as start:
-        run_baselines(params, project.DATASET, project.EVALUATION / "baselines", start)
+    with ticks() as start:
+        run_baselines(
+            params, project.DATASET, project.DATA, project.EVALUATION / "baselines", start
+        )
 
 
 @app.command(rich_help_panel=_STAGES)
@@ -136,8 +151,10 @@ def evaluate(model: str) -> None:
     params = _params()
     trained, output = project.MODELS / model, project.EVALUATION / model
     base = project.EVALUATION / "baselines" / "samples.parquet"
-    with _ticks() as start:
-        run_evaluation(params, trained / "model", base, project.DATASET, output, start)
+    with ticks() as start:
+        run_evaluation(
+            params, trained / "model", base, project.DATASET, project.DATA, output, start
+        )
     publish_evaluation(Tracker(Path.cwd()), trained, output)
 
 
@@ -157,7 +174,7 @@ def register() -> None:
     from textsr.registry.run import run_registration
     from textsr.tracking import Tracker
 
-    with _ticks() as start:
+    with ticks() as start:
         record = run_registration(
             _params(),
             Tracker(Path.cwd()),
@@ -252,9 +269,28 @@ def score(
 
     loaded, said = _model(model)
     typer.echo(said, err=True)
-    with _ticks() as start:
+    with ticks() as start:
         report = score_folder(_params(), folder, kind, loaded, panel, start)
     typer.echo(report)
+
+
+@app.command(rich_help_panel=_USE)
+def realism(
+    folders: Annotated[list[Path], typer.Argument(help="Folders of real LR images.")],
+    ablate: Annotated[
+        bool, typer.Option("--ablate", help="Also with each effect switched off in turn.")
+    ] = False,
+    output: Annotated[Path, typer.Option(help="Folder for the numbers and the picture.")] = Path(
+        "artifacts/realism"
+    ),
+) -> None:
+    """Let a classifier tell synthetic LR lines from real ones: 50% is as like as can be."""
+    from textsr.realism.run import report_realism
+
+    with ticks() as start:
+        report = report_realism(folders, _params(), project.DATA, output, ablate, start)
+    typer.echo(report)
+    typer.echo(f"{output}: realism.json and realism.png")
 
 
 def _params() -> Any:
@@ -285,42 +321,3 @@ def _model(name: str | None) -> tuple[Any, str]:
     if alias == CHALLENGER:
         said += " (there is no champion: the gate has promoted none yet)"
     return load_model(fetch_model(tracker, f"models:/{registered}@{alias}")), said
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, int], Callable[[int], None]]]:
-    """Yield what starts a progress bar with a name and a total; it returns what advances it."""
-    from rich.console import Console
-    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
-
-        def start(name: str, total: int) -> Callable[[int], None]:
-            task = bars.add_task(name, total=total)
-            done = 0
-
-            def advance(count: int) -> None:
-                nonlocal done
-                # In a log file, a line a tenth of the way instead of a bar.
-                if not console.is_terminal and 10 * done // total < 10 * (done + count) // total:
-                    console.print(f"{name}: {done + count}/{total}")
-                done += count
-                bars.advance(task, count)
-
-            return advance
-
-        yield start
-
-
-@contextmanager
-def _ticks() -> Iterator[Callable[[str, int], Callable[[], None]]]:
-    """Like `_progress`, for work that advances one by one."""
-    with _progress() as start:
-
-        def start_ticks(name: str, total: int) -> Callable[[], None]:
-            advance = start(name, total)
-            return lambda: advance(1)
-
-        yield start_ticks

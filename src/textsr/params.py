@@ -6,9 +6,6 @@ from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     NonNegativeInt,
     PositiveFloat,
@@ -17,13 +14,18 @@ from pydantic import (
     model_validator,
 )
 
+from textsr.effects import Degradation, Render
 from textsr.errors import TextsrError
+from textsr.sections import Probability, Section
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 """The dataset's splits, in the order in which they are made."""
 
-KINDS = ("words", "name", "amount", "date", "address", "code", "email", "url", "custom")
+KINDS = (
+    *("words", "accented", "sentence", "name", "amount", "leader", "date", "address", "code"),
+    *("email", "url", "custom"),
+)
 """Kinds of text; `custom` is the user's own lines, absent when there are none."""
 
 SSL_METHODS = ("simclr", "byol")
@@ -32,38 +34,14 @@ MODELS = ("seed", *INITIALISATIONS)
 """What `train` trains and `evaluate` evaluates: the article's network and three starts of ours."""
 
 
-def _ordered(interval: tuple[float, float]) -> tuple[float, float]:
-    low, high = interval
-    if low > high:
-        raise ValueError(f"the lower end {low:g} is above the upper end {high:g}")
-    return interval
-
-
-def _not_negative(interval: tuple[float, float]) -> tuple[float, float]:
-    if interval[0] < 0:
-        raise ValueError(f"the lower end {interval[0]:g} is below zero")
-    return interval
-
-
-Interval = Annotated[tuple[float, float], AfterValidator(_ordered)]
-"""A closed interval to draw from, `[low, high]`."""
-PositiveInterval = Annotated[Interval, AfterValidator(_not_negative)]
-Probability = Annotated[float, Field(ge=0, le=1)]
-
-
-class _Section(BaseModel):
-    # NaN would pass every threshold, and infinite shares have no proportions.
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Compute(_Section):
+class Compute(Section):
     """Threads and processes; 0 means one a core."""
 
     threads: NonNegativeInt
     processes: NonNegativeInt
 
 
-class Samples(_Section):
+class Samples(Section):
     """Lines in each split."""
 
     train: PositiveInt
@@ -71,11 +49,12 @@ class Samples(_Section):
     test: PositiveInt
 
 
-class FontSplits(_Section):
+class FontSplits(Section):
     """Families held out for validation and test; all others are for training."""
 
     val_families: list[str] = Field(min_length=1)
     test_families: list[str] = Field(min_length=1)
+    italic: Probability
 
     @model_validator(mode="after")
     def _disjoint(self) -> "FontSplits":
@@ -85,7 +64,7 @@ class FontSplits(_Section):
         return self
 
 
-class Text(_Section):
+class Text(Section):
     """What the lines say."""
 
     kinds: dict[Literal[KINDS], Annotated[float, Field(ge=0)]]  # type: ignore[valid-type]
@@ -99,52 +78,7 @@ class Text(_Section):
         return self
 
 
-class Render(_Section):
-    """How HR lines look. Lengths are HR pixels at scale 4 and shrink with the scale."""
-
-    font_height_px: PositiveInterval
-    contrast: Annotated[PositiveInterval, Field()]
-    inverted: Probability
-    ground_gradient: PositiveInterval
-    ground_texture: PositiveInterval
-    rotation_degrees: Interval
-    perspective: PositiveInterval
-    margin_px: PositiveInterval
-
-    @model_validator(mode="after")
-    def _possible(self) -> "Render":
-        if self.font_height_px[0] < 8:
-            raise ValueError("font_height_px: text below 8 HR pixels cannot be drawn legibly")
-        if self.contrast[1] > 255 or self.contrast[0] < 1:
-            raise ValueError("contrast: must lie within 1 to 255 grey levels")
-        if self.perspective[1] > 0.4:
-            raise ValueError("perspective: above 0.4 line heights the corners cross")
-        return self
-
-
-class Degradation(_Section):
-    """Second-order degradation after Real-ESRGAN (Wang et al. 2021, section 3.2)."""
-
-    blur_probability: Probability
-    blur_sigma_px: PositiveInterval
-    motion_probability: Probability
-    motion_length_px: PositiveInterval
-    first_resize: PositiveInterval
-    noise_probability: Probability
-    noise_sigma: PositiveInterval
-    jpeg_probability: Probability
-    jpeg_quality: PositiveInterval
-
-    @model_validator(mode="after")
-    def _possible(self) -> "Degradation":
-        if not (self.jpeg_quality[0] >= 1 and self.jpeg_quality[1] <= 100):
-            raise ValueError("jpeg_quality: must lie within 1 to 100")
-        if not (self.first_resize[0] >= 0.1 and self.first_resize[1] <= 2):
-            raise ValueError("first_resize: must lie within 0.1 to 2")
-        return self
-
-
-class Synthesis(_Section):
+class Synthesis(Section):
     """The dataset."""
 
     seed: NonNegativeInt
@@ -159,27 +93,28 @@ class Synthesis(_Section):
     degradation: Degradation
 
 
-class Validation(_Section):
+class Validation(Section):
     """Thresholds of the Great Expectations suite."""
 
+    max_rows: NonNegativeInt
     legibility_samples: PositiveInt
     min_legibility: Probability
     min_kind_share: Probability
 
 
-class SimCLRParams(_Section):
+class SimCLRParams(Section):
     """SimCLR's own knobs."""
 
     temperature: PositiveFloat
 
 
-class BYOLParams(_Section):
+class BYOLParams(Section):
     """BYOL's own knobs."""
 
     base_momentum: Probability
 
 
-class Pretraining(_Section):
+class Pretraining(Section):
     """Self-supervised pretraining of the encoder."""
 
     encoder: Literal["text", "resnet18"]
@@ -195,14 +130,14 @@ class Pretraining(_Section):
     byol: BYOLParams
 
 
-class SeedNet(_Section):
+class SeedNet(Section):
     """Training of the article's network."""
 
     steps: PositiveInt
     learning_rate: PositiveFloat
 
 
-class Training(_Section):
+class Training(Section):
     """Training of the super-resolution network."""
 
     steps: PositiveInt
@@ -214,27 +149,21 @@ class Training(_Section):
     ema_decay: Annotated[float, Field(ge=0, lt=1)]
     checkpoint_every_steps: PositiveInt
     width: Annotated[int, Field(ge=8, multiple_of=8)]
+    shuffle_rows: PositiveInt
+    own_share: Probability
     seed_net: SeedNet
 
 
-class RealSet(_Section):
-    """A folder of real crops with `labels.tsv`; `hr` ones are degraded first, `lr` only read."""
-
-    path: Path
-    kind: Literal["lr", "hr"]
-
-
-class Evaluation(_Section):
+class Evaluation(Section):
     """Metrics, intervals, panels."""
 
     blend_weights: list[Annotated[float, Field(gt=0, le=1)]] = Field(min_length=1)
     bootstrap_resamples: Annotated[int, Field(ge=100)]
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
     panel_lines: PositiveInt
-    real_sets: dict[str, RealSet]
 
 
-class Gate(_Section):
+class Gate(Section):
     """What a challenger must show to become champion."""
 
     min_psnr_gain_db: float
@@ -243,20 +172,20 @@ class Gate(_Section):
     min_readers_better: PositiveInt
 
 
-class Registration(_Section):
+class Registration(Section):
     """The model registry."""
 
     model_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]
     gate: Gate
 
 
-class Tracking(_Section):
+class Tracking(Section):
     """MLflow."""
 
     experiment: Annotated[str, Field(min_length=1)]
 
 
-class Params(_Section):
+class Params(Section):
     """The whole of `params.yaml`."""
 
     seed: NonNegativeInt

@@ -21,6 +21,7 @@ from pydantic import BaseModel
 from textsr.errors import TextsrError
 from textsr.files import fingerprint
 
+_PARAMS_A_CALL = 100  # what MLflow's servers take
 PRETRAINING_SUFFIX = "-pretraining"
 _ADDRESS = "MLFLOW_TRACKING_URI"
 _RESTORED_FROM = "textsr.restored_from"
@@ -97,9 +98,9 @@ class Tracker:
     ) -> RunRecord:
         """Start a run."""
         run = self.client.create_run(self.experiment_id(experiment), run_name=name, tags=dict(tags))
-        self.client.log_batch(
-            run.info.run_id, params=[Param(key, value) for key, value in params.items()]
-        )
+        entries = [Param(key, value) for key, value in params.items()]
+        for first in range(0, len(entries), _PARAMS_A_CALL):
+            self.client.log_batch(run.info.run_id, params=entries[first : first + _PARAMS_A_CALL])
         return RunRecord(
             run_id=run.info.run_id,
             name=name,
@@ -266,10 +267,12 @@ def _hardware() -> str:
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Flatten nested params to dotted names and strings."""
+    """Flatten nested params to dotted names and strings; an effect is one param."""
     flat: dict[str, str] = {}
     for key, value in values.items():
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and "probability" in value:
+            flat[f"{prefix}{key}"] = ", ".join(f"{name} {part}" for name, part in value.items())
+        elif isinstance(value, Mapping):
             flat |= flatten(value, f"{prefix}{key}.")
         else:
             flat[f"{prefix}{key}"] = str(value)

@@ -12,52 +12,69 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from textsr.datasets.pairs import (
-    EncodedLines,
     PairBatches,
+    UnlabelledImages,
     centre_batches,
     crop,
     epoch_order,
-    read_unlabelled,
+    split_positions,
     to_tensor,
 )
 from textsr.datasets.schema import SCHEMA
-from textsr.datasets.shards import decode_grey, encode_png, iterate_rows
+from textsr.datasets.shards import encode_png
+from textsr.datasets.stream import ShuffledLines
 from textsr.errors import TextsrError
 
 
-@pytest.fixture
-def exact_pairs(tmp_path: Path) -> EncodedLines:
+def write_pairs(folder: Path, lines: list[np.ndarray]) -> ShuffledLines:
     """HR is LR with every pixel repeated 4 x 4, so that a misplaced crop shows."""
     rows = []
-    for index in range(6):
-        lr = np.random.default_rng(index).integers(0, 256, (16, 40 + 16 * index)).astype(np.uint8)
+    for index, lr in enumerate(lines):
         hr = np.kron(lr, np.ones((4, 4), np.uint8))
         row = dict.fromkeys(SCHEMA.names)
         row |= {"sample_id": f"s{index}"}
         row |= {"lr": {"bytes": encode_png(lr), "path": ""}}
         row |= {"hr": {"bytes": encode_png(hr), "path": ""}}
         rows.append(row)
-    pq.write_table(pa.Table.from_pylist(rows, SCHEMA), tmp_path / "00000-of-00001.parquet")
-    return EncodedLines(tmp_path)
+    folder.mkdir(exist_ok=True)
+    pq.write_table(pa.Table.from_pylist(rows, SCHEMA), folder / "00000-of-00001.parquet")
+    return ShuffledLines(folder, window_rows=1000, seed=1)
 
 
-def test_crops_are_of_the_same_place(exact_pairs: EncodedLines) -> None:
-    make = PairBatches(exact_pairs, batch_size=4, crop_width=64, scale=4, seed=1)
+def noise_line(index: int, height: int = 16) -> np.ndarray:
+    rng = np.random.default_rng(index)
+    return rng.integers(0, 256, (height, 40 + 16 * index)).astype(np.uint8)
+
+
+@pytest.fixture
+def exact_pairs(tmp_path: Path) -> ShuffledLines:
+    """Six lines of different widths."""
+    return write_pairs(tmp_path / "exact", [noise_line(index) for index in range(6)])
+
+
+def row_of(lines: ShuffledLines, position: int) -> int:
+    return lines.locate(position)[1]
+
+
+def test_crops_are_of_the_same_place(exact_pairs: ShuffledLines, tmp_path: Path) -> None:
+    make = PairBatches(exact_pairs, batch_size=4, crop_size=(16, 64), scale=4, seed=1)
     for step in range(5):
         batch = make(step)
         assert batch.lr.shape == (4, 1, 16, 64)
         enlarged = batch.lr.repeat_interleave(4, 2).repeat_interleave(4, 3)
         assert torch.equal(enlarged, batch.hr)
-    for batch in centre_batches(exact_pairs, batch_size=4, crop_width=64, scale=4):
+    for batch in centre_batches(
+        tmp_path / "exact", batch_size=4, crop_width=64, scale=4, limit=100
+    ):
         enlarged = batch.lr.repeat_interleave(4, 2).repeat_interleave(4, 3)
         assert torch.equal(enlarged, batch.hr)
 
 
 def test_batch_is_a_pure_function_of_seed_and_step(dataset: Path) -> None:
-    lines = EncodedLines(dataset / "train")
+    lines = ShuffledLines(dataset / "train", window_rows=1000, seed=1)
 
     def make(seed: int) -> PairBatches:
-        return PairBatches(lines, batch_size=4, crop_width=64, scale=4, seed=seed)
+        return PairBatches(lines, batch_size=4, crop_size=(16, 64), scale=4, seed=seed)
 
     first, second = make(1), make(1)
     second(0), second(3)
@@ -83,17 +100,17 @@ def test_epochs_are_of_different_order(seed: int, length: int) -> None:
 
 
 def test_batches_visit_every_line_once_an_epoch(
-    exact_pairs: EncodedLines, monkeypatch: pytest.MonkeyPatch
+    exact_pairs: ShuffledLines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decoded: list[tuple[str, int]] = []
     decode = exact_pairs.decode
 
-    def recording(column: str, index: int) -> np.ndarray:
-        decoded.append((column, index))
-        return decode(column, index)
+    def recording(column: str, position: int) -> np.ndarray:
+        decoded.append((column, row_of(exact_pairs, position)))
+        return decode(column, position)
 
     monkeypatch.setattr(exact_pairs, "decode", recording)
-    make = PairBatches(exact_pairs, batch_size=4, crop_width=64, scale=4, seed=1)
+    make = PairBatches(exact_pairs, batch_size=4, crop_size=(16, 64), scale=4, seed=1)
     for step in range(3):  # 12 crops of 6 lines: two epochs
         make(step)
     for column in ("lr", "hr"):
@@ -101,13 +118,12 @@ def test_batches_visit_every_line_once_an_epoch(
         assert sorted(visited[:6]) == sorted(visited[6:]) == list(range(6))
 
 
-def test_half_of_the_crops_are_inverted_in_lr_and_hr_alike(exact_pairs: EncodedLines) -> None:
-    make = PairBatches(exact_pairs, batch_size=6, crop_width=32, scale=4, seed=1)
-    lines = [exact_pairs.decode("lr", index) for index in range(6)]
+def test_half_of_the_crops_are_inverted_in_lr_and_hr_alike(exact_pairs: ShuffledLines) -> None:
+    make = PairBatches(exact_pairs, batch_size=6, crop_size=(16, 32), scale=4, seed=1)
     inverted = []
     for step in range(20):
         for position, lr in enumerate(make(step).lr, start=step * 6):
-            line = lines[epoch_order(1, 6, position)]
+            line = noise_line(row_of(exact_pairs, position))
             found = (lr[0].numpy() * 255).round().astype(np.uint8)
             windows = np.lib.stride_tricks.sliding_window_view(line, (16, 32))[0]
             as_drawn = (windows == found).all((1, 2)).any()
@@ -117,13 +133,13 @@ def test_half_of_the_crops_are_inverted_in_lr_and_hr_alike(exact_pairs: EncodedL
     assert np.mean(inverted) == pytest.approx(0.5, abs=0.15)
 
 
-def test_crops_start_anywhere(exact_pairs: EncodedLines) -> None:
-    make = PairBatches(exact_pairs, batch_size=6, crop_width=32, scale=4, seed=1)
-    widest = exact_pairs.decode("lr", 5)
+def test_crops_start_anywhere(exact_pairs: ShuffledLines) -> None:
+    make = PairBatches(exact_pairs, batch_size=6, crop_size=(16, 32), scale=4, seed=1)
+    widest = noise_line(5)
     starts = set()
     for step in range(200):
         for position, lr in enumerate(make(step).lr, start=step * 6):
-            if epoch_order(1, 6, position) != 5:
+            if row_of(exact_pairs, position) != 5:
                 continue
             found = (lr[0].numpy() * 255).round().astype(np.uint8)
             windows = np.lib.stride_tricks.sliding_window_view(widest, (16, 32))[0]
@@ -133,23 +149,108 @@ def test_crops_start_anywhere(exact_pairs: EncodedLines) -> None:
     assert len(starts) > 0.7 * (widest.shape[1] - 31)
 
 
-@given(start=st.integers(0, 30), width=st.integers(1, 60))
-def test_crop_continues_a_narrow_image_by_its_last_column(start: int, width: int) -> None:
+@given(
+    top=st.integers(0, 10),
+    left=st.integers(0, 30),
+    height=st.integers(1, 40),
+    width=st.integers(1, 60),
+)
+def test_crop_continues_a_small_image_by_its_edges(
+    top: int, left: int, height: int, width: int
+) -> None:
     image = np.random.default_rng(0).integers(0, 256, (16, 40)).astype(np.uint8)
-    cut = crop(image, start, width)
-    assert cut.shape == (16, width)
-    columns = np.minimum(np.arange(start, start + width), 39)
-    assert np.array_equal(cut, image[:, columns])
+    cut = crop(image, top, left, height, width)
+    rows = np.minimum(np.arange(top, top + height), 15)
+    columns = np.minimum(np.arange(left, left + width), 39)
+    assert np.array_equal(cut, image[np.ix_(rows, columns)])
 
 
-def test_validation_batches_show_the_middle_of_every_line(exact_pairs: EncodedLines) -> None:
-    batches = centre_batches(exact_pairs, batch_size=4, crop_width=32, scale=4)
+def test_validation_batches_show_the_middle_of_every_line(
+    exact_pairs: ShuffledLines, tmp_path: Path
+) -> None:
+    folder = tmp_path / "exact"
+    batches = centre_batches(folder, batch_size=4, crop_width=32, scale=4, limit=100)
     assert [len(batch.lr) for batch in batches] == [4, 2]
     for index, lr in enumerate(torch.cat([batch.lr for batch in batches])):
-        line = exact_pairs.decode("lr", index)
+        line = noise_line(index)
         start = (line.shape[1] - 32) // 2
         expected = line[:, start : start + 32] / np.float32(255)
         assert np.array_equal(lr[0].numpy(), expected)
+
+
+def test_validation_looks_at_a_bounded_number_of_lines(dataset: Path) -> None:
+    batches = centre_batches(dataset / "train", batch_size=8, crop_width=32, scale=4, limit=20)
+    assert [len(batch.lr) for batch in batches] == [8, 8, 4]
+
+
+@given(
+    batch_size=st.integers(1, 40),
+    share=st.sampled_from([0.0, 0.3, 1 / 3, 0.5, 1.0]),
+    steps=st.integers(1, 60),
+)
+def test_batches_are_divided_by_share_and_leave_no_row_out(
+    batch_size: int, share: float, steps: int
+) -> None:
+    first: list[int] = []
+    second: list[int] = []
+    for step in range(steps):
+        one, two = split_positions(step, batch_size, share)
+        assert len(one) + len(two) == batch_size
+        first += one
+        second += two
+    assert first == list(range(len(first)))
+    assert second == list(range(len(second)))
+    assert len(second) == pytest.approx(batch_size * steps * share, abs=1)
+
+
+def test_own_pairs_get_their_share_of_a_batch(exact_pairs: ShuffledLines, tmp_path: Path) -> None:
+    grey = np.full((30, 90), 128, np.uint8)  # taller than the crops; 127 where inverted
+    own = write_pairs(tmp_path / "own", [grey, grey])
+    make = PairBatches(
+        exact_pairs,
+        batch_size=10,
+        crop_size=(16, 64),
+        scale=4,
+        seed=1,
+        own=own,
+        own_share=0.3,
+    )
+    for step in range(4):
+        batch = make(step)
+        assert batch.hr.shape == (10, 1, 64, 256)
+        levels = (batch.lr * 255).round()
+        assert sum(bool(((line - 127.5).abs() <= 0.5).all()) for line in levels) == 3
+
+
+def test_tall_own_pairs_are_cropped_at_any_height_in_lr_and_hr_alike(
+    exact_pairs: ShuffledLines, tmp_path: Path
+) -> None:
+    own = write_pairs(tmp_path / "own", [noise_line(3, height=40), noise_line(1, height=9)])
+    make = PairBatches(
+        exact_pairs, batch_size=8, crop_size=(16, 64), scale=4, seed=1, own=own, own_share=1.0
+    )
+    tops = set()
+    for step in range(20):
+        batch = make(step)
+        enlarged = batch.lr.repeat_interleave(4, 2).repeat_interleave(4, 3)
+        assert torch.equal(enlarged, batch.hr)
+        for lr in batch.lr:
+            found = (lr[0].numpy() * 255).round().astype(np.uint8)
+            windows = np.lib.stride_tricks.sliding_window_view(noise_line(3, 40), (16, 64))
+            same = (windows == found).all((2, 3)) | (windows == 255 - found).all((2, 3))
+            tops |= set(np.flatnonzero(same.any(axis=1)).tolist())
+    assert {0, 24} <= tops
+
+
+def test_no_own_pairs_change_nothing(exact_pairs: ShuffledLines, tmp_path: Path) -> None:
+    none = write_pairs(tmp_path / "own", [])
+    plain = PairBatches(exact_pairs, batch_size=4, crop_size=(16, 64), scale=4, seed=1)
+    with_none = PairBatches(
+        exact_pairs, batch_size=4, crop_size=(16, 64), scale=4, seed=1, own=none, own_share=0.3
+    )
+    for step in range(3):
+        assert torch.equal(plain(step).lr, with_none(step).lr)
+        assert torch.equal(plain(step).hr, with_none(step).hr)
 
 
 def test_tensors_hold_0_to_1() -> None:
@@ -160,24 +261,6 @@ def test_tensors_hold_0_to_1() -> None:
     assert tensor[:, 0, 0, 0].tolist() == pytest.approx([0, 0.2, 1])
 
 
-def test_broken_image_of_a_shard_is_named(tmp_path: Path) -> None:
-    row = dict.fromkeys(SCHEMA.names) | {"sample_id": "train-0000007"}
-    row |= {"lr": {"bytes": b"broken", "path": ""}, "hr": {"bytes": b"broken", "path": ""}}
-    pq.write_table(pa.Table.from_pylist([row], SCHEMA), tmp_path / "00000-of-00001.parquet")
-    lines = EncodedLines(tmp_path)
-    with pytest.raises(TextsrError, match=r"train-0000007 \(lr\)"):
-        lines.decode("lr", 0)
-
-
-def test_lines_are_those_of_all_shards_in_order(dataset: Path) -> None:
-    lines = EncodedLines(dataset / "train", ("lr",))
-    rows = list(iterate_rows(dataset / "train", ["sample_id", "lr"]))
-    assert len(rows) == len(lines) == 96
-    assert lines.ids == [row["sample_id"] for row in rows]
-    for index in (0, 31, 32, 95):  # around the shards' ends
-        assert np.array_equal(lines.decode("lr", index), decode_grey(rows[index]["lr"]["bytes"]))
-
-
 def test_unlabelled_images_become_lines_of_the_height(tmp_path: Path) -> None:
     (tmp_path / "sub/deep").mkdir(parents=True)
     cv2.imwrite(str(tmp_path / "sub/deep/a.PNG"), np.zeros((32, 100), np.uint8))
@@ -185,7 +268,8 @@ def test_unlabelled_images_become_lines_of_the_height(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "c.webp"), np.full((16, 7), 200, np.uint8))
     cv2.imwrite(str(tmp_path / "d.tiff"), np.full((900, 3), 99, np.uint8))
     (tmp_path / "README.txt").write_text("not an image")
-    images = read_unlabelled(tmp_path, 16)
+    found = UnlabelledImages(tmp_path, 16)
+    images = [found[index] for index in range(len(found))]
     assert [image.shape for image in images] == [(16, 60), (16, 7), (16, 1), (16, 50)]
     assert all(image.dtype == np.uint8 for image in images)
     assert np.abs(images[1].astype(int) - 200).max() <= 2
@@ -194,7 +278,7 @@ def test_unlabelled_images_become_lines_of_the_height(tmp_path: Path) -> None:
 
 def test_unlabelled_folder_without_images_is_no_images(tmp_path: Path) -> None:
     (tmp_path / "README.txt").write_text("not an image")
-    assert read_unlabelled(tmp_path, 16) == []
+    assert len(UnlabelledImages(tmp_path, 16)) == 0
 
 
 @pytest.mark.parametrize("name", ["c.png", "sub/c.JPG"])
@@ -203,4 +287,4 @@ def test_unlabelled_image_that_cannot_be_decoded_is_named(tmp_path: Path, name: 
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((32, 100), np.uint8))
     (tmp_path / name).write_bytes(b"broken")
     with pytest.raises(TextsrError, match=rf"{name}: cannot be decoded"):
-        read_unlabelled(tmp_path, 16)
+        UnlabelledImages(tmp_path, 16)

@@ -8,17 +8,18 @@ import pandas as pd
 import pytest
 import torch
 
+from textsr.datasets.labels import read_labels
 from textsr.errors import TextsrError
 from textsr.evaluation.blend import preference, score_blends
 from textsr.evaluation.leaderboard import render_leaderboard
 from textsr.evaluation.panels import Cell, save_panel, spread_evenly
 from textsr.evaluation.real import score_folder
 from textsr.evaluation.score import bicubic_upscale, network_upscale, reader_names, score_set
-from textsr.evaluation.sets import EvaluationLine, load_real_set, load_split, read_labels
+from textsr.evaluation.sets import EvaluationLine, load_real_set, load_split
 from textsr.evaluation.statistics import Resampling
 from textsr.evaluation.summary import compare_methods, gaps_closed, summarise
 from textsr.models.package import BlendedModel, ModelSpec, build_network
-from textsr.params import Params, RealSet
+from textsr.params import Params
 
 RESAMPLING = Resampling(200, 0.95, 1)
 
@@ -142,17 +143,17 @@ def test_bad_labels_are_named(tmp_path: Path, content: str | None) -> None:
 
 def test_real_hr_is_degraded_and_real_lr_is_left_alone(tiny_params: Params, tmp_path: Path) -> None:
     folder = real_folder(tmp_path)
-    hr = load_real_set("r", RealSet(path=folder, kind="hr"), tiny_params)
+    hr = load_real_set("r", folder, "hr", tiny_params)
     assert [line.hr.shape[0] for line in hr] == [64, 64]
     assert all(line.lr.shape == (16, line.hr.shape[1] // 4) for line in hr)
-    again = load_real_set("r", RealSet(path=folder, kind="hr"), tiny_params)
+    again = load_real_set("r", folder, "hr", tiny_params)
     assert np.array_equal(hr[0].lr, again[0].lr)
-    lr = load_real_set("r", RealSet(path=folder, kind="lr"), tiny_params)
+    lr = load_real_set("r", folder, "lr", tiny_params)
     assert [line.lr.shape for line in lr] == [(50, 200), (90, 111)]
     assert all(line.hr is None for line in lr)
     (folder / "a.png").write_bytes(b"broken")
     with pytest.raises(TextsrError, match=r"a\.png"):
-        load_real_set("r", RealSet(path=folder, kind="lr"), tiny_params)
+        load_real_set("r", folder, "lr", tiny_params)
 
 
 @pytest.mark.parametrize("kind", ["lr", "hr"])

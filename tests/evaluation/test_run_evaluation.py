@@ -20,7 +20,7 @@ from textsr.evaluation.run import measure_speed, run_baselines, run_evaluation
 from textsr.evaluation.score import bicubic_upscale
 from textsr.evaluation.sets import load_split
 from textsr.models.package import ModelSpec, build_network, load_model, save_model
-from textsr.params import Params, RealSet
+from textsr.params import Params
 
 MODELS = ("seed", "scratch")
 
@@ -62,23 +62,29 @@ def strict_json(path: Path) -> Any:
 
 
 @pytest.fixture(scope="module")
-def params(tiny_params: Params, tmp_path_factory: pytest.TempPathFactory) -> Params:
-    """The tiny preset with a set of real crops, one of whose texts has nothing to score."""
-    folder = tmp_path_factory.mktemp("receipts")
+def params(tiny_params: Params) -> Params:
+    """The tiny preset."""
+    return tiny_params
+
+
+@pytest.fixture(scope="module")
+def real_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with a set of real crops, one of whose texts has nothing to score."""
+    data = tmp_path_factory.mktemp("data")
+    folder = data / "real/receipts"
+    folder.mkdir(parents=True)
     texts = ("Total 9.50", "---")
     for index, _ in enumerate(texts):
         image = np.random.default_rng(index).integers(0, 256, (16, 48)).astype(np.uint8)
         cv2.imwrite(str(folder / f"{index}.png"), image)
     rows = "".join(f"{index}.png\t{text}\n" for index, text in enumerate(texts))
     (folder / "labels.tsv").write_text(f"file\ttext\n{rows}")
-    real = {"receipts": RealSet(path=folder, kind="lr")}
-    evaluation = tiny_params.evaluation.model_copy(update={"real_sets": real})
-    return tiny_params.model_copy(update={"evaluation": evaluation})
+    return data
 
 
 @pytest.fixture(scope="module")
 def evaluated(
-    params: Params, dataset: Path, tmp_path_factory: pytest.TempPathFactory
+    params: Params, dataset: Path, real_data: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, dict[str, Ticks]]:
     """An article's network of random weights and an untrained upsampler, which is bicubic."""
     folder = tmp_path_factory.mktemp("evaluation")
@@ -87,7 +93,7 @@ def evaluated(
     bars = {name: Ticks() for name in ("baselines", *MODELS)}
     patch = pytest.MonkeyPatch()
     patch.setattr(stage, "available_readers", lambda threads: [reader])
-    run_baselines(params, dataset, folder / "baselines", bars["baselines"])
+    run_baselines(params, dataset, real_data, folder / "baselines", bars["baselines"])
     for name in MODELS:
         upsampler = {"encoder": "text", "width": 8} if name == "scratch" else {}
         spec = ModelSpec.model_validate(
@@ -101,6 +107,7 @@ def evaluated(
             folder / "trained" / name,
             folder / "baselines/samples.parquet",
             dataset,
+            real_data,
             folder / name,
             bars[name],
         )
@@ -272,5 +279,7 @@ def test_evaluation_of_what_is_no_model_is_refused(
     monkeypatch.setattr(stage, "available_readers", lambda threads: [])
     base = evaluated[0] / "baselines/samples.parquet"
     with pytest.raises(TextsrError, match=r"model\.json: no such file"):
-        run_evaluation(params, tmp_path, base, dataset, tmp_path / "out", Ticks())
+        run_evaluation(
+            params, tmp_path, base, dataset, tmp_path / "data", tmp_path / "out", Ticks()
+        )
     assert not (tmp_path / "out").exists()

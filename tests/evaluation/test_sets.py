@@ -8,10 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from textsr.datasets.labels import read_labels
 from textsr.errors import TextsrError
 from textsr.evaluation.score import bicubic_upscale, score_set
-from textsr.evaluation.sets import load_real_set, read_labels
-from textsr.params import Params, RealSet
+from textsr.evaluation.sets import load_real_set
+from textsr.params import Params
 
 # Anything but what ends a field or a line.
 texts = st.text(
@@ -79,9 +80,8 @@ def test_folder_without_labels_is_named(tmp_path: Path) -> None:
 def test_missing_image_is_named(tiny_params: Params, tmp_path: Path) -> None:
     write_labels(tmp_path, "file\ttext\ngone.png\tone\n")
     for kind in ("lr", "hr"):
-        real = RealSet.model_validate({"path": tmp_path, "kind": kind})
         with pytest.raises(TextsrError, match=rf"{tmp_path}/gone\.png: cannot be decoded"):
-            load_real_set("r", real, tiny_params)
+            load_real_set("r", tmp_path, kind, tiny_params)
 
 
 @pytest.mark.parametrize("size", [(64, 1), (200, 3), (1, 1), (3, 400), (30, 61)])
@@ -91,8 +91,7 @@ def test_crop_of_any_size_can_be_scored(
     crop = np.random.default_rng(0).integers(0, 256, size).astype(np.uint8)
     cv2.imwrite(str(tmp_path / "a.png"), crop)
     write_labels(tmp_path, "file\ttext\na.png\tone\n")
-    real = RealSet.model_validate({"path": tmp_path, "kind": "hr"})
-    lines = load_real_set("r", real, tiny_params)
+    lines = load_real_set("r", tmp_path, "hr", tiny_params)
     [line] = lines
     assert line.hr is not None
     assert line.hr.shape == (64, 4 * line.lr.shape[1])
@@ -106,11 +105,10 @@ def test_each_line_is_degraded_by_its_own_draw(tiny_params: Params, tmp_path: Pa
     for name in ("a.png", "b.png"):
         cv2.imwrite(str(tmp_path / name), image)
     write_labels(tmp_path, "file\ttext\na.png\tone\nb.png\tone\n")
-    real = RealSet.model_validate({"path": tmp_path, "kind": "hr"})
-    first, second = load_real_set("r", real, tiny_params)
+    first, second = load_real_set("r", tmp_path, "hr", tiny_params)
     assert [first.line_id, second.line_id] == ["r/a.png", "r/b.png"]
     assert np.array_equal(first.hr, second.hr)
     assert not np.array_equal(first.lr, second.lr)
     synthesis = tiny_params.synthesis.model_copy(update={"seed": 2})
     other = tiny_params.model_copy(update={"synthesis": synthesis})
-    assert not np.array_equal(load_real_set("r", real, other)[0].lr, first.lr)
+    assert not np.array_equal(load_real_set("r", tmp_path, "hr", other)[0].lr, first.lr)

@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
+from textsr.datasets.stream import ShuffledLines
 from textsr.errors import TextsrError
 from textsr.files import read_json
 from textsr.models.encoder import build_encoder
@@ -131,9 +132,7 @@ def test_views_take_the_shortcuts_away() -> None:
 
 
 def test_own_images_are_among_the_lines(tiny_params: Params, dataset: Path) -> None:
-    from textsr.datasets.pairs import EncodedLines
-
-    lines = EncodedLines(dataset / "train", ("lr",))
+    lines = ShuffledLines(dataset / "train", ("lr",), window_rows=1000, seed=1)
     own = [np.full((16, 80), 255, np.uint8)] * 50
     without, with_own = (ViewBatches(lines, images, tiny_params) for images in ([], own))
     assert without(0)[0].shape == (tiny_params.pretraining.batch_size, 1, 16, 64)
@@ -162,7 +161,7 @@ def test_pretrained_encoder_is_the_one_that_training_starts_from(
 
     weights = {}
     for name in (method, "scratch"):
-        run = plan_training(name, params, dataset, tmp_path / "encoders")
+        run = plan_training(name, params, dataset, None, tmp_path / "encoders")
         run_training(run, tmp_path / name, lambda metrics, step: None)
         weights[name] = load_model(tmp_path / name).network.encoder.state_dict()
     convolutions = [key for key, value in pretrained.items() if value.dim() == 4]

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from textsr.datasets.pairs import EncodedLines
+from textsr.datasets.stream import ShuffledLines
 from textsr.params import Params
 from textsr.pretraining.run import ViewBatches
 from textsr.pretraining.views import make_view
@@ -72,7 +72,9 @@ def test_views_of_one_line_differ_in_polarity_shift_level_and_contrast() -> None
 
 @pytest.fixture
 def batches(tiny_params: Params, dataset: Path) -> ViewBatches:
-    return ViewBatches(EncodedLines(dataset / "train", ("lr",)), [], tiny_params)
+    return ViewBatches(
+        ShuffledLines(dataset / "train", ("lr",), window_rows=1000, seed=1), [], tiny_params
+    )
 
 
 def test_views_of_a_step_depend_on_the_step_alone(batches: ViewBatches) -> None:

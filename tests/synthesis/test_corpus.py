@@ -1,5 +1,6 @@
 """Texts: by kind, of bounded length, and of one split each."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from textsr.errors import TextsrError
 from textsr.params import SPLITS, Params
 from textsr.synthesis.corpus import Corpus, load_corpus, split_of, text_key
 
-LISTS = ("words", "first_names", "last_names", "street_suffixes", "states")
+LISTS = ("words", "accented_words", "first_names", "last_names", "street_suffixes", "states")
 
 
 @pytest.fixture
@@ -124,3 +125,23 @@ def test_missing_word_list_is_named_with_the_remedy(
     (corpora / f"{name}.txt").unlink()
     with pytest.raises(TextsrError, match=rf"{name}\.txt: no such file.*textsr fetch-data"):
         load_corpus(corpora, tiny_params.synthesis.text)
+
+
+def test_kinds_look_like_what_they_are_called(corpus: Corpus) -> None:
+    patterns = {
+        "accented": r".*[^\x00-\x7f]",
+        "sentence": r"[\"(]?[A-Z].* ",
+        "leader": r"[A-Za-z]+ ?\.{3,9} ?[\d,]+\.\d\d$",
+        "amount": r".*\d\.\d\d$",
+        "email": r"\S+@\S+\.\S+$",
+        "date": r".*\d",
+    }
+    params = corpus.params.model_copy(update={"max_characters": 60, "uppercase": 0.0})
+    rng = np.random.default_rng(0)
+    for kind, pattern in patterns.items():
+        only = params.model_copy(update={"kinds": {kind: 1.0}})
+        changed = Corpus(**{**vars(corpus), "params": only})
+        for _ in range(50):
+            text, drawn = changed.draw(rng)
+            assert drawn == kind
+            assert re.match(pattern, text), (kind, text)

@@ -39,12 +39,26 @@ def test_family_is_drawn_by_the_root_of_its_size() -> None:
     def family(name: str, count: int) -> tuple[FontFile, ...]:
         return tuple(FontFile(Path(f"{name}{i}.ttf"), name) for i in range(count))
 
-    fonts = FontSet({"one": family("one", 1), "nine": family("nine", 9)})
+    fonts = FontSet({"one": family("one", 1), "nine": family("nine", 9)}, italic=0.5)
     rng = np.random.default_rng(0)
     drawn = Counter(fonts.draw(rng) for _ in range(4000))
     assert drawn[fonts.families["one"][0]] / 4000 == pytest.approx(1 / 4, abs=0.03)
     for font in fonts.families["nine"]:
         assert drawn[font] / 4000 == pytest.approx(3 / 4 / 9, abs=0.02)
+
+
+def test_italics_are_drawn_at_their_probability(data: Path, splits: FontSplits) -> None:
+    rare = splits.model_copy(update={"italic": 0.1})
+    fonts = load_fonts(data / "fonts", rare, "test")
+    lato = {file.path.stem: file.italic for file in fonts.families["lato"]}
+    assert {name for name, italic in lato.items() if italic} == {
+        name for name in lato if "Italic" in name
+    }
+    rng = np.random.default_rng(0)
+    drawn = [font for font in (fonts.draw(rng) for _ in range(4000)) if font.family == "lato"]
+    assert np.mean([font.italic for font in drawn]) == pytest.approx(0.1, abs=0.02)
+    # A family of one style is drawn whatever the style.
+    assert any(fonts.draw(rng).family == "fredoka-one" for _ in range(100))
 
 
 def test_missing_folder_is_named_with_the_remedy(tmp_path: Path, splits: FontSplits) -> None:

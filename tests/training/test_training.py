@@ -11,7 +11,8 @@ import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
-from textsr.datasets.pairs import Batch, EncodedLines, PairBatches
+from textsr.datasets.pairs import Batch, PairBatches
+from textsr.datasets.stream import ShuffledLines
 from textsr.errors import TextsrError
 from textsr.models.package import ModelSpec, build_network
 from textsr.params import Params
@@ -27,7 +28,7 @@ from textsr.params import Params
 from textsr.training.run import plan_training, run_training
 
 params = Params.model_validate_json(Path("params.json").read_text())
-run = plan_training("scratch", params, Path(sys.argv[1]), Path("encoders"))
+run = plan_training("scratch", params, Path(sys.argv[1]), None, Path("encoders"))
 run_training(run, Path("model"), lambda metrics, step: print("at", step, flush=True))
 print("done", flush=True)
 """
@@ -208,7 +209,11 @@ def test_objective_is_the_mean_squared_error() -> None:
 
 def test_network_learns_a_batch_by_heart(dataset: Path, tmp_path: Path) -> None:
     make = PairBatches(
-        EncodedLines(dataset / "train"), batch_size=4, crop_width=64, scale=4, seed=1
+        ShuffledLines(dataset / "train", window_rows=1000, seed=1),
+        batch_size=4,
+        crop_size=(16, 64),
+        scale=4,
+        seed=1,
     )
     batch = make(0)
     spec = ModelSpec(name="x", architecture="upsampler", encoder="text", width=16, scale=4)
@@ -231,13 +236,13 @@ def test_network_learns_a_batch_by_heart(dataset: Path, tmp_path: Path) -> None:
 def test_other_params_or_data_are_another_run(
     tiny_params: Params, dataset: Path, tmp_path: Path
 ) -> None:
-    folder = plan_training("scratch", tiny_params, dataset, tmp_path).checkpoints
-    assert plan_training("scratch", tiny_params, dataset, tmp_path).checkpoints == folder
+    folder = plan_training("scratch", tiny_params, dataset, None, tmp_path).checkpoints
+    assert plan_training("scratch", tiny_params, dataset, None, tmp_path).checkpoints == folder
     other = tiny_params.model_copy(update={"seed": 2})
-    assert plan_training("scratch", other, dataset, tmp_path).checkpoints != folder
-    assert plan_training("seed", tiny_params, dataset, tmp_path).checkpoints != folder
+    assert plan_training("scratch", other, dataset, None, tmp_path).checkpoints != folder
+    assert plan_training("seed", tiny_params, dataset, None, tmp_path).checkpoints != folder
     with pytest.raises(TextsrError, match="scratch"):
-        plan_training("gan", tiny_params, dataset, tmp_path)
+        plan_training("gan", tiny_params, dataset, None, tmp_path)
 
 
 def test_encoder_that_does_not_fit_is_named(
@@ -246,7 +251,7 @@ def test_encoder_that_does_not_fit_is_named(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "simclr/encoder").mkdir(parents=True)
     (tmp_path / "simclr/encoder/encoder.safetensors").write_bytes(b"broken")
-    run = plan_training("simclr", tiny_params, dataset, tmp_path)
+    run = plan_training("simclr", tiny_params, dataset, None, tmp_path)
     with pytest.raises(TextsrError, match=r"encoder\.safetensors.*dvc repro pretrain"):
         run_training(run, tmp_path / "out", lambda metrics, step: None)
 

@@ -44,7 +44,9 @@ def fitted(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
 def train(name: str, params: Params, dataset: Path, encoders: Path, output: Path) -> None:
     run_training(
-        plan_training(name, params, dataset, encoders), output / name, lambda metrics, step: None
+        plan_training(name, params, dataset, None, encoders),
+        output / name,
+        lambda metrics, step: None,
     )
 
 
@@ -89,7 +91,7 @@ def test_what_fit_returns_is_what_is_saved(
         return {name: value + 1 for name, value in module.state_dict().items()}, [{"step": 1.0}]
 
     monkeypatch.setattr(stage, "fit", fit)
-    plan = plan_training("scratch", tiny_params, dataset, tmp_path)
+    plan = plan_training("scratch", tiny_params, dataset, None, tmp_path)
     assert run_training(plan, tmp_path / "m", lambda metrics, step: None) == [{"step": 1.0}]
     # Fresh, the last layer is zero.
     assert torch.equal(
@@ -101,7 +103,7 @@ def test_another_fingerprint_is_another_run(
     tiny_params: Params, dataset: Path, encoders: Path, tmp_path: Path
 ) -> None:
     def folder(params: Params = tiny_params, lines: Path = dataset, name: str = "simclr") -> Path:
-        return plan_training(name, params, lines, encoders).checkpoints
+        return plan_training(name, params, lines, None, encoders).checkpoints
 
     first = folder()
     other_lines = tmp_path / "dataset"

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from drawn_dataset import FAMILIES, SAMPLES, Bench, Rows, clean_rows
+from drawn_dataset import FAMILIES, KINDS, SAMPLES, Bench, Rows, clean_rows, possible
 
 from textsr.params import SPLITS, Params, load_params, parse_params
 
@@ -16,23 +16,19 @@ def rows() -> Rows:
 
 @pytest.fixture(scope="module")
 def params() -> Params:
-    """Return the committed params.yaml with few samples, known families and known ranges."""
+    """Return the committed params.yaml with few samples, and what the drawn rows were made by."""
     raw = load_params(Path(__file__).parents[2] / "params.yaml").model_dump()
     raw["seed"] = 1
-    raw["synthesis"]["samples"] = SAMPLES
-    raw["synthesis"]["fonts"] = {
+    raw["synthesis"] |= {"seed": 1, "samples": SAMPLES}
+    raw["synthesis"]["fonts"] |= {
         f"{split}_families": [FAMILIES[split]] for split in SPLITS if split != "train"
     }
-    raw["synthesis"]["text"]["max_characters"] = 26
-    raw["synthesis"]["render"] |= {"contrast": [40, 230], "margin_px": [2, 18]}
-    raw["synthesis"]["degradation"] |= {
-        "blur_sigma_px": [0.4, 1.8],
-        "motion_length_px": [2, 7],
-        "first_resize": [0.45, 1.0],
-        "noise_sigma": [0.5, 5.0],
-        "jpeg_quality": [35, 95],
-    }
-    raw["validation"] = {
+    raw["synthesis"]["text"] |= {"max_characters": 26, "kinds": dict.fromkeys(KINDS, 1)}
+    raw["synthesis"]["render"] |= {"contrast_levels": [40, 230], "margin_px": [2, 18]}
+    for section in ("render", "degradation"):
+        raw["synthesis"][section] = possible(raw["synthesis"][section])
+    raw["validation"] |= {
+        "max_rows": 0,
         "legibility_samples": 30,
         "min_legibility": 0.75,
         "min_kind_share": 0.01,
@@ -44,3 +40,11 @@ def params() -> Params:
 def bench(tmp_path: Path, params: Params) -> Bench:
     """Return an empty place for a dataset and its validation."""
     return Bench(tmp_path, params)
+
+
+@pytest.fixture(autouse=True)
+def _no_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the pictures, which take longer than the rest, where they are not the matter."""
+    if request.path.name != "test_data_card.py":
+        for name in ("draw_contact_sheet", "draw_histograms"):
+            monkeypatch.setattr(f"textsr.validation.run.{name}", lambda *arguments: None)

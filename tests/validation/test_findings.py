@@ -7,7 +7,7 @@ import great_expectations.expectations as gxe
 import pandas as pd
 import pytest
 
-from textsr.validation.data_docs import add_summary, run_suite
+from textsr.validation.data_docs import add_summary, run_suites
 from textsr.validation.report import ValidationReport, build_report
 from textsr.validation.rules import WARNING, expect
 
@@ -15,8 +15,10 @@ from textsr.validation.rules import WARNING, expect
 def _validate(
     expectations: list[gxe.Expectation], rows: pd.DataFrame, docs: Path
 ) -> ValidationReport:
-    result = run_suite(rows, gx.ExpectationSuite(name="dataset", expectations=expectations), docs)
-    report = build_report(result, {"train": len(rows)}, docs)
+    result = run_suites(
+        {"samples": (rows, gx.ExpectationSuite(name="samples", expectations=expectations))}, docs
+    )
+    report = build_report(result, {"train": len(rows)}, f"all {len(rows)} rows", docs)
     add_summary(docs, report)
     return report
 

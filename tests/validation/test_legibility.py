@@ -7,8 +7,13 @@ import pytest
 from drawn_dataset import Bench, Rows, exact_reader
 
 from textsr.datasets.shards import Image
-from textsr.validation.legibility import add_readings
-from textsr.validation.tables import read_samples
+from textsr.validation.census import open_census
+from textsr.validation.legibility import ReadLines, add_readings
+
+
+def _read(bench: Bench, count: int, seed: int, read_lines: ReadLines) -> pd.DataFrame:
+    with open_census(bench.dataset, bench.root) as census:
+        return add_readings(bench.samples(), census, count, seed, read_lines)
 
 
 def _chosen(samples: pd.DataFrame) -> dict[str, int]:
@@ -31,7 +36,7 @@ def test_lines_are_spread_evenly(
 ) -> None:
     bench.write(rows)
 
-    samples = add_readings(read_samples(bench.dataset), bench.dataset, count, 1, exact_reader(rows))
+    samples = _read(bench, count, 1, exact_reader(rows))
 
     assert _chosen(samples) == chosen
     assert (samples["text_normalised"].dropna() == samples["reading_normalised"].dropna()).all()
@@ -39,11 +44,8 @@ def test_lines_are_spread_evenly(
 
 def test_lines_are_chosen_by_seed(bench: Bench, rows: Rows) -> None:
     bench.write(rows)
-    samples = read_samples(bench.dataset)
 
-    first, same, other = (
-        add_readings(samples, bench.dataset, 30, seed, exact_reader(rows)) for seed in (1, 1, 2)
-    )
+    first, same, other = (_read(bench, 30, seed, exact_reader(rows)) for seed in (1, 1, 2))
 
     pd.testing.assert_frame_equal(first, same)
     assert not first["reading_normalised"].equals(other["reading_normalised"])
@@ -59,7 +61,7 @@ def test_reader_gets_hr_lines_and_readings_stay_with_their_rows(bench: Bench, ro
         seen.extend(lines)
         return exact(lines)
 
-    samples = add_readings(read_samples(bench.dataset), bench.dataset, 1000, 1, read)
+    samples = _read(bench, 1000, 1, read)
 
     assert {line.shape for line in seen} == {(64, 256)}
     wrong = samples[samples["text_normalised"] != samples["reading_normalised"]]
@@ -73,6 +75,26 @@ def test_lines_that_cannot_be_read_are_not_chosen(bench: Bench, rows: Rows) -> N
     rows["test"][0]["text"] = None
     bench.write(rows)
 
-    samples = add_readings(read_samples(bench.dataset), bench.dataset, 1000, 1, exact_reader(rows))
+    samples = _read(bench, 1000, 1, exact_reader(rows))
 
     assert _chosen(samples) == {"train": 104, "test": 15}
+
+
+def test_readings_are_compared_with_all_texts(bench: Bench, rows: Rows) -> None:
+    train = rows["train"]
+    train[0]["text"], train[1]["text"] = "Grand Total", "Change USD"
+    train[2]["text"] = "abc"
+    exact = exact_reader(rows)
+    train[0]["text"], train[1]["text"] = train[1]["text"], train[0]["text"]
+    bench.write(rows)
+
+    samples = _read(bench, 1000, 1, exact).set_index("sample_id")
+
+    swapped = samples.loc[["train-0000000", "train-0000001"]]
+    assert (swapped["reading_similarity"] < 0.4).all()
+    assert swapped["reading_other_similarity"].max() == 1
+    assert swapped["reads_as_another"].tolist() == [True, True]
+    others = samples.drop(swapped.index)
+    assert others.loc["train-0000002", ["reading_similarity", "reads_as_another"]].isna().all()
+    assert (others["reading_similarity"].dropna() == 1).all()
+    assert not others["reads_as_another"].dropna().any()

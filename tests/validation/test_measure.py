@@ -2,9 +2,11 @@
 
 import cv2
 import numpy as np
+import PIL.Image
 import pytest
+from drawn_dataset import clean_rows
 
-from textsr.datasets.shards import Image, encode_png
+from textsr.datasets.shards import Image, decode_grey, encode_png
 from textsr.validation.measure import MEASURED_COLUMNS, measure_pair
 
 
@@ -30,6 +32,7 @@ def test_pair_of_one_line() -> None:
     assert measured["lr_mean"] == pytest.approx(np.mean(lr.astype(float)))
     assert measured["lr_hr_correlation"] > 0.95
     assert abs(measured["lr_hr_brightness_shift"]) < 1
+    assert measured["lr_neighbour_correlation"] is None
 
 
 def test_correlation_does_not_depend_on_contrast_and_brightness() -> None:
@@ -51,20 +54,64 @@ def test_correlation_of_different_lines_is_low() -> None:
     assert max(measured["lr_hr_correlation"] for measured in values) < 0.3
 
 
-def test_digest_is_of_pixels() -> None:
-    image = _line()
-    other = image.copy()
-    other[3, 5] ^= 1
-    _, packed = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 9])
-    assert packed.tobytes() != encode_png(image)
+def test_correlation_survives_noise_dithering_and_shift() -> None:
+    row = clean_rows()["train"][0]
+    hr, lr = (decode_grey(row[name]["bytes"]) for name in ("hr", "lr"))
+    rng = np.random.default_rng(0)
+    noisy = np.clip(lr + rng.normal(0, 20, lr.shape), 0, 255).astype(np.uint8)
+    # Error diffusion after Floyd and Steinberg.
+    dithered = np.asarray(PIL.Image.fromarray(lr).convert("1"), np.uint8) * 255
+    shifted = cv2.resize(np.roll(hr, 2, axis=1), lr.shape[::-1], interpolation=cv2.INTER_AREA)
 
-    digest, same, different = (
-        measure_pair(encoded, None)["hr_digest"]
-        for encoded in (encode_png(image), packed.tobytes(), encode_png(other))
-    )
+    measured = [
+        measure_pair(encode_png(hr), encode_png(image))["lr_hr_correlation"]
+        for image in (noisy, dithered, shifted)
+    ]
 
-    assert digest == same
-    assert digest != different
+    assert min(measured) > 0.6
+
+
+def test_lr_of_the_next_line_is_told_by_the_neighbours() -> None:
+    lines = [encode_png(_line(seed)) for seed in range(3)]
+
+    measured = measure_pair(lines[1], encode_png(_shrunk(_line(2))), [lines[0], lines[2]])
+
+    assert measured["lr_neighbour_correlation"] > 0.95
+    assert measured["lr_neighbour_correlation"] > measured["lr_hr_correlation"] + 0.3
+    assert measure_pair(lines[1], lines[1], [None])["lr_neighbour_correlation"] is None
+
+
+def _encoded(suffix: str, image: np.ndarray) -> bytes:
+    return bytes(cv2.imencode(suffix, image)[1])
+
+
+@pytest.mark.parametrize(
+    ("encoded", "name"),
+    [
+        (_encoded(".png", _line()), "8-bit grey PNG"),
+        (_encoded(".png", np.dstack([_line()] * 3)), "8-bit colour PNG"),
+        (_encoded(".png", np.dstack([_line()] * 4)), "8-bit colour with alpha PNG"),
+        (_encoded(".png", _line().astype(np.uint16) * 257), "16-bit grey PNG"),
+        (_encoded(".jpg", _line()), "not PNG"),
+        (b"", None),
+    ],
+)
+def test_format(encoded: bytes, name: str | None) -> None:
+    assert measure_pair(encoded, None)["hr_format"] == name
+
+
+def test_image_that_claims_to_be_huge_is_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoded = bytearray(encode_png(_line()))
+    encoded[16:24] = (50_000).to_bytes(4, "big") * 2
+
+    def refuse(*args: object) -> None:
+        raise AssertionError("decoded")
+
+    monkeypatch.setattr("textsr.validation.measure.decode_grey", refuse)
+    measured = measure_pair(bytes(encoded), None)
+
+    assert measured["hr_decodes"] is False
+    assert measured["hr_size_decoded"] == "50000x50000"
 
 
 @pytest.mark.parametrize(
@@ -76,7 +123,7 @@ def test_image_that_does_not_decode(encoded: bytes | None) -> None:
     assert tuple(measured) == MEASURED_COLUMNS
     assert measured["hr_decodes"] is False
     assert measured["lr_decodes"] is True
-    missing = ("hr_size_decoded", "hr_mean", "hr_std", "lr_hr_correlation", "hr_digest")
+    missing = ("hr_mean", "hr_std", "lr_hr_correlation")
     assert [measured[name] for name in missing] == [None] * len(missing)
 
 

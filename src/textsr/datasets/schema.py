@@ -10,42 +10,38 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from textsr.effects import CameraPass, Render
 from textsr.errors import TextsrError
+from textsr.sections import effect_columns
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
 RENDER_COLUMNS = {
     "font_size_px": pa.int32(),
+    "margin_left_px": pa.int32(),
+    "margin_right_px": pa.int32(),
     "ink": pa.float64(),
     "ground": pa.float64(),
     "inverted": pa.bool_(),
-    "ground_gradient": pa.float64(),
-    "ground_texture": pa.float64(),
-    "rotation_degrees": pa.float64(),
-    "perspective": pa.float64(),
-    "margin_left_px": pa.int32(),
-    "margin_right_px": pa.int32(),
+    **dict.fromkeys(effect_columns(Render), pa.float64()),
 }
-"""How the line was drawn. Grey levels, HR pixels, degrees, line heights."""
-
-_PASS_COLUMNS = {
-    "blur_sigma_x": pa.float64(),
-    "blur_sigma_y": pa.float64(),
-    "blur_angle": pa.float64(),
-    "motion_length": pa.float64(),
-    "motion_angle": pa.float64(),
-    "resize": pa.float64(),
-    "resize_kernel": pa.string(),
-    "noise_sigma": pa.float64(),
-    "jpeg_quality": pa.int32(),
-}
+"""How the line was drawn. Font size and margins in pixels of this image, `ink` and `ground` in grey
+levels before light and exposure; then a column an interval of each effect of `synthesis.render`, in
+the unit of params.yaml, null where the effect was not applied."""
 
 DEGRADATION_COLUMNS = {
-    f"{name}_{order}": kind for order in (1, 2) for name, kind in _PASS_COLUMNS.items()
+    "first_size": pa.float64(),
+    **{
+        column: kind
+        for suffix in ("_1", "_2")
+        for column, kind in (
+            (f"kernel{suffix}", pa.string()),
+            *((column, pa.float64()) for column in effect_columns(CameraPass, suffix)),
+        )
+    },
 }
-"""What each of the two passes did; 0 where an effect was not applied. `blur_*` and `motion_length`
-in pixels of the pass's input, angles in degrees, `resize` relative to the pass's input,
-`noise_sigma` in grey levels, `jpeg_quality` 1 to 100."""
+"""What each of the two passes did: the size after the first relative to HR, kernels of resizing,
+and a column an interval of each effect of `synthesis.degradation`, as above."""
 
 _COLUMNS = {
     "sample_id": pa.string(),

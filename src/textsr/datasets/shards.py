@@ -35,6 +35,21 @@ def iterate_rows(
                 yield from batch.to_pylist()
 
 
+def spread_rows(folder: Path, columns: Sequence[str], limit: int) -> Iterator[dict[str, Any]]:
+    """Yield at most `limit` rows of one split, at equal distances, with their `sample_id`."""
+    paths = shard_paths(folder)
+    counts = [pq.read_metadata(path).num_rows for path in paths]
+    total = sum(counts)
+    chosen = np.unique(np.linspace(0, max(total - 1, 0), min(limit, total)).round().astype(int))
+    first = 0
+    for path, count in zip(paths, counts, strict=True):
+        rows = chosen[(chosen >= first) & (chosen < first + count)] - first
+        if rows.size:
+            table = pq.read_table(path, columns=["sample_id", *columns])
+            yield from table.take(pa.array(rows)).to_pylist()
+        first += count
+
+
 def decode_grey(encoded: bytes, name: str = "image") -> Image:
     """Decode PNG bytes to an HxW uint8 image.
 
@@ -50,9 +65,17 @@ def decode_grey(encoded: bytes, name: str = "image") -> Image:
     return np.asarray(image, np.uint8)
 
 
+# Of the zlib strategies and filters, the cheapest pair: run lengths of differences take 0.6 of the
+# time to write and to read of the defaults at level 1, for as many bytes.
+_PNG_OPTIONS = [
+    *(cv2.IMWRITE_PNG_COMPRESSION, 1),
+    *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE),
+    *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP),
+]
+
+
 def encode_png(image: Image) -> bytes:
     """Encode an HxW uint8 image as PNG."""
-    # Level 1: a third of the time of the default for 5% more bytes.
-    ok, encoded = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    ok, encoded = cv2.imencode(".png", image, _PNG_OPTIONS)
     assert ok
     return encoded.tobytes()

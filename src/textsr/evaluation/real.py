@@ -15,7 +15,7 @@ from textsr.evaluation.sets import load_real_set
 from textsr.evaluation.statistics import Estimate
 from textsr.evaluation.summary import compare_methods, summarise
 from textsr.models.package import BlendedModel
-from textsr.params import Params, RealSet
+from textsr.params import Params
 
 
 def score_folder(
@@ -41,8 +41,7 @@ def score_folder(
     """
     if kind not in ("lr", "hr"):
         raise TextsrError(f"--kind {kind}: no such kind; choose lr or hr")
-    real = RealSet(path=folder, kind=cast(Literal["lr", "hr"], kind))
-    lines = load_real_set(folder.name, real, params)
+    lines = load_real_set(folder.name, folder, cast(Literal["lr", "hr"], kind), params)
     images = {
         "bicubic": [bicubic_upscale(model.scale)(line.lr) for line in lines],
         model.spec.name: [network_upscale(model)(line.lr) for line in lines],

@@ -4,12 +4,13 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import torch
 
 from textsr.compute import use_threads
+from textsr.datasets.sets import find_sets
 from textsr.datasets.shards import Image
 from textsr.evaluation.blend import preference, score_blends
 from textsr.evaluation.ocr import Reader, available_readers
@@ -35,22 +36,25 @@ def resampling_of(params: Params) -> Resampling:
     return Resampling(evaluation.bootstrap_resamples, evaluation.confidence, params.seed)
 
 
-def load_sets(params: Params, dataset: Path) -> dict[str, list[EvaluationLine]]:
-    """Load the synthetic test split and the real sets of params.yaml."""
+def load_sets(params: Params, dataset: Path, data: Path) -> dict[str, list[EvaluationLine]]:
+    """Load the synthetic test split and each set of `data/real`."""
     sets = {TEST: load_split(dataset / TEST)}
-    for name, real in params.evaluation.real_sets.items():
-        sets[name] = load_real_set(name, real, params)
+    for own in find_sets(data, "real"):
+        kind: Literal["lr", "hr"] = "hr" if own.info.kind == "hr" else "lr"
+        sets[own.name] = load_real_set(own.name, own.folder, kind, params)
     return sets
 
 
-def run_baselines(params: Params, dataset: Path, output: Path, progress: Progress) -> None:
+def run_baselines(
+    params: Params, dataset: Path, data: Path, output: Path, progress: Progress
+) -> None:
     """Score bicubic on val, test and the real sets, and HR where it is known.
 
     Writes `samples.parquet` under `output`.
     """
     readers = available_readers(params.compute.threads)
     upscale = bicubic_upscale(params.synthesis.scale)
-    sets = {"val": load_split(dataset / "val"), **load_sets(params, dataset)}
+    sets = {"val": load_split(dataset / "val"), **load_sets(params, dataset, data)}
     jobs: list[tuple[str, str, list[EvaluationLine], list[Image]]] = []
     for name, lines in sets.items():
         jobs.append(("bicubic", name, lines, [upscale(line.lr) for line in lines]))
@@ -63,7 +67,13 @@ def run_baselines(params: Params, dataset: Path, output: Path, progress: Progres
 
 
 def run_evaluation(
-    params: Params, model: Path, baselines: Path, dataset: Path, output: Path, progress: Progress
+    params: Params,
+    model: Path,
+    baselines: Path,
+    dataset: Path,
+    data: Path,
+    output: Path,
+    progress: Progress,
 ) -> dict[str, Any]:
     """Choose a model's blend on val, score it on test and the real sets, draw its panels.
 
@@ -85,7 +95,7 @@ def run_evaluation(
 
     tables, metrics = [], {}
     with replace_folder(output / "panels") as panels:
-        for name, lines in load_sets(params, dataset).items():
+        for name, lines in load_sets(params, dataset, data).items():
             images = [network_upscale(blended)(line.lr) for line in lines]
             tick = progress(f"reading {name}", len(lines) * len(readers))
             table = score_set(spec.name, name, lines, images, readers, tick)

@@ -11,15 +11,15 @@ import textsr
 from textsr.compute import use_threads
 from textsr.datasets.pairs import (
     Batch,
-    EncodedLines,
     PairBatches,
+    UnlabelledImages,
     centre_batches,
     crop,
     epoch_order,
-    read_unlabelled,
+    split_positions,
     to_tensor,
 )
-from textsr.datasets.shards import Image
+from textsr.datasets.stream import ShuffledLines
 from textsr.errors import TextsrError
 from textsr.files import fingerprint, replace_folder, write_json
 from textsr.models.encoder import build_encoder
@@ -33,7 +33,7 @@ from textsr.training.fitting import (
     forget_checkpoints,
     write_curves,
 )
-from textsr.training.run import ENCODER_WEIGHTS
+from textsr.training.run import ENCODER_WEIGHTS, VALIDATION_LINES
 
 _PROBE_BATCHES = 8
 _PROBE_BATCH_SIZE = 64
@@ -42,7 +42,7 @@ _PROBE_BATCH_SIZE = 64
 class ViewBatches:
     """Two views of random crops of LR lines, synthetic and the user's own alike."""
 
-    def __init__(self, lines: EncodedLines, own: list[Image], params: Params) -> None:
+    def __init__(self, lines: ShuffledLines, own: UnlabelledImages, params: Params) -> None:
         self._lines = lines
         self._own = own
         self._params = params
@@ -51,15 +51,14 @@ class ViewBatches:
         """Return the views of a step, each (B, 1, H, crop_width) in [0, 1]."""
         params, seed = self._params.pretraining, self._params.seed
         rng = np.random.default_rng([seed, 3, step])
-        total = len(self._lines) + len(self._own)
-        first = step * params.batch_size
+        share = len(self._own) / (len(self._lines) + len(self._own))
+        synthetic, own = split_positions(step, params.batch_size, share)
+        lines = [self._lines.decode("lr", position) for position in synthetic]
+        lines += [self._own[epoch_order(seed, len(self._own), position)] for position in own]
         crops = []
-        for position in range(first, first + params.batch_size):
-            index = epoch_order(seed, total, position)
-            known = index < len(self._lines)
-            line = self._lines.decode("lr", index) if known else self._own[index - len(self._lines)]
-            start = int(rng.integers(0, max(line.shape[1] - params.crop_width, 0) + 1))
-            crops.append(crop(line, start, params.crop_width))
+        for line in lines:
+            left = int(rng.integers(0, max(line.shape[1] - params.crop_width, 0) + 1))
+            crops.append(crop(line, 0, left, line.shape[0], params.crop_width))
         batch = to_tensor(crops)
         generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
         return make_view(batch, generator), make_view(batch, generator)
@@ -83,7 +82,7 @@ def run_pretraining(
     if method not in METHODS:
         raise TextsrError(f"{method}: no such method; choose one of {', '.join(SSL_METHODS)}")
     use_threads(params.compute.threads)
-    own = read_unlabelled(unlabelled, params.synthesis.lr_height)
+    own = UnlabelledImages(unlabelled, params.synthesis.lr_height)
     described = f"{method} {params.seed} {params.pretraining.model_dump_json()}"
     run = fingerprint(described, [dataset / "train", unlabelled, Path(textsr.__file__).parent])
     torch.manual_seed(params.seed)
@@ -93,7 +92,7 @@ def run_pretraining(
     module.to(memory_format=torch.channels_last)
     state, curves = fit(
         module,
-        ViewBatches(EncodedLines(dataset / "train", ("lr",)), own, params),
+        ViewBatches(_shuffled(params, dataset, ("lr",)), own, params),
         steps=params.pretraining.steps,
         checkpoint_every=params.pretraining.checkpoint_every_steps,
         checkpoints=checkpoint_folder(f"pretrain-{method}", run),
@@ -122,19 +121,26 @@ def run_pretraining(
     forget_checkpoints(f"pretrain-{method}")
 
 
+def _shuffled(params: Params, dataset: Path, columns: tuple[str, ...]) -> ShuffledLines:
+    return ShuffledLines(
+        dataset / "train", columns, window_rows=params.training.shuffle_rows, seed=params.seed
+    )
+
+
 def _probe_batches(params: Params, dataset: Path) -> tuple[list[Batch], list[Batch]]:
     crop_width, scale = params.pretraining.crop_width, params.synthesis.scale
     train = PairBatches(
-        EncodedLines(dataset / "train"),
+        _shuffled(params, dataset, ("lr", "hr")),
         batch_size=_PROBE_BATCH_SIZE,
-        crop_width=crop_width,
+        crop_size=(params.synthesis.lr_height, crop_width),
         scale=scale,
         seed=params.seed,
     )
     val = centre_batches(
-        EncodedLines(dataset / "val"),
+        dataset / "val",
         batch_size=_PROBE_BATCH_SIZE,
         crop_width=crop_width,
         scale=scale,
+        limit=VALIDATION_LINES,
     )
     return [train(step) for step in range(_PROBE_BATCHES)], val

@@ -9,6 +9,7 @@ import numpy as np
 
 from textsr.errors import TextsrError
 from textsr.params import Split, Text
+from textsr.synthesis.draws import draw_key
 
 _HELD_OUT_PERCENT = {"val": range(0, 5), "test": range(5, 15)}
 _LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ"
@@ -41,6 +42,7 @@ class Corpus:
     """Word lists and the kinds of text made of them."""
 
     words: tuple[str, ...]
+    accented_words: tuple[str, ...]
     first_names: tuple[str, ...]
     last_names: tuple[str, ...]
     street_suffixes: tuple[str, ...]
@@ -60,8 +62,7 @@ class Corpus:
 
     def draw(self, rng: np.random.Generator) -> tuple[str, str]:
         """Draw a text of at most `max_characters`; return it and its kind."""
-        shares = self.kinds()
-        kind = str(rng.choice(list(shares), p=list(shares.values())))
+        kind = draw_key(self.kinds(), rng)
         text = _MAKERS[kind](self, rng)
         if kind not in ("email", "url") and rng.random() < self.params.uppercase:
             text = text.upper()
@@ -76,7 +77,7 @@ def load_corpus(folder: Path, params: Text) -> Corpus:
     Raises:
         TextsrError: if a list is missing, empty or not UTF-8.
     """
-    names = ("words", "first_names", "last_names", "street_suffixes", "states")
+    names = ("words", "accented_words", "first_names", "last_names", "street_suffixes", "states")
     lists = {name: _read_list(folder / f"{name}.txt") for name in names}
     custom = tuple(
         line for path in sorted(folder.glob("custom/*.txt")) for line in _read_list(path)
@@ -111,10 +112,37 @@ def _digits(rng: np.random.Generator, count: int) -> str:
 
 
 def _words(corpus: Corpus, rng: np.random.Generator) -> str:
-    text = " ".join(_common(corpus, rng) for _ in range(int(rng.integers(1, 5))))
+    # Signs and forms hold more single words than phrases.
+    count = int(_pick(rng, "1112234"))
+    text = " ".join(_common(corpus, rng) for _ in range(count))
     if rng.random() < 0.4:
         text = text.capitalize()
     return text + _pick(rng, ["", "", "", ".", ",", ":", "!", "?"])
+
+
+def _accented(corpus: Corpus, rng: np.random.Generator) -> str:
+    text = " ".join(_pick(rng, corpus.accented_words) for _ in range(int(rng.integers(1, 4))))
+    return text.capitalize() if rng.random() < 0.5 else text
+
+
+def _sentence(corpus: Corpus, rng: np.random.Generator) -> str:
+    words = [_common(corpus, rng) for _ in range(int(rng.integers(3, 7)))]
+    words[0] = words[0].capitalize()
+    at = int(rng.integers(len(words) - 1))
+    words[at] += _pick(rng, ["", "", ",", ";", " -", "'s"])
+    text = " ".join(words) + _pick(rng, [".", ".", "!", "?", "..."])
+    return _pick(rng, ["{}", "{}", "{}", '"{}"', "({})"]).format(text)
+
+
+def _leader(corpus: Corpus, rng: np.random.Generator) -> str:
+    dots = "." * int(rng.integers(3, 10))
+    gap = _pick(rng, ["", " "])
+    return f"{_common(corpus, rng).capitalize()}{gap}{dots}{gap}{_price(rng)}"
+
+
+def _price(rng: np.random.Generator) -> str:
+    # Log-uniform from 0.10 to 100,000: receipts hold more small amounts than large ones.
+    return f"{10 ** rng.uniform(-1, 5):,.2f}"
 
 
 def _name(corpus: Corpus, rng: np.random.Generator) -> str:
@@ -123,10 +151,8 @@ def _name(corpus: Corpus, rng: np.random.Generator) -> str:
 
 
 def _amount(corpus: Corpus, rng: np.random.Generator) -> str:
-    # Log-uniform from 0.10 to 100,000: receipts hold more small amounts than large ones.
-    value = 10 ** rng.uniform(-1, 5)
     label = _pick(rng, ["", "", "Total ", "TAX ", "Subtotal: ", "Qty 2 x ", "Change "])
-    return f"{label}{_pick(rng, list(_CURRENCIES))}{value:,.2f}"
+    return f"{label}{_pick(rng, list(_CURRENCIES))}{_price(rng)}"
 
 
 def _date(corpus: Corpus, rng: np.random.Generator) -> str:
@@ -193,8 +219,11 @@ def _custom(corpus: Corpus, rng: np.random.Generator) -> str:
 
 _MAKERS: dict[str, Callable[[Corpus, np.random.Generator], str]] = {
     "words": _words,
+    "accented": _accented,
+    "sentence": _sentence,
     "name": _name,
     "amount": _amount,
+    "leader": _leader,
     "date": _date,
     "address": _address,
     "code": _code,

@@ -10,6 +10,7 @@ from PIL import ImageFont
 
 from textsr.errors import TextsrError
 from textsr.params import FontSplits, Split
+from textsr.synthesis.draws import draw_key
 
 _SUFFIXES = {".ttf", ".otf"}
 
@@ -20,6 +21,7 @@ class FontFile:
 
     path: Path
     family: str
+    italic: bool = False
 
 
 @dataclass(frozen=True)
@@ -27,16 +29,19 @@ class FontSet:
     """The fonts of one split, by family."""
 
     families: dict[str, tuple[FontFile, ...]]
+    italic: float
+    """Probability of an italic face where a family has both."""
 
     def draw(self, rng: np.random.Generator) -> FontFile:
         """Draw a file: a family by the square root of its number of files, then a file of it.
 
         The root keeps families of one weight visible beside families of twenty-four.
         """
-        names = list(self.families)
-        weights = np.sqrt([len(self.families[name]) for name in names])
-        family = names[int(rng.choice(len(names), p=weights / weights.sum()))]
-        return self.families[family][int(rng.integers(len(self.families[family])))]
+        family = draw_key({name: len(files) ** 0.5 for name, files in self.families.items()}, rng)
+        slanted = rng.random() < self.italic
+        files = [file for file in self.families[family] if file.italic == slanted]
+        files = files or list(self.families[family])
+        return files[int(rng.integers(len(files)))]
 
 
 def load_fonts(folder: Path, splits: FontSplits, split: Split) -> FontSet:
@@ -65,12 +70,13 @@ def load_fonts(folder: Path, splits: FontSplits, split: Split) -> FontSet:
     names = held_out.get(split, sorted(found - {*splits.val_families, *splits.test_families}))
     if not names:
         raise TextsrError(f"{folder}: no family left for {split}; add fonts or hold out fewer")
-    return FontSet({name: _files(folder / name) for name in sorted(names)})
+    files = {name: _files(folder / name) for name in sorted(names)}
+    return FontSet(files, splits.italic)
 
 
 def _files(folder: Path) -> tuple[FontFile, ...]:
     return tuple(
-        FontFile(path, folder.name)
+        FontFile(path, folder.name, _is_italic(path))
         for path in sorted(folder.rglob("*"))
         # A hidden file is no font: a killed fetch leaves its half-written copy as one.
         if path.suffix.lower() in _SUFFIXES and not path.name.startswith(".")
@@ -89,6 +95,15 @@ def characters(path: Path) -> frozenset[str]:
             return frozenset(map(chr, font.getBestCmap() or {}))
     except (TTLibError, OSError) as error:
         raise TextsrError(f"{path}: not a readable font ({error}); remove it") from error
+
+
+@cache
+def _is_italic(path: Path) -> bool:
+    try:
+        with TTFont(path, lazy=True, fontNumber=0) as font:
+            return bool(font["post"].italicAngle)
+    except (TTLibError, OSError, KeyError):
+        return False  # `characters` says what is wrong with the file when it is drawn
 
 
 @lru_cache(maxsize=4096)

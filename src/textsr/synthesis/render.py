@@ -2,25 +2,39 @@
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
-import numpy.typing as npt
-from PIL import Image as PILImage
-from PIL import ImageDraw, ImageFont
 
 from textsr.datasets.shards import Image
-from textsr.params import Render
+from textsr.effects import Render
+from textsr.synthesis import ink as inks
+from textsr.synthesis import surface as surfaces
+from textsr.synthesis.camera import to_8_bit
+from textsr.synthesis.draws import Draws
+from textsr.synthesis.fields import Plane
 from textsr.synthesis.fonts import FontFile, load_face
+from textsr.synthesis.typeset import Layout, draw_layout, lay_out
 
 _PARAMS_SCALE = 4  # the scale at which params.yaml states lengths
+# Ink may fill this much of the line's height: a crop is seldom tighter.
+_MAX_INK_HEIGHT = 0.94
 
 
 @dataclass(frozen=True)
 class Line:
-    """A drawn line and how it was drawn; see `schema.RENDER_COLUMNS` for the units."""
+    """A drawn line and how it was drawn; see `schema.RENDER_COLUMNS`."""
 
     image: Image
-    parameters: dict[str, float | int | bool]
+    parameters: dict[str, float | int | bool | str | None]
+
+
+@dataclass(frozen=True)
+class _Page:
+    """What every effect needs to know of the image."""
+
+    height: int
+    width: int
+    unit: float
+    """Pixels a pixel of params.yaml."""
 
 
 class LineTooWideError(Exception):
@@ -54,117 +68,131 @@ def render_line(
         LineTooWideError: if even the smallest allowed font does not fit.
     """
     unit = scale / _PARAMS_SCALE
-    left, right = (int(rng.uniform(*params.margin_px) * unit) for _ in range(2))
-    face = _fit_face(text, font, params, unit, max_width - left - right, rng)
-    coverage, width = _draw_coverage(text, face, height, left, right, width_multiple, rng)
-    if width > max_width:  # the ink of italics reaches beyond the advance that was fitted
+    draws = Draws(rng)
+    left, right = (int(draws.uniform(params.margin_px) * unit) for _ in range(2))
+    (tracking,) = draws.effect("tracking", params.tracking) or (0.0,)
+    layout = lay_out(text, font.path, tracking)
+    size = _fit(layout, font, params, unit, height, max_width - left - right, draws)
+    width = int(left + (layout.right - layout.left) * size + right + 1)
+    width += -width % width_multiple
+    if width > max_width:
         raise LineTooWideError
-    rotation = float(rng.uniform(*params.rotation_degrees))
-    perspective = float(rng.uniform(*params.perspective))
-    coverage = _warp(coverage, rotation, perspective * height, rng)
-
-    contrast = float(rng.uniform(*params.contrast))
-    dark = float(rng.uniform(0, 255 - contrast))
-    inverted = bool(rng.random() < params.inverted)
-    ink, ground = (dark + contrast, dark) if inverted else (dark, dark + contrast)
-    gradient = float(rng.uniform(*params.ground_gradient))
-    texture = float(rng.uniform(*params.ground_texture))
-    surface = _ground(height, width, ground, gradient, texture, unit, rng)
-    image = surface * (1 - coverage) + ink * coverage
-    return Line(
-        image=np.clip(np.rint(image), 0, 255).astype(np.uint8),
-        parameters={
-            "font_size_px": int(face.size),
-            "ink": ink,
-            "ground": ground,
-            "inverted": inverted,
-            "ground_gradient": gradient,
-            "ground_texture": texture,
-            "rotation_degrees": rotation,
-            "perspective": perspective,
-            "margin_left_px": left,
-            "margin_right_px": right,
-        },
-    )
+    page = _Page(height, width, unit)
+    coverage = _draw_ink(layout, font, size, left, page, params, draws)
+    draws.recorded |= {"font_size_px": size, "margin_left_px": left, "margin_right_px": right}
+    return Line(to_8_bit(_print(coverage, page, params, draws)), draws.recorded)
 
 
-def _fit_face(
-    text: str,
+def _fit(
+    layout: Layout,
     font: FontFile,
     params: Render,
     unit: float,
+    height: int,
     room: int,
-    rng: np.random.Generator,
-) -> ImageFont.FreeTypeFont:
-    """Return the face whose ascent plus descent has the drawn height, or smaller if it must."""
-    smallest, largest = params.font_height_px
-    wanted = rng.uniform(smallest, largest) * unit
-    reference = load_face(font.path, 64)
-    ascent, descent = reference.getmetrics()
+    draws: Draws,
+) -> int:
+    """Return the font size at which ascent plus descent has the drawn height, or less to fit."""
+    ascent, descent = load_face(font.path, 64).getmetrics()
     size_of_height = 64 / (ascent + descent)
-    width_at_64 = reference.getlength(text)
-    size = min(wanted * size_of_height, 64 * room / max(width_at_64, 1))
-    if size < smallest * unit * size_of_height * 0.8:
+    size = min(
+        draws.uniform(params.font_height_px) * unit * size_of_height,
+        room / max(layout.right - layout.left, 1e-6),
+    )
+    if size < params.font_height_px[0] * unit * size_of_height * 0.8:
         raise LineTooWideError
-    return load_face(font.path, max(int(size), 1))
+    tallest = _MAX_INK_HEIGHT * height / max(layout.top - layout.bottom, 1e-6)
+    return max(int(min(size, tallest)), 1)
 
 
-def _draw_coverage(
-    text: str,
-    face: ImageFont.FreeTypeFont,
-    height: int,
+def _draw_ink(
+    layout: Layout,
+    font: FontFile,
+    size: int,
     left: int,
-    right: int,
-    width_multiple: int,
-    rng: np.random.Generator,
-) -> tuple[npt.NDArray[np.float32], int]:
-    """Draw the ink's coverage, HxW in 0 to 1, the text placed at a random height that fits."""
-    x0, y0, x1, y1 = face.getbbox(text)
-    width = int(left + (x1 - x0) + right)
-    width += -width % width_multiple
-    slack = height - (y1 - y0)
+    page: _Page,
+    params: Render,
+    draws: Draws,
+) -> Plane:
+    """Draw the ink's coverage, HxW in 0 to 1, the text at a random height that fits."""
+    drawn_ink = draw_layout(layout, font.path, size)
+    slack = page.height - len(drawn_ink)
     # The middle half of the slack: rotation and perspective need the rest.
-    top = slack * (rng.uniform(0.25, 0.75) if slack > 0 else 0.5)
-    mask = PILImage.new("L", (width, height))
-    ImageDraw.Draw(mask).text((left - x0, round(top - y0)), text, fill=255, font=face)
-    return np.asarray(mask, np.float32) / np.float32(255), width
+    top = round(slack * draws.uniform((0.25, 0.75)))
+    baseline = top + layout.top * size
+    coverage = np.zeros((page.height, page.width), np.float32)
+    coverage[top : top + drawn_ink.shape[0], left : left + drawn_ink.shape[1]] = drawn_ink
+    if drawn := draws.effect("underline", params.underline):
+        coverage = inks.underline(coverage, drawn[0] * page.unit, baseline, page.unit)
+    if drawn := draws.effect("weight", params.weight):
+        coverage = inks.embolden(coverage, drawn[0] * page.unit)
+    if drawn := draws.effect("neighbours", params.neighbours):
+        coverage = inks.add_neighbours(coverage, drawn[0] * size, draws.rng)
+    if drawn := draws.effect("dot_matrix", params.dot_matrix):
+        coverage = inks.dot_matrix(coverage, drawn[0] * page.unit)
+    (oblique,) = draws.effect("oblique", params.oblique) or (0.0,)
+    (rotation,) = draws.effect("rotation", params.rotation) or (0.0,)
+    (corner_shift,) = draws.effect("perspective", params.perspective) or (0.0,)
+    if oblique or rotation or corner_shift:
+        coverage = inks.warp(
+            coverage,
+            oblique=oblique,
+            rotation=rotation,
+            corner_shift=corner_shift * page.height,
+            room=max(slack / 2, 0.1 * page.height),
+            rng=draws.rng,
+        )
+    if drawn := draws.effect("curvature", params.curvature):
+        coverage = inks.curve(coverage, drawn[0] * page.height)
+    if drawn := draws.effect("thermal", params.thermal):
+        coverage = inks.fade_thermally(coverage, drawn[0], page.unit, draws.rng)
+    if drawn := draws.effect("worn", params.worn):
+        coverage = inks.wear(coverage, drawn[0], page.unit, draws.rng)
+    return coverage
 
 
-def _warp(
-    coverage: npt.NDArray[np.float32],
-    rotation_degrees: float,
-    corner_shift: float,
-    rng: np.random.Generator,
-) -> npt.NDArray[np.float32]:
-    """Rotate about the centre and move each corner by up to `corner_shift` pixels."""
-    height, width = coverage.shape
-    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
-    # A long line turned as a short one would leave the image: the ends move a tenth of the
-    # height at most.
-    limit = np.degrees(np.arctan2(0.2 * height, width))
-    angle = float(np.clip(rotation_degrees, -limit, limit))
-    rotate = cv2.getRotationMatrix2D((width / 2, height / 2), angle, 1)
-    moved = cv2.transform(corners[None], rotate)[0]
-    moved += rng.uniform(-corner_shift, corner_shift, (4, 2)).astype(np.float32)
-    matrix = cv2.getPerspectiveTransform(corners, moved.astype(np.float32))
-    warped = cv2.warpPerspective(coverage, matrix, (width, height), flags=cv2.INTER_CUBIC)
-    return np.clip(warped, 0, 1).astype(np.float32)
+def _print(coverage: Plane, page: _Page, params: Render, draws: Draws) -> Plane:
+    """Put the ink on its ground, and light on both."""
+    contrast = draws.uniform(params.contrast_levels)
+    dark = draws.uniform((0, 255 - contrast))
+    inverted = bool(draws.rng.random() < params.inverted)
+    ink, ground = (dark + contrast, dark) if inverted else (dark, dark + contrast)
+    draws.recorded |= {"ink": ink, "ground": ground, "inverted": inverted}
+    surface = _surface(coverage, ink, ground, page, params, draws)
+    image = surface + coverage * (np.float32(ink) - surface)
+    if drawn := draws.effect("clipping", params.clipping):
+        image = _clip(image, ink, ground, drawn[0])
+    if drawn := draws.effect("shadow", params.shadow):
+        image *= surfaces.shadow(page.height, page.width, drawn[0], page.unit, draws.rng)
+    return np.asarray(image, np.float32)
 
 
-def _ground(
-    height: int,
-    width: int,
-    level: float,
-    gradient: float,
-    texture: float,
-    unit: float,
-    rng: np.random.Generator,
-) -> npt.NDArray[np.float32]:
-    """Paint the ground: a level, a linear gradient in a random direction, and paper grain."""
-    angle = rng.uniform(0, 2 * np.pi)
-    x = np.linspace(-0.5, 0.5, width, dtype=np.float32)[None, :]
-    y = np.linspace(-0.5, 0.5, height, dtype=np.float32)[:, None]
-    surface = level + gradient * (np.cos(angle) * x + np.sin(angle) * y)
-    white = rng.standard_normal((height, width), np.float32)
-    grain = np.asarray(cv2.GaussianBlur(white, (0, 0), 1.5 * unit), np.float32)
-    return np.asarray(surface + grain * (texture / max(float(grain.std()), 1e-6)), np.float32)
+def _surface(
+    coverage: Plane, ink: float, ground: float, page: _Page, params: Render, draws: Draws
+) -> Plane:
+    height, width, unit, rng = page.height, page.width, page.unit, draws.rng
+    surface = np.full((height, width), ground, np.float32)
+    # Marks are dark on a light ground and light on a dark one.
+    sign = -1.0 if ground > 127 else 1.0
+    if drawn := draws.effect("gradient", params.gradient):
+        surface += surfaces.gradient(height, width, drawn[0], rng)
+    if drawn := draws.effect("grain", params.grain):
+        surface += surfaces.grain(height, width, drawn[0], unit, rng)
+    if drawn := draws.effect("clutter", params.clutter):
+        surface += surfaces.clutter(height, width, drawn[0], unit, rng)
+    if drawn := draws.effect("ruled", params.ruled):
+        surface += surfaces.ruling(height, width, sign * drawn[0], drawn[1] * unit, unit, rng)
+    if drawn := draws.effect("stain", params.stain):
+        surface += surfaces.stain(height, width, sign * drawn[0], unit, rng)
+    if drawn := draws.effect("show_through", params.show_through):
+        surface += surfaces.show_through(coverage, drawn[0] * (ink - ground), unit, rng)
+    return surface
+
+
+def _clip(image: Plane, ink: float, ground: float, share: float) -> Plane:
+    """Expose so that the lighter of ink and ground is white, by `share` of their contrast.
+
+    Scanners and document apps do so on purpose, and cameras with lit signs: grain disappears.
+    """
+    white = max(ink, ground) - share * abs(ink - ground)
+    return np.asarray(np.clip(image * np.float32(255 / white), 0, 255), np.float32)

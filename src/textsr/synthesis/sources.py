@@ -14,6 +14,8 @@ from textsr.files import replace_file, write_text
 
 _FONT_SUFFIXES = {".ttf", ".otf"}
 _ENGLISH_WORDS = 20_000
+_ACCENTED_LANGUAGES = ("cs", "da", "de", "es", "fr", "it", "pl", "pt", "sv", "tr")
+_ACCENTED_RANKS = 5_000
 
 # Family folder: the package that carries it, and the fonts' licence.
 _FONT_PACKAGES = {
@@ -61,20 +63,32 @@ _MATPLOTLIB_FONTS = {
 
 _READMES = {
     "unlabelled/README.txt": (
-        "Put LR images of text here (lines or words, any height, PNG, JPEG, TIFF, BMP or WebP,\n"
-        "sub-folders allowed). Pretraining uses them beside the synthetic LR lines; no labels\n"
-        "needed. Then run `dvc add data && dvc repro`.\n"
+        "LR images of text without labels (lines or words, any height, PNG, JPEG, TIFF, BMP or\n"
+        "WebP, sub-folders allowed). Pretraining uses them beside the synthetic LR lines.\n"
+        "Put them here, or run `textsr import lr FOLDER --name NAME`; then\n"
+        "`dvc add data && dvc repro`.\n"
     ),
     "real/README.txt": (
-        "Put sets of real crops with transcriptions here, one folder a set, with a labels.tsv in\n"
-        "it: a header line `file<TAB>text`, then a line an image, UTF-8. Name each set under\n"
-        "evaluation.real_sets in params.yaml. Then run `dvc add data && dvc repro`.\n"
+        "Sets of real crops with transcriptions, a folder a set. Evaluation reads each apart.\n"
+        "`textsr import labelled|icdar|sroie|textzoom ... --name NAME` makes one; or put a\n"
+        "folder here with a labels.tsv in it: a header line `file<TAB>text`, then a line an\n"
+        "image, UTF-8.\n"
+        "Then run `dvc add data && dvc repro`.\n"
     ),
     "corpora/README.txt": (
         "Word lists of the synthetic text, one entry a line, UTF-8. Every further *.txt of yours\n"
         "in custom/ is used as whole lines (kind `custom`).\n"
     ),
     "corpora/custom/README": "Put your own *.txt here: one line of text a line, UTF-8.\n",
+    "pairs/README.txt": (
+        "Sets of LR-HR pairs, made by `textsr import pairs LR_DIR HR_DIR --name NAME` or\n"
+        "`textsr import textzoom FOLDER`. Training mixes them with the synthetic lines at\n"
+        "training.own_share. Then run `dvc add data && dvc repro`.\n"
+    ),
+    "hr/README.txt": (
+        "Sets of sharp images of lines of text, made by `textsr import hr FOLDER --name NAME`.\n"
+        "They are degraded as the synthetic lines are, and used like pairs.\n"
+    ),
 }
 
 
@@ -144,15 +158,34 @@ def _corpora() -> tuple[dict[str, Sequence[str]], list[tuple[str, str, str, str]
     words = [word for word in top_n_list("en", _ENGLISH_WORDS) if word.isalpha() and len(word) > 1]
     corpora: dict[str, Sequence[str]] = {
         "words.txt": words,
+        "accented_words.txt": _accented_words(),
         "first_names.txt": sorted(set(Person.first_names)),
         "last_names.txt": sorted(set(Person.last_names)),
         "street_suffixes.txt": sorted(set(Address.street_suffixes)),
         "states.txt": sorted(set(Address.states)),
     }
-    rows = [("corpora/words.txt", "CC-BY-SA-4.0", "wordfreq", metadata.version("wordfreq"))]
+    of_wordfreq = ("words.txt", "accented_words.txt")
+    rows = [
+        (f"corpora/{name}", "CC-BY-SA-4.0", "wordfreq", metadata.version("wordfreq"))
+        for name in of_wordfreq
+    ]
     rows += [
         (f"corpora/{name}", "MIT", "faker", metadata.version("faker"))
         for name in corpora
-        if name != "words.txt"
+        if name not in of_wordfreq
     ]
     return corpora, rows
+
+
+def _accented_words() -> list[str]:
+    """Return frequent words with letters of Latin-1 and Latin Extended-A, of ten languages."""
+    from wordfreq import top_n_list
+
+    return sorted(
+        {
+            word
+            for language in _ACCENTED_LANGUAGES
+            for word in top_n_list(language, _ACCENTED_RANKS)
+            if word.isalpha() and not word.isascii() and all(ord(letter) < 0x180 for letter in word)
+        }
+    )

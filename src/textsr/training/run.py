@@ -8,7 +8,8 @@ from safetensors.torch import load_file
 
 import textsr
 from textsr.compute import use_threads
-from textsr.datasets.pairs import EncodedLines, PairBatches, centre_batches
+from textsr.datasets.pairs import PairBatches, centre_batches
+from textsr.datasets.stream import ShuffledLines
 from textsr.errors import TextsrError
 from textsr.files import fingerprint
 from textsr.models.package import ModelSpec, build_network, save_model
@@ -17,6 +18,8 @@ from textsr.params import MODELS, Params
 from textsr.training.fitting import OnMetrics, checkpoint_folder, fit
 from textsr.training.objective import SuperResolution
 
+VALIDATION_LINES = 512
+"""Of the validation split, at most so many are looked at for the curves."""
 ENCODER_WEIGHTS = "encoder.safetensors"
 
 
@@ -28,17 +31,21 @@ class TrainingRun:
     spec: ModelSpec
     params: Params
     dataset: Path
+    own: Path | None
     encoder: Path | None
     checkpoints: Path
 
 
-def plan_training(name: str, params: Params, dataset: Path, encoders: Path) -> TrainingRun:
+def plan_training(
+    name: str, params: Params, dataset: Path, own: Path | None, encoders: Path
+) -> TrainingRun:
     """Decide what training `name` means.
 
     Args:
         name: `seed`, `scratch`, `simclr` or `byol`.
         params: the whole of params.yaml.
-        dataset: folder of the splits.
+        dataset: folder of the synthetic splits.
+        own: folder of the splits of the user's pairs, if there are any.
         encoders: folder of pretrained encoders, one a method.
 
     Raises:
@@ -59,9 +66,10 @@ def plan_training(name: str, params: Params, dataset: Path, encoders: Path) -> T
         )
     depends = [dataset / "train", Path(textsr.__file__).parent]
     described = f"{name} {params.seed} {params.training.model_dump_json()} {spec}"
-    run = fingerprint(described, depends + ([encoder] if encoder else []))
+    depends += [path for path in (encoder, own and own / "train") if path]
+    run = fingerprint(described, depends)
     return TrainingRun(
-        name, spec, params, dataset, encoder, checkpoint_folder(f"train-{name}", run)
+        name, spec, params, dataset, own, encoder, checkpoint_folder(f"train-{name}", run)
     )
 
 
@@ -90,11 +98,13 @@ def run_training(run: TrainingRun, output: Path, on_metrics: OnMetrics) -> list[
     state, curves = fit(
         module,
         PairBatches(
-            EncodedLines(run.dataset / "train"),
+            _shuffled(run, run.dataset),
             batch_size=params.batch_size,
-            crop_width=params.crop_width,
+            crop_size=(run.params.synthesis.lr_height, params.crop_width),
             scale=run.spec.scale,
             seed=run.params.seed,
+            own=None if run.own is None else _shuffled(run, run.own),
+            own_share=params.own_share,
         ),
         steps=steps,
         checkpoint_every=params.checkpoint_every_steps,
@@ -102,16 +112,23 @@ def run_training(run: TrainingRun, output: Path, on_metrics: OnMetrics) -> list[
         seed=run.params.seed,
         ema_decay=None if run.name == "seed" else params.ema_decay,
         validation=centre_batches(
-            EncodedLines(run.dataset / "val"),
+            run.dataset / "val",
             batch_size=32,
             crop_width=params.crop_width,
             scale=run.spec.scale,
+            limit=VALIDATION_LINES,
         ),
         on_metrics=on_metrics,
     )
     module.load_state_dict(state)
     save_model(output, run.spec, network)
     return curves
+
+
+def _shuffled(run: TrainingRun, folder: Path) -> ShuffledLines:
+    return ShuffledLines(
+        folder / "train", window_rows=run.params.training.shuffle_rows, seed=run.params.seed
+    )
 
 
 def load_encoder(network: UpsamplerNet, folder: Path) -> None:

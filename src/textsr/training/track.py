@@ -13,7 +13,8 @@ from textsr.training.run import TrainingRun, plan_training, run_training
 def train_tracked(name: str, params: Params, root: Path) -> None:
     """Train model `name`; write `model/`, `curves.csv` and `run.json` under its folder."""
     output = project.MODELS / name
-    run = plan_training(name, params, project.DATASET, project.ENCODERS)
+    own = project.OWN if project.OWN.is_dir() else None
+    run = plan_training(name, params, project.DATASET, own, project.ENCODERS)
     tracker = Tracker(root)
     record = _open_run(tracker, run, root)
     try:

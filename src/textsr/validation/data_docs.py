@@ -2,6 +2,7 @@
 
 import html
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import great_expectations as gx
@@ -36,50 +37,59 @@ th, td { border: 1px solid #ddd; padding: 0.4rem 0.7rem; text-align: left; verti
 </style>"""
 
 
-def run_suite(
-    rows: pd.DataFrame, suite: gx.ExpectationSuite, docs: Path
-) -> ExpectationSuiteValidationResult:
-    """Hold `rows` against `suite` and write Data Docs into the existing folder `docs`.
+def run_suites(
+    suites: Mapping[str, tuple[pd.DataFrame, gx.ExpectationSuite]], docs: Path
+) -> list[ExpectationSuiteValidationResult]:
+    """Hold tables, by name, against their suites; write Data Docs into the existing folder `docs`.
 
     Nothing is sent anywhere, and nothing is written elsewhere.
     """
     context = _context(docs)
-    batches = (
-        context.data_sources.add_pandas("shards")
-        .add_dataframe_asset("samples")
-        .add_batch_definition_whole_dataframe("all")
-    )
-    definition = context.validation_definitions.add(
-        gx.ValidationDefinition(name="dataset", data=batches, suite=context.suites.add(suite))
-    )
-    result = definition.run(
+    source = context.data_sources.add_pandas("shards")
+    results = []
+    for name, (rows, suite) in suites.items():
+        batches = source.add_dataframe_asset(name).add_batch_definition_whole_dataframe("all")
+        definition = context.validation_definitions.add(
+            gx.ValidationDefinition(name=name, data=batches, suite=context.suites.add(suite))
+        )
+        results.append(_run(definition, rows))
+    context.build_data_docs()
+    _make_self_contained(docs)
+    return results
+
+
+def _run(
+    definition: gx.ValidationDefinition, rows: pd.DataFrame
+) -> ExpectationSuiteValidationResult:
+    identifiers = ["sample_id"] if "sample_id" in rows else []
+    return definition.run(
         batch_parameters={"dataframe": rows},
         # Only COMPLETE shows in the pages which samples offend; the query would list all of them.
         result_format={
             "result_format": "COMPLETE",
-            "unexpected_index_column_names": ["sample_id"],
+            "unexpected_index_column_names": identifiers,
             "partial_unexpected_count": EXAMPLES,
             "return_unexpected_index_query": False,
         },
         run_id=RunIdentifier(run_name="validate"),
     )
-    context.build_data_docs()
-    _make_self_contained(docs)
-    return result
 
 
-def add_summary(docs: Path, report: ValidationReport) -> None:
-    """Put the verdict, the findings and links to the pages at the top of the index of `docs`.
+def add_summary(docs: Path, report: ValidationReport, pictures: Sequence[str] = ()) -> None:
+    """Put the verdict, the findings, links to the pages and pictures atop the index of `docs`.
 
-    GX's own index is a table of runs that scripts from the network draw.
+    GX's own index is a table of runs that scripts from the network draw. `pictures` names files in
+    `docs`.
     """
     links = "".join(
-        f'<li><a href="{page.relative_to(docs).as_posix()}">{title}</a></li>'
-        for folder, title in (
-            ("validations", "All results"),
-            ("expectations", "What is expected"),
-        )
-        for page in (docs / folder).rglob("*.html")
+        f'<li><a href="{page.relative_to(docs).as_posix()}">{title} of the {suite}</a></li>'
+        for suite in ("samples", "counts")
+        for folder, title in (("validations", "All results"), ("expectations", "Expectations"))
+        for page in _pages(docs / folder, suite)
+    )
+    shown = "".join(
+        f'<p><a href="{name}"><img src="{name}" alt="{name}" style="max-width: 100%"></a></p>'
+        for name in pictures
     )
     findings = "".join(f"<pre>{html.escape(str(finding))}</pre>" for finding in report.findings)
     _insert_after(
@@ -87,8 +97,13 @@ def add_summary(docs: Path, report: ValidationReport) -> None:
         "<body>",
         '<div class="container-fluid pt-4 pl-5">'
         f"<h4>Validation of the dataset: {html.escape(report.verdict())}</h4>"
-        f"{findings}<ul>{links}</ul></div>",
+        f"{findings}<ul>{links}</ul>{shown}</div>",
     )
+
+
+def _pages(folder: Path, suite: str) -> list[Path]:
+    """Return the pages of a suite: `SUITE.html`, or whatever lies in a folder of its name."""
+    return [page for page in sorted(folder.rglob("*.html")) if suite in (page.stem, *page.parts)]
 
 
 def _context(docs: Path) -> EphemeralDataContext:

@@ -1,65 +1,95 @@
-"""Whether HR lines can be read at all: what they say against what an OCR engine sees."""
+"""Whether HR lines can be read at all, and say what their rows say: an OCR engine's readings."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import islice
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
+import pyarrow.compute as pc
+from torchmetrics.functional.text import edit_distance
 
-from textsr.datasets.shards import Image, decode_grey, iterate_rows
+from textsr.datasets.shards import Image, decode_grey
 from textsr.evaluation.ocr import normalise
-from textsr.params import SPLITS, Split
+from textsr.params import SPLITS
+from textsr.validation.census import Census, Numbers
+from textsr.validation.sampling import divide
+from textsr.validation.tables import chosen_batches
 
 ReadLines = Callable[[Sequence[Image]], list[str]]
 """Reads grey HxW images of one line each; returns their texts."""
 
-_BATCH_LINES = 64
+READ_CHARACTERS = 4
+"""A shorter reading, letters and digits, is too little to compare transcripts by."""
+
+# Readings of 490 lines were alike to their own text by 0.61 in 98 of 100, and to other lines' by
+# 0.33 at most in 99 of 100.
+_UNLIKE = 0.5
+_OTHERS = 20
+_COMPARED = ["reading_similarity", "reading_other_similarity", "reads_as_another"]
 
 
 def add_readings(
-    rows: pd.DataFrame, dataset: Path, count: int, seed: int, read_lines: ReadLines
+    rows: pd.DataFrame,
+    census: Census,
+    count: int,
+    seed: int,
+    read_lines: ReadLines,
+    advance: Callable[[int], None] = lambda lines: None,
 ) -> pd.DataFrame:
-    """Have `count` HR lines read; add `text_normalised` and `reading_normalised`.
+    """Have `count` HR lines read, and compare what was read with what the rows say.
 
-    Both are missing where a line was not chosen. The lines are spread evenly over the splits and
-    within them, chosen by `seed`; lines that lack a text or do not decode are never chosen.
+    The lines are spread evenly over the splits and within them, chosen by `seed`; lines that lack
+    a text or do not decode are never chosen.
+
+    Returns:
+        `rows` with the columns below, missing where a line was not chosen, and the last three where
+        the reading has fewer than `READ_CHARACTERS` letters and digits:
+        `text_normalised`, `reading_normalised`; `reading_similarity` of the reading to the row's
+        own text, 1 less the edit distance over the longer one's length;
+        `reading_other_similarity`, the greatest to the texts of the 20 lines read after it; and
+        `reads_as_another`, whether the reading is the text of another of `rows` and unlike its own.
     """
-    readable = rows["hr_decodes"].eq(True) & rows["text"].notna()
-    candidates = {split: rows.index[readable & (rows["folder"] == split)] for split in SPLITS}
-    chosen = _choose(candidates, count, seed)
+    chosen = _choose(rows, count, seed)
     readings: dict[int, str] = {}
-    lines = _lines(dataset, rows, chosen)
-    while batch := list(islice(lines, _BATCH_LINES)):
-        texts = read_lines([image for _, image in batch])
-        for (row, _), text in zip(batch, texts, strict=True):
-            readings[row] = normalise(text)
-    wanted = rows.loc[list(readings), "text"].map(normalise)
-    return rows.assign(
-        text_normalised=wanted.reindex(rows.index),
-        reading_normalised=pd.Series(readings, dtype="str").reindex(rows.index),
-    )
+    for _, batch, first, places in chosen_batches(census.shards, chosen, ["sample_id", "hr"]):
+        images = pc.struct_field(batch["hr"], "bytes")
+        names = batch["sample_id"]
+        lines = [decode_grey(images[p].as_py(), str(names[p])) for p in places.tolist()]
+        for place, text in zip(places.tolist(), read_lines(lines), strict=True):
+            readings[first + place] = normalise(text)
+        advance(len(lines))
+    found = pd.DataFrame({"reading_normalised": pd.Series(readings, dtype="str")})
+    found["text_normalised"] = rows.set_index("number")["text"].reindex(found.index).map(normalise)
+    texts = set(rows["text"].dropna().map(normalise))
+    return rows.join(found.join(_compare(found, texts)), on="number")
 
 
-def _choose(candidates: Mapping[Split, "pd.Index[Any]"], count: int, seed: int) -> set[int]:
-    """Choose `count` rows, as many of each split as of any other where there are enough."""
-    chosen: set[int] = set()
-    # The smallest first, so that what it lacks is made up for by the larger ones.
-    ascending = sorted(candidates, key=lambda split: len(candidates[split]))
-    for done, split in enumerate(ascending):
-        share = (count - len(chosen)) // (len(ascending) - done)
-        rng = np.random.default_rng([seed, SPLITS.index(split)])
-        rows = candidates[split]
-        chosen.update(rng.choice(rows, min(share, len(rows)), replace=False).tolist())
-    return chosen
+def _choose(rows: pd.DataFrame, count: int, seed: int) -> Numbers:
+    readable = rows["hr_decodes"].eq(True) & rows["text"].notna()
+    candidates = {split: rows["number"][readable & (rows["folder"] == split)] for split in SPLITS}
+    quotas = divide(count, {split: len(numbers) for split, numbers in candidates.items()})
+    chosen = [
+        np.random.default_rng([seed, SPLITS.index(split)]).choice(
+            candidates[split].to_numpy(np.int64), quotas[split], replace=False
+        )
+        for split in SPLITS
+    ]
+    return np.sort(np.concatenate(chosen))
 
 
-def _lines(dataset: Path, rows: pd.DataFrame, chosen: set[int]) -> Iterator[tuple[int, Image]]:
-    """Yield the chosen rows of the table with their HR images, in order."""
-    row = 0
-    for split in SPLITS:
-        for values in iterate_rows(dataset / split, ["hr"]):
-            if row in chosen:
-                yield row, decode_grey(values["hr"]["bytes"], str(rows.loc[row, "sample_id"]))
-            row += 1
+def _compare(found: pd.DataFrame, texts: set[str]) -> pd.DataFrame:
+    """Compare each reading that is long enough with its own text and with those of others."""
+    own = found["text_normalised"].tolist()
+    compared: dict[int, tuple[float, float, bool]] = {}
+    for row, (number, reading) in enumerate(found["reading_normalised"].items()):
+        if len(reading) < READ_CHARACTERS:
+            continue
+        others = [own[(row + step) % len(own)] for step in range(1, _OTHERS + 1)]
+        near, *away = _similarities(reading, [own[row], *others])
+        compared[int(str(number))] = (near, max(away), near < _UNLIKE and reading in texts)
+    return pd.DataFrame.from_dict(compared, orient="index", columns=_COMPARED).reindex(found.index)
+
+
+def _similarities(reading: str, texts: list[str]) -> list[float]:
+    edits = edit_distance([reading] * len(texts), texts, reduction="none").tolist()
+    lengths = [max(len(text), len(reading)) for text in texts]
+    return [1 - edit / length for edit, length in zip(edits, lengths, strict=True)]

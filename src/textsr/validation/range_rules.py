@@ -1,51 +1,56 @@
 """Expectations that every recorded parameter lies within its range in `params.yaml`."""
 
+from collections.abc import Iterator
+
 import great_expectations.expectations as gxe
 from great_expectations.expectations.expectation import Expectation
-from great_expectations.expectations.row_conditions import Column
 
-from textsr.params import Degradation, Render, Synthesis
+from textsr.effects import CameraPass, Render
+from textsr.params import Synthesis
+from textsr.sections import Section, effect_fields, interval_columns
 from textsr.validation.rules import GENERATOR, expect
 
 # Ranges are compared with a slack for rounding in floating point.
 _SLACK = 1e-6
 # Sizes are whole pixels, so a ratio of sizes misses the drawn one by up to half a pixel.
-_RESIZE_SLACK = 0.05
-_PARAMS_SCALE = 4  # the scale at which params.yaml states the lengths of `render`
+_SIZE_SLACK = 0.05
+_PARAMS_SCALE = 4  # the scale at which params.yaml states lengths
+# The share of rows that an effect was applied to misses its probability by chance, and because
+# lines that come out too wide are drawn anew: wide letters are more often among those.
+_SHARE_DEVIATIONS = 5
+_SHARE_BIAS = 0.3
 
 
-def range_expectations(synthesis: Synthesis) -> list[Expectation]:
-    """Return an expectation a parameter of rendering and of the two passes of degradation."""
+def range_expectations(synthesis: Synthesis, rows: int) -> list[Expectation]:
+    """Return the expectations of every recorded parameter.
+
+    Args:
+        synthesis: the section of params.yaml that the dataset was made by.
+        rows: how many rows the expectations will see.
+    """
+    render, degradation = synthesis.render, synthesis.degradation
+    sections: list[tuple[str, str, Section]] = [
+        ("", "synthesis.render", render),
+        ("_1", "synthesis.degradation.first", degradation.first),
+        ("_2", "synthesis.degradation.second", degradation.second),
+    ]
     return [
-        *_render(synthesis.render, synthesis.scale / _PARAMS_SCALE),
-        *_degradation(synthesis.degradation),
-        *_resizes(synthesis.degradation, synthesis.scale),
-        *(
-            _within(f"{name}_{order}", (0, 180), "degrees, half a turn")
-            for name in ("blur_angle", "motion_angle")
-            for order in (1, 2)
-        ),
+        *_line(render, synthesis.scale / _PARAMS_SCALE),
+        *(rule for section in sections for rule in _effects(*section, rows)),
+        *_kernels("_1", degradation.first),
+        *_kernels("_2", degradation.second),
+        _first_size(degradation.first_size, synthesis.scale),
     ]
 
 
-def _render(render: Render, unit: float) -> list[Expectation]:
+def _line(render: Render, unit: float) -> list[Expectation]:
     # Margins and font sizes are whole pixels, rounded down.
     margin = (int(render.margin_px[0] * unit), render.margin_px[1] * unit)
     # `font_height_px` is ascent plus descent, which is 0.7 to 2 times the em in known fonts, and
-    # long text is drawn smaller.
+    # long or tall text is drawn smaller.
     font = (render.font_height_px[0] * unit / 4, render.font_height_px[1] * unit * 1.5)
-    by_name = {
-        "ground_gradient": render.ground_gradient,
-        "ground_texture": render.ground_texture,
-        "rotation_degrees": render.rotation_degrees,
-        "perspective": render.perspective,
-        "contrast": render.contrast,
-    }
     return [
-        *(
-            _within(name, interval, f"synthesis.render.{name}")
-            for name, interval in by_name.items()
-        ),
+        _within("contrast", render.contrast_levels, "synthesis.render.contrast_levels"),
         _within("ink", (0, 255), "grey levels"),
         _within("ground", (0, 255), "grey levels"),
         _within("margin_left_px", margin, f"synthesis.render.margin_px times {unit:g}"),
@@ -63,59 +68,61 @@ def _render(render: Render, unit: float) -> list[Expectation]:
     ]
 
 
-def _degradation(degradation: Degradation) -> list[Expectation]:
-    by_columns = {
-        ("noise_sigma_1", "noise_sigma_2"): "noise_sigma",
-        ("jpeg_quality_1", "jpeg_quality_2"): "jpeg_quality",
-        # `*_2_hr_px` undo the first resize, so that both passes are compared in HR pixels.
-        ("blur_sigma_x_1", "blur_sigma_x_2_hr_px"): "blur_sigma_px",
-        ("blur_sigma_y_1", "blur_sigma_y_2_hr_px"): "blur_sigma_px",
-        ("motion_length_1", "motion_length_2_hr_px"): "motion_length_px",
-    }
-    return [
-        _within(
-            column,
-            getattr(degradation, name),
-            f"synthesis.degradation.{name}",
-            whole_numbers=name == "jpeg_quality",
-            zero_means_unused=True,
-        )
-        for columns, name in by_columns.items()
-        for column in columns
-    ]
+def _effects(suffix: str, key: str, section: Section, rows: int) -> Iterator[Expectation]:
+    for name, kind in effect_fields(type(section)):
+        effect = getattr(section, name)
+        for column, interval in interval_columns(kind, name, suffix).items():
+            yield _within(column, getattr(effect, interval), f"{key}.{name}.{interval}")
+            yield _applied(column, effect.probability, f"{key}.{name}.probability", rows)
 
 
-def _resizes(degradation: Degradation, scale: int) -> list[Expectation]:
+def _applied(column: str, probability: float, key: str, rows: int) -> Expectation:
+    deviation = (probability * (1 - probability) / max(rows, 1)) ** 0.5
+    slack = _SHARE_DEVIATIONS * deviation + _SHARE_BIAS * min(probability, 1 - probability)
+    low, high = max(probability - slack, 0.0), min(probability + slack, 1.0)
+    return expect(
+        gxe.ExpectColumnProportionOfNonNullValuesToBeBetween,
+        f"{column}_applied",
+        f"`{column}` is recorded for a share of rows within {low:.3f} to {high:.3f}, around "
+        f"{probability:g} ({key}).",
+        GENERATOR,
+        column=column,
+        min_value=low,
+        max_value=high,
+    )
+
+
+def _kernels(suffix: str, params: CameraPass) -> Iterator[Expectation]:
+    used = sorted(name for name, share in params.kernels.items() if share > 0)
+    yield expect(
+        gxe.ExpectColumnValuesToBeInSet,
+        f"kernel{suffix}_known",
+        f"`kernel{suffix}` is one with a share in synthesis.degradation: {', '.join(used)}.",
+        GENERATOR,
+        column=f"kernel{suffix}",
+        value_set=used,
+    )
+
+
+def _first_size(interval: tuple[float, float], scale: int) -> Expectation:
     # The first pass never goes below the size of LR.
-    low, high = (max(end, 1 / scale) for end in degradation.first_resize)
-    return [
-        _within(
-            "resize_1",
-            (low - _RESIZE_SLACK, high + _RESIZE_SLACK),
-            "synthesis.degradation.first_resize to the nearest pixel, and no smaller than LR",
-        ),
-        _within("resize_total", (1 / scale, 1 / scale), "1 / scale, the two resizes together"),
-    ]
+    low, high = (max(end, 1 / scale) for end in interval)
+    return _within(
+        "first_size",
+        (low - _SIZE_SLACK, high + _SIZE_SLACK),
+        "synthesis.degradation.first_size to the nearest pixel, and no smaller than LR",
+    )
 
 
-def _within(
-    column: str,
-    interval: tuple[float, float],
-    source: str,
-    *,
-    whole_numbers: bool = False,
-    zero_means_unused: bool = False,
-) -> Expectation:
-    low, high = (int(end) for end in interval) if whole_numbers else interval
+def _within(column: str, interval: tuple[float, float], source: str) -> Expectation:
+    low, high = interval
     where = f"is {low:g}" if low == high else f"lies within {low:g} to {high:g}"
-    exemption = ", or is 0 where the effect was not applied" if zero_means_unused else ""
     return expect(
         gxe.ExpectColumnValuesToBeBetween,
         f"{column}_range",
-        f"`{column}` {where} ({source}){exemption}.",
+        f"`{column}` {where} ({source}).",
         GENERATOR,
         column=column,
         min_value=low - _SLACK,
         max_value=high + _SLACK,
-        row_condition=Column(column) != 0 if zero_means_unused else None,
     )

@@ -1,6 +1,6 @@
 """What a validation found, in words and as `result.json`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -40,11 +40,13 @@ class Finding:
 class ValidationReport:
     """The outcome of a validation.
 
-    `rows` counts the rows of each split, `outcomes` says of each expectation by name whether it
-    was met, `findings` tells about those that were not, critical ones first.
+    `rows` counts the rows of each split, `scope` says in words which of them were validated,
+    `outcomes` says of each expectation by name whether it was met, `findings` tells about those
+    that were not, critical ones first.
     """
 
     rows: Mapping[Split, int]
+    scope: str
     outcomes: dict[str, bool]
     findings: tuple[Finding, ...]
     data_docs: Path
@@ -68,6 +70,7 @@ class ValidationReport:
         return {
             "success": not self.failures,
             "rows": dict(self.rows),
+            "validated": self.scope,
             "expectations": self.outcomes,
             "findings": [asdict(finding) for finding in self.findings],
         }
@@ -75,7 +78,8 @@ class ValidationReport:
     def verdict(self) -> str:
         """Return the outcome in a sentence."""
         return (
-            f"{'failed' if self.failures else 'passed'}; of {len(self.outcomes)} expectations, "
+            f"{'failed' if self.failures else 'passed'} on {self.scope}; "
+            f"of {len(self.outcomes)} expectations, "
             f"critical and not met: {len(self.failures)}, warnings: {len(self.warnings)}"
         )
 
@@ -91,13 +95,17 @@ class ValidationReport:
 
 
 def build_report(
-    result: ExpectationSuiteValidationResult, rows: Mapping[Split, int], data_docs: Path
+    results: Sequence[ExpectationSuiteValidationResult],
+    rows: Mapping[Split, int],
+    scope: str,
+    data_docs: Path,
 ) -> ValidationReport:
-    """Summarise a result of Great Expectations."""
-    outcomes = {_config(each).meta["name"]: bool(each.success) for each in result.results}
-    findings = [_finding(each) for each in result.results if not each.success]
+    """Summarise the results of Great Expectations' suites."""
+    every = [each for result in results for each in result.results]
+    outcomes = {_config(each).meta["name"]: bool(each.success) for each in every}
+    findings = [_finding(each) for each in every if not each.success]
     findings.sort(key=lambda finding: (finding.severity != CRITICAL.value, finding.name))
-    return ValidationReport(rows, outcomes, tuple(findings), data_docs)
+    return ValidationReport(rows, scope, outcomes, tuple(findings), data_docs)
 
 
 def _config(result: ExpectationValidationResult) -> ExpectationConfiguration:

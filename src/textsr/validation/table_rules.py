@@ -5,14 +5,15 @@ from great_expectations.expectations.expectation import Expectation
 from great_expectations.expectations.row_conditions import Column
 
 from textsr.params import SPLITS, Params
+from textsr.validation.effect_rules import NULLABLE_COLUMNS
 from textsr.validation.rules import REMAKE, expect
 from textsr.validation.tables import RECORDED_COLUMNS
 
 
 def table_expectations(params: Params) -> list[Expectation]:
-    """Return the expectations on rows, identifiers and the values that all rows share."""
+    """Return the expectations on identifiers and the values that all rows share."""
     return [
-        *_rows(params),
+        *_indices(params),
         *_identity(),
         *(
             expect(
@@ -33,41 +34,32 @@ def table_expectations(params: Params) -> list[Expectation]:
             expect(
                 gxe.ExpectColumnValuesToNotBeNull,
                 f"{name}_present",
-                f"`{name}` is never missing and never NaN.",
+                f"`{name}` is never missing.",
                 REMAKE,
                 column=name,
             )
             for name in RECORDED_COLUMNS
+            if name not in NULLABLE_COLUMNS
         ),
     ]
 
 
-def _rows(params: Params) -> list[Expectation]:
-    expectations: list[Expectation] = []
-    for split in SPLITS:
-        count = getattr(params.synthesis.samples, split)
-        expectations += [
-            expect(
-                gxe.ExpectTableRowCountToEqual,
-                f"{split}_rows",
-                f"The {split} split has {count} rows (synthesis.samples.{split}).",
-                REMAKE,
-                value=count,
-                row_condition=Column("folder") == split,
-            ),
-            expect(
-                gxe.ExpectColumnValuesToBeBetween,
-                f"{split}_index",
-                f"`index` of the {split} split lies within 0 to {count - 1}; being unique and "
-                f"{count} in number, none is left out.",
-                REMAKE,
-                column="index",
-                min_value=0,
-                max_value=count - 1,
-                row_condition=Column("folder") == split,
-            ),
-        ]
-    return expectations
+def _indices(params: Params) -> list[Expectation]:
+    return [
+        expect(
+            gxe.ExpectColumnValuesToBeBetween,
+            f"{split}_index",
+            f"`index` of the {split} split lies within 0 to {count - 1}; being unique and "
+            f"{count} in number, none is left out.",
+            REMAKE,
+            column="index",
+            min_value=0,
+            max_value=count - 1,
+            row_condition=Column("folder") == split,
+        )
+        for split in SPLITS
+        for count in (getattr(params.synthesis.samples, split),)
+    ]
 
 
 def _identity() -> list[Expectation]:
@@ -85,6 +77,24 @@ def _identity() -> list[Expectation]:
             "No two samples of a split share an `index`.",
             REMAKE,
             column_list=["folder", "index"],
+        ),
+        expect(
+            gxe.ExpectColumnPairValuesToBeEqual,
+            "sample_id_agrees",
+            "`sample_id` is made of the split and the `index`.",
+            REMAKE,
+            column_A="sample_id",
+            column_B="expected_id",
+            ignore_row_if="either_value_is_missing",
+        ),
+        expect(
+            gxe.ExpectColumnPairValuesToBeEqual,
+            "index_in_order",
+            "Rows stand in the order of `index`, from 0, through the shards of a split.",
+            REMAKE,
+            column_A="index",
+            column_B="position",
+            ignore_row_if="either_value_is_missing",
         ),
         expect(
             gxe.ExpectColumnPairValuesToBeEqual,

@@ -1,0 +1,186 @@
+"""`textsr import`: other people's images into `data/`; argument parsing only."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from textsr import project
+
+app = typer.Typer(
+    help="Bring your own images: pairs, HR only, LR only, labelled crops, published sets.",
+    no_args_is_help=True,
+)
+
+Name = Annotated[str, typer.Option(help="Name of the set: a folder of data/.")]
+Replace = Annotated[bool, typer.Option("--replace", help="Replace a set of this name.")]
+Licence = Annotated[str | None, typer.Option(help="Licence of the images.", show_default=False)]
+Url = Annotated[str | None, typer.Option(help="Where they come from.", show_default=False)]
+Source = Annotated[Path, typer.Argument(help="Folder to import from.")]
+Sharp = Annotated[
+    bool, typer.Option("--sharp", help="The crops are sharp: degrade them before use.")
+]
+
+
+@app.command()
+def pairs(
+    lr: Annotated[Path, typer.Argument(help="Folder of LR images; labels.tsv in it is used.")],
+    hr: Annotated[Path, typer.Argument(help="Folder of HR images of the same names.")],
+    name: Name,
+    licence: Licence = None,
+    source_url: Url = None,
+    replace: Replace = False,
+) -> None:
+    """Import LR-HR pairs, paired by name: training."""
+    from textsr.datasets.importers.folders import pair_items, read_pairs
+
+    found, scale = read_pairs(lr, hr)
+    about = _about("pairs", "pairs", licence, source_url, scale=scale)
+    _write("pairs", name, about, pair_items(found, lr), len(found), replace)
+
+
+@app.command()
+def hr(
+    source: Source,
+    name: Name,
+    licence: Licence = None,
+    source_url: Url = None,
+    replace: Replace = False,
+) -> None:
+    """Import sharp images, which are degraded as the synthetic lines are: training."""
+    _folder("hr", "hr", source, name, False, licence, source_url, replace)
+
+
+@app.command()
+def lr(
+    source: Source,
+    name: Name,
+    licence: Licence = None,
+    source_url: Url = None,
+    replace: Replace = False,
+) -> None:
+    """Import LR images without labels: pretraining and monitoring."""
+    _folder("unlabelled", "lr", source, name, False, licence, source_url, replace)
+
+
+@app.command()
+def labelled(
+    source: Annotated[Path, typer.Argument(help="Folder of images with labels.tsv.")],
+    name: Name,
+    sharp: Sharp = False,
+    licence: Licence = None,
+    source_url: Url = None,
+    replace: Replace = False,
+) -> None:
+    """Import crops with transcriptions: evaluation by OCR."""
+    kind = "hr" if sharp else "lr"
+    _folder("real", kind, source, name, True, licence, source_url, replace)
+
+
+@app.command()
+def icdar(
+    source: Annotated[Path, typer.Argument(help="Folder of word crops and their *.txt.")],
+    name: Name,
+    sharp: Sharp = False,
+    licence: Licence = None,
+    source_url: Url = None,
+    replace: Replace = False,
+) -> None:
+    """Import ICDAR word crops: evaluation by OCR."""
+    from textsr.datasets.importers.folders import list_images
+    from textsr.datasets.importers.icdar import read_words
+
+    about = _about("hr" if sharp else "lr", "icdar", licence, source_url)
+    _write("real", name, about, read_words(source), len(list_images(source)), replace)
+
+
+@app.command()
+def sroie(
+    source: Annotated[Path, typer.Argument(help="Folder of receipts, a *.txt beside each.")],
+    name: Name,
+    sharp: Sharp = False,
+    licence: Licence = None,
+    source_url: Url = None,
+    replace: Replace = False,
+) -> None:
+    """Import the lines of SROIE receipts, cut out by their boxes: evaluation by OCR."""
+    from textsr.datasets.importers.sroie import read_receipts
+
+    about = _about("hr" if sharp else "lr", "sroie", licence, source_url)
+    _write("real", name, about, read_receipts(source), None, replace)
+
+
+@app.command()
+def textzoom(
+    source: Annotated[Path, typer.Argument(help="Folder of LMDB databases: train1, test/easy.")],
+    name: Name = "textzoom",
+    licence: Licence = None,
+    source_url: Url = None,
+    replace: Replace = False,
+) -> None:
+    """Import TextZoom: pairs for training; easy, medium and hard each for evaluation."""
+    from textsr.datasets.importers import textzoom as reader
+    from textsr.datasets.sets import check_new
+
+    databases = reader.find_databases(source)
+    for database in databases:  # all are checked before the first is written
+        use = "real" if reader.is_test(database) else "pairs"
+        check_new(project.DATA / use / f"{name}-{database.name}", replace)
+    for database in databases:
+        test = reader.is_test(database)
+        about = _about(
+            "lr" if test else "pairs",
+            "textzoom",
+            licence,
+            source_url,
+            scale=None if test else reader.SCALE,
+            split="test" if test else "train",
+        )
+        _write(
+            "real" if test else "pairs",
+            f"{name}-{database.name}",
+            about,
+            reader.read_database(database, lr_only=test),
+            reader.count_samples(database),
+            replace,
+        )
+
+
+def _about(kind: str, format_: str, licence: str | None, url: str | None, **more: Any) -> Any:
+    from textsr.datasets.sets import SetInfo
+
+    return SetInfo.model_validate(
+        {"kind": kind, "format": format_, "images": 1, "licence": licence, "source_url": url} | more
+    )
+
+
+def _folder(
+    use: str,
+    kind: str,
+    source: Path,
+    name: str,
+    with_labels: bool,
+    licence: str | None,
+    url: str | None,
+    replace: bool,
+) -> None:
+    from textsr.datasets.importers.folders import list_images, read_images
+
+    about = _about(kind, "folder", licence, url)
+    items = read_images(source, with_labels)
+    _write(use, name, about, items, len(list_images(source)), replace)
+
+
+def _write(
+    use: str, name: str, about: Any, items: Iterable[Any], total: int | None, replace: bool
+) -> None:
+    from textsr.cli_progress import ticks
+    from textsr.datasets.sets import check_name, check_new, write_set
+
+    check_name(name)
+    folder = project.DATA / use / name
+    check_new(folder, replace)
+    with ticks() as start:
+        written = write_set(folder, about, items, start(name, total))
+    typer.echo(f"{folder}: {written.images} imported; go on with `dvc add data && dvc repro`")

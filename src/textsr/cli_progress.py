@@ -1,0 +1,44 @@
+"""Progress of long verbs: bars on a terminal, lines in a log file."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str, int | None], Callable[[int], None]]]:
+    """Yield what starts a progress bar with a name and a total; it returns what advances it."""
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+
+        def start(name: str, total: int | None) -> Callable[[int], None]:
+            task = bars.add_task(name, total=total)
+            done = 0
+
+            def advance(count: int) -> None:
+                nonlocal done
+                # In a log file, a line a tenth of the way instead of a bar.
+                step = max((total or 1000) // 10, 1)
+                if not console.is_terminal and done // step < (done + count) // step:
+                    console.print(f"{name}: {done + count}" + (f"/{total}" if total else ""))
+                done += count
+                bars.advance(task, count)
+
+            return advance
+
+        yield start
+
+
+@contextmanager
+def ticks() -> Iterator[Callable[[str, int | None], Callable[[], None]]]:
+    """Like `progress`, for work that advances one by one."""
+    with progress() as start:
+
+        def start_ticks(name: str, total: int | None) -> Callable[[], None]:
+            advance = start(name, total)
+            return lambda: advance(1)
+
+        yield start_ticks

@@ -1,0 +1,54 @@
+"""`labels.tsv`: what the images of a folder say."""
+
+import csv
+from collections.abc import Iterable
+from pathlib import Path
+
+from textsr.errors import TextsrError
+from textsr.files import replace_file
+
+LABELS = "labels.tsv"
+
+
+def read_labels(folder: Path) -> list[tuple[str, str]]:
+    """Read `labels.tsv`: a header `file<TAB>text`, then a line an image.
+
+    Raises:
+        TextsrError: if the file is missing, is not UTF-8, lacks a column, has a line with more
+            fields than the header, names a file twice or outside the folder, or holds no line.
+    """
+    path = folder / LABELS
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            reader = csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE)
+            if not {"file", "text"} <= set(reader.fieldnames or ()):
+                raise TextsrError(f"{path}: needs a header line with the columns file and text")
+            rows: dict[str, str] = {}
+            for row in reader:
+                where = f"{path}: line {reader.line_num}"
+                if None in row:
+                    raise TextsrError(
+                        f"{where} has more fields than the header; a text holds no tab"
+                    )
+                file = row["file"]
+                if file in rows:
+                    raise TextsrError(f"{where}: {file} was labelled before; leave one line")
+                if Path(file).is_absolute() or ".." in Path(file).parts:
+                    raise TextsrError(f"{where}: {file} lies outside {folder}; move it inside")
+                rows[file] = row["text"] or ""
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise TextsrError(
+            f"{path}: no such file; write one line `file<TAB>text` an image"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise TextsrError(f"{path}: not UTF-8 ({error.reason}); save it as UTF-8") from error
+    if not rows:
+        raise TextsrError(f"{path}: no labels in it; write one line `file<TAB>text` an image")
+    return list(rows.items())
+
+
+def write_labels(folder: Path, rows: Iterable[tuple[str, str]]) -> None:
+    """Write `labels.tsv` as `read_labels` reads it; texts hold neither tabs nor line breaks."""
+    with replace_file(folder / LABELS) as temporary, temporary.open("w", encoding="utf-8") as file:
+        file.write("file\ttext\n")
+        file.writelines(f"{name}\t{text}\n" for name, text in rows)

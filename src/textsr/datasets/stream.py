@@ -1,0 +1,108 @@
+"""An endless shuffled order over shards, with a window of them in memory at a time.
+
+Libraries for streaming shards (WebDataset, MosaicML Streaming, torchdata, Hugging Face's iterable
+datasets) shuffle through a buffer, whose content depends on all that was read before: a training
+that resumes at step k has to read its way there, or goes on with other batches. Here row k of the
+order is a function of the seed and k.
+"""
+
+from bisect import bisect_right
+from collections.abc import Callable
+from functools import lru_cache
+from itertools import accumulate
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow.parquet as pq
+
+from textsr.datasets.schema import shard_paths
+from textsr.datasets.shards import Image, decode_grey
+
+
+class EncodedShard:
+    """The encoded images of one shard, decoded when asked for."""
+
+    def __init__(self, path: Path, columns: tuple[str, ...]) -> None:
+        table = pq.read_table(path, columns=["sample_id", *columns])
+        self._ids = table.column("sample_id")
+        self._encoded = {
+            name: table.column(name).combine_chunks().field("bytes") for name in columns
+        }
+
+    def decode(self, column: str, row: int) -> Image:
+        """Decode one image."""
+        name = f"{self._ids[row].as_py()} ({column})"
+        return decode_grey(self._encoded[column][row].as_py(), name)
+
+
+class ShuffledLines:
+    """The lines of one split in an endless order that visits each once an epoch.
+
+    Shards are put into a random order, cut into windows of about `window_rows` rows, and the rows
+    of each window shuffled, all anew each epoch. A split of one window is shuffled as a whole.
+    Only the shards of one window are in memory.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        columns: tuple[str, ...] = ("lr", "hr"),
+        *,
+        window_rows: int,
+        seed: int,
+    ) -> None:
+        self._paths = shard_paths(folder)
+        self._columns = columns
+        self._counts = [pq.read_metadata(path).num_rows for path in self._paths]
+        self._length: int = sum(self._counts)
+        self._window_rows = window_rows
+        self._seed = seed
+        # A window never holds more shards than there are of the smallest in `window_rows` rows.
+        smallest = max(min(self._counts), 1)
+        held = min(len(self._paths), window_rows // smallest + 1)
+        self._shard: Callable[[int], EncodedShard] = lru_cache(maxsize=held)(self._load)
+        self._plan = lru_cache(maxsize=2)(self._make_plan)
+        self._permutation = lru_cache(maxsize=2)(self._permute)
+
+    def __len__(self) -> int:
+        return self._length
+
+    def decode(self, column: str, position: int) -> Image:
+        """Decode an image of the line at `position` of the order."""
+        shard, row = self.locate(position)
+        return self._shard(shard).decode(column, row)
+
+    def locate(self, position: int) -> tuple[int, int]:
+        """Return the shard, and the row of it, at `position` of the order."""
+        epoch, offset = divmod(position, self._length)
+        windows, starts = self._plan(epoch)
+        number = bisect_right(starts, offset) - 1
+        shards, rows = windows[number]
+        row = int(self._permutation(epoch, number, rows)[offset - starts[number]])
+        for shard in shards:
+            if row < self._counts[shard]:
+                return shard, row
+            row -= self._counts[shard]
+        raise AssertionError("a window holds as many rows as its shards")
+
+    def _make_plan(self, epoch: int) -> tuple[list[tuple[list[int], int]], list[int]]:
+        """Return the windows of an epoch: their shards, how many rows they hold, their starts."""
+        order = list(range(len(self._paths)))
+        if self._length > self._window_rows:
+            rng = np.random.default_rng([self._seed, 6, epoch])
+            order = rng.permutation(len(order)).tolist()
+        windows: list[tuple[list[int], int]] = []
+        for shard in order:
+            rows = self._counts[shard]
+            if windows and windows[-1][1] + rows <= self._window_rows:
+                windows[-1] = ([*windows[-1][0], shard], windows[-1][1] + rows)
+            elif rows:
+                windows.append(([shard], rows))
+        return windows, list(accumulate((rows for _, rows in windows), initial=0))
+
+    def _permute(self, epoch: int, window: int, rows: int) -> npt.NDArray[np.int64]:
+        return np.random.default_rng([self._seed, 2, epoch, window]).permutation(rows)
+
+    def _load(self, shard: int) -> EncodedShard:
+        return EncodedShard(self._paths[shard], self._columns)

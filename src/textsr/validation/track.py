@@ -1,0 +1,106 @@
+"""Validation with its data card and its MLflow run: one a dataset, found by its hash."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from mlflow.exceptions import MlflowException
+
+from textsr import project
+from textsr.files import fingerprint
+from textsr.params import SPLITS, Params
+from textsr.tracking import Tracker, flatten, lineage_tags, unreachable
+from textsr.validation.data_card import write_data_card
+from textsr.validation.legibility import ReadLines
+from textsr.validation.pictures import CONTACT_SHEET, HISTOGRAMS
+from textsr.validation.profile import Profile
+from textsr.validation.report import ValidationReport
+from textsr.validation.run import StartProgress, no_progress, validate_dataset
+
+DATA_SUFFIX = "-data"
+DATASET_TAG = "textsr.dataset"
+_NOTE = "mlflow.note.content"
+_ABOUT = (
+    "One run a dataset: what it was made by, the outcome of its validation, its data card "
+    "and its pictures. The tag `textsr.dataset` is the hash of its shards."
+)
+
+
+def validate_tracked(
+    params: Params, root: Path, read_lines: ReadLines, start: StartProgress = no_progress
+) -> ValidationReport:
+    """Validate the project's dataset; write `reports/data_card.md`, and log what was found.
+
+    A dataset that fails is logged as well. See `validate_dataset` for the arguments and errors.
+    """
+    card = project.REPORTS / "data_card.md"
+    reports: list[ValidationReport] = []
+
+    def write_card(profile: Profile, report: ValidationReport) -> None:
+        write_data_card(card, profile, report, params, project.DATA / "SOURCES.tsv")
+        reports.append(report)
+
+    try:
+        return validate_dataset(
+            project.DATASET, project.VALIDATION, params, read_lines, start, write_card
+        )
+    finally:
+        for report in reports:
+            log_validation(Tracker(root), report, params, root, project.DATASET, card)
+
+
+def log_validation(
+    tracker: Tracker,
+    report: ValidationReport,
+    params: Params,
+    root: Path,
+    dataset: Path,
+    card: Path,
+) -> str:
+    """Log a validation onto the run of its dataset, made if there is none; return the run's id.
+
+    Raises:
+        TextsrError: if the tracking server gives no answer.
+    """
+    content = fingerprint("", [dataset / split for split in SPLITS])
+    experiment = params.tracking.experiment + DATA_SUFFIX
+    pictures = [report.data_docs / name for name in (CONTACT_SHEET, HISTOGRAMS)]
+    try:
+        run_id = _find(tracker, experiment, content) or _start(
+            tracker, experiment, content, params, root
+        )
+        tracker.log(run_id, _metrics(report))
+        _log_files(tracker, run_id, [card, report.data_docs.parent / "result.json", *pictures])
+        tracker.finish(run_id)
+    except MlflowException as error:
+        raise unreachable(tracker.uri, error) from error
+    return run_id
+
+
+def _find(tracker: Tracker, experiment: str, content: str) -> str | None:
+    found = tracker.client.search_runs(
+        [tracker.experiment_id(experiment)],
+        f"tags.`{DATASET_TAG}` = '{content}'",
+        max_results=1,
+    )
+    return str(found[0].info.run_id) if found else None
+
+
+def _start(tracker: Tracker, experiment: str, content: str, params: Params, root: Path) -> str:
+    tracker.client.set_experiment_tag(tracker.experiment_id(experiment), _NOTE, _ABOUT)
+    described = flatten({"synthesis": params.synthesis.model_dump(mode="json")})
+    tags = lineage_tags(root, params.synthesis.seed) | {DATASET_TAG: content}
+    return tracker.start(f"dataset {content[:8]}", experiment, described, tags).run_id
+
+
+def _metrics(report: ValidationReport) -> dict[str, float]:
+    return {
+        **{f"rows/{split}": float(rows) for split, rows in report.rows.items()},
+        "validation/expectations": float(len(report.outcomes)),
+        "validation/failures": float(len(report.failures)),
+        "validation/warnings": float(len(report.warnings)),
+    }
+
+
+def _log_files(tracker: Tracker, run_id: str, paths: Iterable[Path]) -> None:
+    for path in paths:
+        tracker.client.log_artifact(run_id, str(path))

@@ -1,0 +1,152 @@
+"""The user's pairs and HR images as shards."""
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from importers.written_formats import picture
+
+from textsr.datasets.ingest import ingest
+from textsr.datasets.own_schema import OWN_SCHEMA
+from textsr.datasets.sets import Item, SetInfo, write_set
+from textsr.datasets.shards import decode_grey, iterate_rows
+from textsr.errors import TextsrError
+from textsr.params import SPLITS, Params
+from textsr.synthesis.corpus import split_of
+
+
+def run(params: Params, data: Path, output: Path) -> list[str]:
+    return ingest(params, data, output, lambda name, total: lambda: None)
+
+
+def rows(output: Path) -> dict[str, dict[str, Any]]:
+    return {row["sample_id"]: row for split in SPLITS for row in iterate_rows(output / split)}
+
+
+def add_pairs(
+    data: Path, name: str, count: int, *, scale: int = 4, texts: bool = False, **info: Any
+) -> list[np.ndarray]:
+    images, items = [], []
+    for number in range(count):
+        lr = np.random.default_rng(number).integers(0, 256, (10 + number % 9, 30)).astype(np.uint8)
+        hr = np.kron(lr, np.ones((scale, scale), np.uint8))
+        sides = {"lr": cv2.imencode(".png", lr)[1], "hr": cv2.imencode(".bmp", hr)[1]}
+        encoded = {side: image.tobytes() for side, image in sides.items()}
+        items.append(Item(f"{number:03d}", "x", encoded, f"text {number}" if texts else None))
+        images.append(lr)
+    about = SetInfo(kind="pairs", format="pairs", images=1, scale=scale, **info)
+    write_set(data / "pairs" / name, about, items, lambda: None)
+    return images
+
+
+def add_hr(data: Path, name: str, count: int) -> None:
+    items = [Item(f"{n:03d}", "x", {"image": picture(50 + n, 180, n)}) for n in range(count)]
+    write_set(
+        data / "hr" / name, SetInfo(kind="hr", format="folder", images=1), items, lambda: None
+    )
+
+
+def test_pairs_keep_their_pixels(tiny_params: Params, tmp_path: Path) -> None:
+    images = add_pairs(tmp_path, "a", 40)
+    said = run(tiny_params, tmp_path, tmp_path / "own")
+    found = rows(tmp_path / "own")
+    assert len(found) == 40
+    for number, lr in enumerate(images):
+        row = found[f"a/{number:03d}"]
+        assert np.array_equal(decode_grey(row["lr"]["bytes"]), lr)
+        assert np.array_equal(decode_grey(row["hr"]["bytes"])[::4, ::4], lr)
+        assert (row["lr_height"], row["hr_width"]) == (lr.shape[0], lr.shape[1] * 4)
+        assert (row["origin"], row["set"], row["text"]) == ("pairs", "a", None)
+    counts = {split: len(list(iterate_rows(tmp_path / "own" / split))) for split in SPLITS}
+    assert counts["train"] > counts["test"] >= 1
+    assert said == [
+        f"{tmp_path}/pairs/a: "
+        + ", ".join(f"{counts[split]} {split}" for split in _order_of(found) if counts[split])
+    ]
+
+
+def _order_of(found: dict[str, dict[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(found[name]["split"] for name in sorted(found)))
+
+
+def test_texts_decide_the_split_as_those_of_synthetic_lines_do(
+    tiny_params: Params, tmp_path: Path
+) -> None:
+    add_pairs(tmp_path, "a", 60, texts=True)
+    run(tiny_params, tmp_path, tmp_path / "own")
+    for split in SPLITS:
+        for row in iterate_rows(tmp_path / "own" / split):
+            assert split_of(row["text"]) == split == row["split"]
+
+
+def test_a_publishers_split_is_kept_but_for_texts_of_another(
+    tiny_params: Params, tmp_path: Path
+) -> None:
+    add_pairs(tmp_path, "told", 60, texts=True, split="train")
+    add_pairs(tmp_path, "mute", 20, split="test")
+    said = run(tiny_params, tmp_path, tmp_path / "own")
+    found = rows(tmp_path / "own")
+    told = [row for row in found.values() if row["set"] == "told"]
+    assert all(row["split"] == "train" == split_of(row["text"]) for row in told)
+    left_out = 60 - len(told)
+    assert left_out > 0
+    assert f"{left_out} left out, since their text belongs to another split" in said[1]
+    assert all(row["split"] == "test" for row in found.values() if row["set"] == "mute")
+
+
+def test_hr_is_degraded_as_a_function_of_seed_and_name(tiny_params: Params, tmp_path: Path) -> None:
+    add_hr(tmp_path, "a", 5)
+    run(tiny_params, tmp_path, tmp_path / "own")
+    alone = rows(tmp_path / "own")
+    assert all(row["lr_height"] == 16 and row["hr_height"] == 64 for row in alone.values())
+    add_hr(tmp_path, "b", 3)
+    run(tiny_params, tmp_path, tmp_path / "more")
+    more = rows(tmp_path / "more")
+    assert {name: row for name, row in more.items() if row["set"] == "a"} == alone
+    assert more["a/001"]["hr"]["bytes"] == more["b/001"]["hr"]["bytes"]
+    assert more["a/001"]["lr"]["bytes"] != more["b/001"]["lr"]["bytes"]
+    synthesis = tiny_params.synthesis.model_copy(update={"seed": 9})
+    run(tiny_params.model_copy(update={"synthesis": synthesis}), tmp_path, tmp_path / "other")
+    assert rows(tmp_path / "other")["a/001"]["lr"] != alone["a/001"]["lr"]
+
+
+def test_pairs_of_another_scale_are_left_out_and_named(tiny_params: Params, tmp_path: Path) -> None:
+    add_pairs(tmp_path, "zoom", 4, scale=2)
+    [said] = run(tiny_params, tmp_path, tmp_path / "own")
+    assert said.endswith("left out: its pairs are of scale 2, synthesis.scale is 4")
+    assert rows(tmp_path / "own") == {}
+
+
+def test_nothing_to_ingest_is_empty_shards(tiny_params: Params, tmp_path: Path) -> None:
+    assert run(tiny_params, tmp_path / "none", tmp_path / "own") == []
+    for split in SPLITS:
+        [path] = (tmp_path / "own" / split).iterdir()
+        assert path.name == "00000-of-00001.parquet"
+        table = pq.read_table(path)
+        assert table.num_rows == 0
+        assert table.schema.equals(OWN_SCHEMA)
+
+
+def test_shards_are_of_the_stated_rows(tiny_params: Params, tmp_path: Path) -> None:
+    add_pairs(tmp_path, "a", 70, split="train")
+    run(tiny_params, tmp_path, tmp_path / "own")
+    paths = sorted((tmp_path / "own/train").iterdir())
+    assert [pq.read_metadata(path).num_rows for path in paths] == [32, 32, 6]
+    assert [path.name for path in paths] == [f"{n:05d}-of-00003.parquet" for n in range(3)]
+
+
+def test_failed_ingest_leaves_what_was_there(tiny_params: Params, tmp_path: Path) -> None:
+    add_pairs(tmp_path, "a", 5)
+    run(tiny_params, tmp_path, tmp_path / "own")
+    before = rows(tmp_path / "own")
+    (tmp_path / "pairs/a/lr/003.png").write_bytes(picture(5, 5))
+    with pytest.raises(TextsrError, match=r"003\.png: 5 x 5 pixels.*not 4 times"):
+        run(tiny_params, tmp_path, tmp_path / "own")
+    (tmp_path / "pairs/a/hr/003.bmp").unlink()
+    with pytest.raises(TextsrError, match=r"hr: 0 images called 003, expected one"):
+        run(tiny_params, tmp_path, tmp_path / "own")
+    assert rows(tmp_path / "own") == before
+    assert sorted(path.name for path in (tmp_path / "own").iterdir()) == ["test", "train", "val"]

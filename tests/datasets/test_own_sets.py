@@ -1,0 +1,129 @@
+"""Own sets: written whole or not at all, and found again."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from importers.written_formats import picture
+
+from textsr.datasets.labels import read_labels, write_labels
+from textsr.datasets.sets import (
+    Item,
+    SetInfo,
+    check_name,
+    check_new,
+    find_sets,
+    suffix_of,
+    write_set,
+)
+from textsr.errors import TextsrError
+
+LR = SetInfo(kind="lr", format="folder", images=1)
+
+
+def items(count: int, text: str | None = "text") -> list[Item]:
+    return [
+        Item(f"{n:02d}", f"source {n}", {"image": picture(8, 9, n)}, text) for n in range(count)
+    ]
+
+
+def write(folder: Path, found: list[Item], info: SetInfo = LR) -> SetInfo:
+    return write_set(folder, info, found, lambda: None)
+
+
+def test_set_is_found_as_it_was_written(tmp_path: Path) -> None:
+    info = LR.model_copy(update={"licence": "CC0-1.0", "split": "test"})
+    ticks: list[int] = []
+    written = write_set(tmp_path / "real/a", info, items(3), lambda: ticks.append(1))
+    assert len(ticks) == written.images == 3
+    [found] = find_sets(tmp_path, "real")
+    assert (found.name, found.info) == ("a", written)
+    assert found.info.licence == "CC0-1.0"
+    assert read_labels(found.folder) == [(f"{n:02d}.png", "text") for n in range(3)]
+    assert (found.folder / "01.png").read_bytes() == picture(8, 9, 1)
+    assert not list(find_sets(tmp_path, "pairs"))
+
+
+def test_pairs_lie_side_by_side(tmp_path: Path) -> None:
+    pair = Item("x", "here", {"lr": picture(4, 4), "hr": picture(8, 8, suffix=".jpg")})
+    write(tmp_path / "pairs/p", [pair], SetInfo(kind="pairs", format="pairs", images=1, scale=2))
+    files = sorted(
+        path.relative_to(tmp_path / "pairs/p").as_posix() for path in tmp_path.rglob("x.*")
+    )
+    assert files == ["hr/x.jpg", "lr/x.png"]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".webp", ".tiff"])
+def test_suffix_is_that_of_the_bytes(suffix: str) -> None:
+    assert suffix_of(picture(8, 8, suffix=suffix)) == suffix[:5].replace(".tiff", ".tif")
+
+
+def test_failed_import_leaves_what_was_there(tmp_path: Path) -> None:
+    folder = tmp_path / "real/a"
+    write(folder, items(2))
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    broken = [*items(3), Item("bad", "line 4", {"image": b"no image"}, "text")]
+    for wrong, said in (
+        (broken, "line 4: cannot be decoded"),
+        ([*items(2), items(1)[0]], "source 0: a second image called 00"),
+        (items(2, text="  "), "source 0: an empty text"),
+        ([], "no images to import"),
+    ):
+        with pytest.raises(TextsrError, match=said):
+            write(folder, wrong)
+        assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    assert [path.name for path in folder.parent.iterdir()] == ["a"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(text=st.text(st.characters(exclude_categories=["Cs"])).filter(lambda text: text.split()))
+def test_any_text_is_kept_on_one_line(text: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("set") / "s"
+    write(folder, [Item("a", "here", {"image": picture(4, 4)}, text)])
+    assert read_labels(folder) == [("a.png", " ".join(text.split()))]
+
+
+def test_existing_set_is_not_written_over_unasked(tmp_path: Path) -> None:
+    check_new(tmp_path / "new", replace=False)
+    check_new(tmp_path, replace=True)
+    with pytest.raises(TextsrError, match=rf"{tmp_path}: exists.*--replace"):
+        check_new(tmp_path, replace=False)
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "..", ".hidden", "a b", "-x"])
+def test_name_must_be_a_folders(name: str) -> None:
+    check_name("Text.Zoom_2-x")
+    with pytest.raises(TextsrError, match="--name"):
+        check_name(name)
+
+
+def test_folder_made_by_hand_is_a_set_if_it_has_labels(tmp_path: Path) -> None:
+    for name in ("by_hand", "no_labels", ".hidden"):
+        (tmp_path / "real" / name).mkdir(parents=True)
+    write_labels(tmp_path / "real/by_hand", [("a.png", "one"), ("b.png", "two")])
+    [found] = find_sets(tmp_path, "real")
+    assert (found.name, found.info.kind, found.info.images) == ("by_hand", "lr", 2)
+
+
+@pytest.mark.parametrize("content", ["{", '{"kind": "mr"}', "[]"])
+def test_bad_set_file_is_named(tmp_path: Path, content: str) -> None:
+    folder = tmp_path / "real/a"
+    write(folder, items(1))
+    (folder / "set.json").write_text(content)
+    with pytest.raises(TextsrError, match=r"set\.json: not valid.*import the set anew"):
+        list(find_sets(tmp_path, "real"))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("file\ttext\na.png\tx\na.png\ty\n", "line 3: a.png was labelled before"),
+        ("file\ttext\n../a.png\tx\n", r"line 2: \.\./a.png lies outside"),
+        ("file\ttext\n/a.png\tx\n", "line 2: /a.png lies outside"),
+    ],
+)
+def test_labels_name_each_file_of_the_folder_once(tmp_path: Path, content: str, said: str) -> None:
+    (tmp_path / "labels.tsv").write_text(content)
+    with pytest.raises(TextsrError, match=said):
+        read_labels(tmp_path)
