@@ -129,7 +129,10 @@ def crop(image: Image, top: int, left: int, height: int, width: int) -> Image:
 
 def to_tensor(images: list[Image]) -> Tensor:
     """Stack equal HxW images into (B, 1, H, W) in [0, 1]."""
-    return torch.from_numpy(np.stack(images)).unsqueeze(1).float().div_(255)
+    # By NumPy: for so few numbers PyTorch's threads cost more than they save.
+    scaled = np.stack(images)[:, None].astype(np.float32)
+    scaled /= np.float32(255)
+    return torch.from_numpy(scaled)
 
 
 class UnlabelledImages:
