@@ -178,9 +178,9 @@ class Sharpening(Effect):
 
 
 class Bilevel(Effect):
-    """Two levels by a threshold, off Otsu's by this."""
+    """Two levels by a threshold, off Otsu's by this share of their distance."""
 
-    offset_levels: Annotated[Interval, inside(-100, 100)]
+    offset_share: Annotated[Interval, inside(-0.5, 0.5)]
 
 
 class Dithering(Effect):
@@ -219,8 +219,13 @@ class CameraPass(Section):
 
 
 class Degradation(Section):
-    """Second-order degradation after Real-ESRGAN (Wang et al. 2021, section 3.2)."""
+    """Second-order degradation after Real-ESRGAN (Wang et al. 2021, section 3.2).
+
+    The first pass is a camera's; for `scanned` of the lines on white paper it is a scanner's.
+    """
 
     first_size: Annotated[Interval, inside(0.1, 2)]
+    scanned: Probability
     first: CameraPass
+    scan: CameraPass
     second: CameraPass

@@ -168,7 +168,7 @@ def test_sharpening_leaves_halos_of_its_amount() -> None:
     assert np.array_equal(camera.sharpen(plane, 0.0), plane)
 
 
-@given(seed=seeds, offset=st.floats(-30, 30))
+@given(seed=seeds, offset=st.floats(-0.4, 0.4))
 @settings(max_examples=20, deadline=None)
 def test_binarising_leaves_two_levels_and_the_tone(seed: int, offset: float) -> None:
     plane = camera.blur(noise_image(seed), 2, 2)
@@ -186,6 +186,14 @@ def test_binarising_splits_at_otsus_threshold() -> None:
     assert 75 <= threshold < 200
 
 
+def test_binarising_off_the_threshold_thickens_or_thins_strokes_of_any_contrast() -> None:
+    stroke = camera.blur(np.where(np.arange(160) % 40 < 14, 0, 1) * np.ones((16, 1)), 5, 5)
+    for contrast in (20, 200):
+        plane = (30 + contrast * stroke).astype(np.float32)
+        dark = [(camera.binarise(plane, o) < plane.mean()).mean() for o in (-0.25, 0, 0.25)]
+        assert 0 < dark[0] < dark[1] < dark[2] < 0.5
+
+
 def test_dithering_leaves_two_levels_whose_dots_keep_the_mean() -> None:
     plane = np.broadcast_to(np.linspace(40, 220, 256, dtype=np.float32), (64, 256)).copy()
     out = camera.dither(plane, 1.0)
@@ -201,7 +209,7 @@ def test_dithering_leaves_two_levels_whose_dots_keep_the_mean() -> None:
 def test_blank_planes_stay_blank() -> None:
     blank = np.full((16, 32), 90, np.float32)
     assert np.array_equal(camera.dither(blank, 2), blank)
-    assert np.array_equal(camera.binarise(blank, 10), blank)
+    assert np.array_equal(camera.binarise(blank, 0.2), blank)
 
 
 def test_dithering_is_floyd_and_steinbergs() -> None:

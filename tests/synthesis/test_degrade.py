@@ -25,6 +25,7 @@ def plain(degradation: Degradation, **second: dict[str, object]) -> Degradation:
     return degradation.model_copy(
         update={
             "first_size": (1.0, 1.0),
+            "scanned": 0.0,
             "first": without_effects(degradation.first),
             "second": without_effects(degradation.second, **second),
         }
@@ -78,6 +79,35 @@ def test_each_effect_is_applied_and_recorded_at_its_probability(
             low, high = getattr(getattr(one, name), interval)
             assert min(values) >= low
             assert max(values) <= high
+
+
+@pytest.mark.parametrize(
+    ("image", "is_white_paper"),
+    [
+        (np.pad(noise_image(0, 32, 90), ((0, 0), (0, 102)), constant_values=255), True),
+        (np.pad(noise_image(0, 32, 90), ((0, 0), (0, 102)), constant_values=230), False),
+        (255 - np.pad(noise_image(0, 32, 90), ((0, 0), (0, 102)), constant_values=255), False),
+    ],
+    ids=["white", "grey", "black"],
+)
+def test_white_paper_is_scanned_and_all_else_photographed(
+    tiny_params: Params, image: np.ndarray, is_white_paper: bool
+) -> None:
+    degradation = tiny_params.synthesis.degradation
+    params = degradation.model_copy(
+        update={
+            "scanned": 0.5,
+            "first": without_effects(degradation.first, lens={}),
+            "scan": without_effects(degradation.scan, jpeg={}),
+        }
+    )
+    rng = np.random.default_rng(0)
+    recorded = [degrade(image, params, 4, rng).parameters for _ in range(300)]
+    scanned = np.array([row["scanned"] for row in recorded])
+    assert scanned.mean() == pytest.approx(0.5 if is_white_paper else 0.0, abs=0.1)
+    for row in recorded:
+        assert (row["jpeg_quality_1"] is not None) == row["scanned"]
+        assert (row["lens_sigma_px_1"] is not None) != row["scanned"]
 
 
 def test_without_effects_degradation_is_two_resizes(tiny_params: Params) -> None:
@@ -141,7 +171,7 @@ def test_a_blank_image_stays_blank_without_noise(
         order: getattr(degradation, order).model_copy(
             update={"noise": degradation.first.noise.model_copy(update={"probability": 0.0})}
         )
-        for order in ("first", "second")
+        for order in ("first", "scan", "second")
     }
     image = np.full((64, 128), level, np.uint8)
     params = degradation.model_copy(update=update)

@@ -74,9 +74,10 @@ def check_row(row: dict[str, Any], params: Params, data: Path) -> None:
     check_drawing(row, params, data, synthesis.scale / 4)
     degradation = synthesis.degradation
     check_effects(row, synthesis.render, "")
-    check_effects(row, degradation.first, "_1")
+    first = degradation.scan if row["scanned"] else degradation.first
+    check_effects(row, first, "_1")
     check_effects(row, degradation.second, "_2")
-    assert degradation.first.kernels[row["kernel_1"]] > 0
+    assert first.kernels[row["kernel_1"]] > 0
     assert degradation.second.kernels[row["kernel_2"]] > 0
     low, high = degradation.first_size
     assert max(low, 1 / synthesis.scale) - 0.03 <= row["first_size"] <= high + 0.03

@@ -158,7 +158,7 @@ def _recorded(index: int) -> Row:
     """Record every effect in each second row, at the middle of its range, and kernels."""
     degradation = load_params(_ROOT / "params.yaml").synthesis.degradation
     render = load_params(_ROOT / "params.yaml").synthesis.render
-    recorded: Row = {"kernel_1": "area", "kernel_2": "linear"}
+    recorded: Row = {"kernel_1": "area", "kernel_2": "linear", "scanned": False}
     for section, suffix in ((render, ""), (degradation.first, "_1"), (degradation.second, "_2")):
         for name, kind in effect_fields(type(section)):
             for column, interval in interval_columns(kind, name, suffix).items():

@@ -31,6 +31,7 @@ the unit of params.yaml, null where the effect was not applied."""
 
 DEGRADATION_COLUMNS = {
     "first_size": pa.float64(),
+    "scanned": pa.bool_(),
     **{
         column: kind
         for suffix in ("_1", "_2")
@@ -40,8 +41,9 @@ DEGRADATION_COLUMNS = {
         )
     },
 }
-"""What each of the two passes did: the size after the first relative to HR, kernels of resizing,
-and a column an interval of each effect of `synthesis.degradation`, as above."""
+"""What each of the two passes did: the size after the first relative to HR, whether the first was a
+scanner's, kernels of resizing, and a column an interval of each effect of `synthesis.degradation`,
+as above."""
 
 _COLUMNS = {
     "sample_id": pa.string(),

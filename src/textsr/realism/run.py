@@ -114,6 +114,7 @@ def effect_keys(params: Params) -> list[str]:
     sections = {
         "synthesis.render": params.synthesis.render,
         "synthesis.degradation.first": degradation.first,
+        "synthesis.degradation.scan": degradation.scan,
         "synthesis.degradation.second": degradation.second,
     }
     return [

@@ -19,10 +19,17 @@ _KERNELS = {
     "nearest": cv2.INTER_NEAREST_EXACT,
 }
 
+_WHITE = 245
+
 
 def to_8_bit(plane: Plane) -> Image:
     """Quantise: clip to 0 to 255 and round."""
     return np.clip(np.rint(plane), 0, 255).astype(np.uint8)
+
+
+def is_white_paper(image: Image) -> bool:
+    """Say whether most of an image is white, as scanners make the paper."""
+    return bool(np.median(image) >= _WHITE)
 
 
 def blur(plane: Plane, sigma_x: float, sigma_y: float) -> Plane:
@@ -119,14 +126,18 @@ def sharpen(plane: Plane, amount: float) -> Plane:
 
 
 def binarise(plane: Plane, offset: float) -> Plane:
-    """Leave two levels, split `offset` off Otsu's threshold.
+    """Leave two levels, split off Otsu's threshold by `offset` of the distance between the two.
 
     The two are the means of what they replace, and not black and white: the tone of the line is
     no part of what super-resolution has to find.
     """
     rounded = to_8_bit(plane)
     threshold, _ = cv2.threshold(rounded, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
-    return _two_levels(plane, rounded > threshold + offset)
+    light = rounded > threshold
+    if light.all() or not light.any():
+        return plane
+    distance = float(plane[light].mean() - plane[~light].mean())
+    return _two_levels(plane, rounded > threshold + offset * distance)
 
 
 def dither(plane: Plane, stretch: float) -> Plane:

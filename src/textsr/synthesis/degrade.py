@@ -1,7 +1,7 @@
 """Second-order degradation of an HR line into its LR partner.
 
-After Real-ESRGAN (Wang et al. 2021, section 3.2): a camera, then a file, then all of it again. The
-second resize ends at exactly 1/scale of HR.
+After Real-ESRGAN (Wang et al. 2021, section 3.2): a camera or a scanner, then a file, then all of
+it again. The second resize ends at exactly 1/scale of HR.
 """
 
 from dataclasses import dataclass
@@ -36,8 +36,11 @@ def degrade(image: Image, params: Degradation, scale: int, rng: np.random.Genera
     drawn = draws.uniform(params.first_size)
     middle = (max(round(width * drawn), target[0]), max(round(height * drawn), target[1]))
     draws.recorded["first_size"] = middle[1] / height
+    scanned = draws.rng.random() < params.scanned and camera.is_white_paper(image)
+    draws.recorded["scanned"] = bool(scanned)
     plane: Plane = image.astype(np.float32)
-    passes = (("_1", params.first, middle), ("_2", params.second, target))
+    first = params.scan if scanned else params.first
+    passes = (("_1", first, middle), ("_2", params.second, target))
     for suffix, params_of_pass, size in passes:
         # Lengths are those of HR; the second pass works on a plane already made smaller.
         unit = scale / _PARAMS_SCALE * plane.shape[0] / height

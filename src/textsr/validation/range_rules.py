@@ -1,9 +1,11 @@
 """Expectations that every recorded parameter lies within its range in `params.yaml`."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import great_expectations.expectations as gxe
 from great_expectations.expectations.expectation import Expectation
+from great_expectations.expectations.row_conditions import Column, Condition
 
 from textsr.effects import CameraPass, Render
 from textsr.params import Synthesis
@@ -19,6 +21,7 @@ _PARAMS_SCALE = 4  # the scale at which params.yaml states lengths
 # lines that come out too wide are drawn anew: wide letters are more often among those.
 _SHARE_DEVIATIONS = 5
 _SHARE_BIAS = 0.3
+_FEW_ROWS = 20
 
 
 def range_expectations(synthesis: Synthesis, rows: int) -> list[Expectation]:
@@ -29,16 +32,16 @@ def range_expectations(synthesis: Synthesis, rows: int) -> list[Expectation]:
         rows: how many rows the expectations will see.
     """
     render, degradation = synthesis.render, synthesis.degradation
-    sections: list[tuple[str, str, Section]] = [
-        ("", "synthesis.render", render),
-        ("_1", "synthesis.degradation.first", degradation.first),
-        ("_2", "synthesis.degradation.second", degradation.second),
-    ]
+    scans = int(rows * _share_of_scans(synthesis))
+    of_scans, of_others = (Column("scanned") == scanned for scanned in (True, False))
     return [
         *_line(render, synthesis.scale / _PARAMS_SCALE),
-        *(rule for section in sections for rule in _effects(*section, rows)),
-        *_kernels("_1", degradation.first),
-        *_kernels("_2", degradation.second),
+        *_effects(_Source("synthesis.render"), render, rows),
+        *_pass(_Source("synthesis.degradation.first", "_1", of_others), degradation.first, rows),
+        *_pass(
+            _Source("synthesis.degradation.scan", "_1", of_scans, "scan_"), degradation.scan, scans
+        ),
+        *_pass(_Source("synthesis.degradation.second", "_2"), degradation.second, rows),
         _first_size(degradation.first_size, synthesis.scale),
     ]
 
@@ -68,39 +71,65 @@ def _line(render: Render, unit: float) -> list[Expectation]:
     ]
 
 
-def _effects(suffix: str, key: str, section: Section, rows: int) -> Iterator[Expectation]:
+@dataclass(frozen=True)
+class _Source:
+    """A section of params.yaml, the suffix of its columns, which rows it made, and a prefix that
+    tells its expectations from those of another section on the same columns."""
+
+    key: str
+    suffix: str = ""
+    made: Condition | None = None
+    prefix: str = ""
+
+
+def _share_of_scans(synthesis: Synthesis) -> float:
+    """Return the least share of rows that are scanned: dark ink on paper exposed to white."""
+    render = synthesis.render
+    white = render.clipping.probability * (1 - render.inverted)
+    # Shadows, stains and the like leave some of the paper grey.
+    return synthesis.degradation.scanned * white / 2
+
+
+def _pass(source: _Source, params: CameraPass, rows: int) -> Iterator[Expectation]:
+    yield from _effects(source, params, rows)
+    used = sorted(name for name, share in params.kernels.items() if share > 0)
+    column = f"kernel{source.suffix}"
+    yield expect(
+        gxe.ExpectColumnValuesToBeInSet,
+        f"{source.prefix}{column}_known",
+        f"`{column}` is one with a share in {source.key}.kernels: {', '.join(used)}.",
+        GENERATOR,
+        column=column,
+        value_set=used,
+        row_condition=source.made,
+    )
+
+
+def _effects(source: _Source, section: Section, rows: int) -> Iterator[Expectation]:
     for name, kind in effect_fields(type(section)):
         effect = getattr(section, name)
-        for column, interval in interval_columns(kind, name, suffix).items():
-            yield _within(column, getattr(effect, interval), f"{key}.{name}.{interval}")
-            yield _applied(column, effect.probability, f"{key}.{name}.probability", rows)
+        for column, interval in interval_columns(kind, name, source.suffix).items():
+            key = f"{source.key}.{name}"
+            yield _within(column, getattr(effect, interval), f"{key}.{interval}", source)
+            # Of few rows, chance alone may leave any share.
+            if rows >= _FEW_ROWS:
+                yield _applied(column, effect.probability, f"{key}.probability", rows, source)
 
 
-def _applied(column: str, probability: float, key: str, rows: int) -> Expectation:
-    deviation = (probability * (1 - probability) / max(rows, 1)) ** 0.5
+def _applied(column: str, probability: float, key: str, rows: int, source: _Source) -> Expectation:
+    deviation = (probability * (1 - probability) / rows) ** 0.5
     slack = _SHARE_DEVIATIONS * deviation + _SHARE_BIAS * min(probability, 1 - probability)
     low, high = max(probability - slack, 0.0), min(probability + slack, 1.0)
     return expect(
         gxe.ExpectColumnProportionOfNonNullValuesToBeBetween,
-        f"{column}_applied",
+        f"{source.prefix}{column}_applied",
         f"`{column}` is recorded for a share of rows within {low:.3f} to {high:.3f}, around "
         f"{probability:g} ({key}).",
         GENERATOR,
         column=column,
         min_value=low,
         max_value=high,
-    )
-
-
-def _kernels(suffix: str, params: CameraPass) -> Iterator[Expectation]:
-    used = sorted(name for name, share in params.kernels.items() if share > 0)
-    yield expect(
-        gxe.ExpectColumnValuesToBeInSet,
-        f"kernel{suffix}_known",
-        f"`kernel{suffix}` is one with a share in synthesis.degradation: {', '.join(used)}.",
-        GENERATOR,
-        column=f"kernel{suffix}",
-        value_set=used,
+        row_condition=source.made,
     )
 
 
@@ -114,15 +143,18 @@ def _first_size(interval: tuple[float, float], scale: int) -> Expectation:
     )
 
 
-def _within(column: str, interval: tuple[float, float], source: str) -> Expectation:
+def _within(
+    column: str, interval: tuple[float, float], told: str, source: _Source | None = None
+) -> Expectation:
     low, high = interval
     where = f"is {low:g}" if low == high else f"lies within {low:g} to {high:g}"
     return expect(
         gxe.ExpectColumnValuesToBeBetween,
-        f"{column}_range",
-        f"`{column}` {where} ({source}).",
+        f"{source.prefix if source else ''}{column}_range",
+        f"`{column}` {where} ({told}).",
         GENERATOR,
         column=column,
         min_value=low - _SLACK,
         max_value=high + _SLACK,
+        row_condition=source.made if source else None,
     )
