@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup data repro demo test lint bench ui lock clean
+.PHONY: help setup data repro demo test lint bench scale ui lock clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -49,6 +49,9 @@ lint: setup ## Ruff and mypy, as pre-commit runs them
 
 bench: setup ## Measure speeds side by side and print their ratios
 	$(RUN) python -m benchmarks.bench
+
+scale: setup ## Measure memory and speed at 10,000, 100,000 and 1,000,000 lines (an hour, 9 GB)
+	$(RUN) python -m benchmarks.scale
 
 ui: setup ## Open MLflow's UI at http://127.0.0.1:5000
 	@echo "compare runs at http://127.0.0.1:5000 (Ctrl-C ends it)"

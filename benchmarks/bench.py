@@ -6,6 +6,7 @@ The sides of a pair take turns, so that a machine whose speed drifts slows both.
 import itertools
 import os
 import statistics
+import string
 import tempfile
 import time
 from collections.abc import Callable
@@ -13,23 +14,30 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from benchmarks import peers
 from textsr.datasets.pairs import PairBatches
 from textsr.datasets.stream import ShuffledLines
 from textsr.evaluation.score import bicubic_upscale, network_upscale
 from textsr.models.package import ModelSpec, build_network
 from textsr.params import Params, load_params
+from textsr.synthesis.fonts import characters
+from textsr.synthesis.sample import Source, load_source, make_sample
 from textsr.synthesis.shards import ShardTask, plan_shards, write_shard
 from textsr.synthesis.sources import fetch_sources
 from textsr.training.objective import SuperResolution
 
 ROUNDS = 7
-LINES = 200
+LINES = 1000
+SHARDS = 20  # so many that both processes end at about the same time
+PEER_LINES = 60  # a round; peers draw a tenth as fast
+STEPS = 8  # of training, a round
 
 Side = tuple[str, Callable[[], object]]
 
@@ -38,9 +46,11 @@ def main() -> None:
     """Run all pairs and print a table."""
     params = load_params()
     torch.set_num_threads(params.compute.threads or os.cpu_count() or 1)
+    cv2.setNumThreads(1)
     table = Table(title=f"medians of {ROUNDS} alternating rounds, {os.cpu_count()} cores")
     for heading in ("what", "unit", "this", "peer", "ratio", "peer is"):
         table.add_column(heading)
+    said = []
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "data"
         fetch_sources(data)
@@ -55,15 +65,60 @@ def main() -> None:
                 ("2 processes", lambda: list(pool.map(write_shard, tasks))),
                 ("1 process", lambda: [write_shard(task) for task in tasks]),
             )
+        said += _bench_peers(table, params, data)
         _bench_training(table, params, Path(folder) / "train")
     _bench_inference(table, params)
     Console().print(table)
+    for sentence in said:
+        Console().print(sentence)
 
 
 def _tasks(params: Params, data: Path, folder: Path) -> list[ShardTask]:
     samples = params.synthesis.samples.model_copy(update={"train": LINES})
-    synthesis = params.synthesis.model_copy(update={"samples": samples, "shard_rows": LINES // 2})
+    synthesis = params.synthesis.model_copy(
+        update={"samples": samples, "shard_rows": LINES // SHARDS}
+    )
     return plan_shards(params.model_copy(update={"synthesis": synthesis}), "train", data, folder)
+
+
+def _bench_peers(table: Table, params: Params, data: Path) -> list[str]:
+    """Draw the same kinds of texts in the same fonts by other generators, on one core each.
+
+    Ours are finished pairs with the full set of effects; theirs have the effects that they have.
+
+    Returns:
+        A sentence about each peer that could not be run.
+    """
+    source = load_source(params, "train", data)
+    count = itertools.count()
+    texts, fonts = _plain_texts(source), _plain_fonts(source)
+    missing = []
+    for name in peers.NAMES:
+        try:
+            with peers.start(name, texts, fonts) as draw:
+                _compare(
+                    table,
+                    "synthesis, 1 process",
+                    "lines/s",
+                    PEER_LINES,
+                    ("pairs", lambda: [make_sample(source, next(count)) for _ in texts]),
+                    (name, lambda draw=draw: draw(PEER_LINES)),  # type: ignore[misc]
+                )
+        except peers.PeerError as error:
+            missing.append(f"{name}: left out: {error}")
+    return missing
+
+
+def _plain_texts(source: Source) -> list[str]:
+    rng = np.random.default_rng(0)
+    texts = (source.corpus.draw(rng)[0] for _ in itertools.count())
+    return list(itertools.islice(filter(str.isascii, texts), PEER_LINES))
+
+
+def _plain_fonts(source: Source) -> list[str]:
+    """Return the fonts that have all of ASCII: peers do not ask what a font can draw."""
+    files = [file.path for family in source.fonts.families.values() for file in family]
+    return [str(path) for path in files if set(string.printable[:95]) <= characters(path)]
 
 
 def _bench_training(table: Table, params: Params, folder: Path) -> None:
@@ -96,9 +151,9 @@ def _bench_training(table: Table, params: Params, folder: Path) -> None:
         table,
         "training step",
         "lines/s",
-        training.batch_size,
-        ("from shards", lambda: step(True)),
-        ("from tensors in memory", lambda: step(False)),
+        training.batch_size * STEPS,
+        ("from shards", lambda: [step(True) for _ in range(STEPS)]),
+        ("from tensors in memory", lambda: [step(False) for _ in range(STEPS)]),
     )
 
 
