@@ -1,6 +1,9 @@
 """MLflow runs on a real store: where, whose, and made again when they are lost."""
 
+import os
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -39,6 +42,50 @@ def test_address_is_absolute_and_the_environment_overrides_it(
     assert tracking_uri(Path()) == f"sqlite:///{tmp_path}/mlruns/mlflow.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
     assert tracking_uri(Path()) == "http://127.0.0.1:1"
+
+
+def test_experiments_in_copies_use_the_store_of_their_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    store = f"sqlite:///{tmp_path}/mlruns/mlflow.db"
+    assert tracking_uri(tmp_path / ".dvc/tmp/exps/tmp1") == store
+    assert tracking_uri(tmp_path) == store
+    other = tmp_path / "another-project"
+    assert tracking_uri(other) == f"sqlite:///{other}/mlruns/mlflow.db"
+
+
+@pytest.mark.slow
+def test_processes_can_make_the_store_and_the_experiment_at_the_same_time(tmp_path: Path) -> None:
+    program = """
+import sys
+from pathlib import Path
+from textsr.tracking import Tracker
+
+root = Path(sys.argv[1])
+(root / f"ready-{sys.argv[2]}").touch()
+while not (root / "go").exists():
+    pass
+print(Tracker(root).experiment_id("e"))
+"""
+    environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, str(tmp_path), str(number)],
+            env=environment,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(2)
+    ]
+    while len(list(tmp_path.glob("ready-*"))) < len(processes):
+        assert all(process.poll() is None for process in processes)
+        time.sleep(0.05)
+    (tmp_path / "go").touch()
+    said = [process.communicate()[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    assert said[0] == said[1] != ""
 
 
 def test_lost_run_is_made_again_once(tracker: Tracker) -> None:
@@ -90,12 +137,14 @@ def test_lineage_of_a_clean_and_a_dirty_clone(
     ):
         subprocess.run(["git", *command], cwd=tmp_path, check=True)
     monkeypatch.setenv("TEXTSR_FLOW_RUN_ID", "flow-1")
+    monkeypatch.setenv("DVC_EXP_NAME", "wider")
     clean = lineage_tags(tmp_path, 7)
     assert len(clean["git_commit"]) == 40
     assert clean["git_dirty"] == "false"
     assert clean["data_hash"] == "abc.dir"
     assert clean["seed"] == "7"
     assert clean["prefect_flow_run_id"] == "flow-1"
+    assert clean["dvc_experiment"] == "wider"
     (tmp_path / "dvc.lock").write_text("y")
     dirty = lineage_tags(tmp_path, 7)
     assert dirty["git_dirty"] == "true"

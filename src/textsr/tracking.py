@@ -6,16 +6,22 @@ import platform
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import mlflow
 import torch
 import yaml
+from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
+from mlflow.protos.databricks_pb2 import (
+    RESOURCE_ALREADY_EXISTS,
+    RESOURCE_DOES_NOT_EXIST,
+    ErrorCode,
+)
 from pydantic import BaseModel
 
 from textsr.errors import TextsrError
@@ -27,6 +33,8 @@ _ADDRESS = "MLFLOW_TRACKING_URI"
 _RESTORED_FROM = "textsr.restored_from"
 _EVALUATED = "textsr.evaluated"
 _ENCODER = "textsr.encoder"
+# Tags of what called for a run, and the variables in which it says so.
+_CALLERS = {"prefect_flow_run_id": "TEXTSR_FLOW_RUN_ID", "dvc_experiment": "DVC_EXP_NAME"}
 _NOTE = "mlflow.note.content"
 _HOW_TO_CHOOSE = """\
 **How to choose a model here.** Tick the runs and press *Compare*. What decides is
@@ -52,8 +60,19 @@ def tracking_uri(root: Path) -> str:
 
     The path is absolute: the same database from every working directory.
     """
-    default = root.resolve() / "mlruns" / "mlflow.db"
-    return os.environ.get(_ADDRESS, f"sqlite:///{default}")
+    return os.environ.get(_ADDRESS, f"sqlite:///{_store(root) / 'mlflow.db'}")
+
+
+def _store(root: Path) -> Path:
+    """Return the folder of the local store, in the project even where `root` is a copy of it.
+
+    DVC runs queued experiments in copies under the project's `.dvc/tmp`, and removes them
+    afterwards; it tells stages where the project is.
+    """
+    root = root.resolve()
+    project = Path(os.environ.get("DVC_ROOT", root)).resolve()
+    is_copy = root.is_relative_to(project / ".dvc" / "tmp")
+    return (project if is_copy else root) / "mlruns"
 
 
 class Tracker:
@@ -61,10 +80,11 @@ class Tracker:
 
     def __init__(self, root: Path) -> None:
         local = _ADDRESS not in os.environ
+        store = _store(root)
         self.uri = tracking_uri(root)
-        self._artifacts = (root.resolve() / "mlruns" / "artifacts").as_uri() if local else None
+        self._artifacts = (store / "artifacts").as_uri() if local else None
         if local:
-            (root / "mlruns").mkdir(exist_ok=True)
+            store.mkdir(exist_ok=True)
         # The registry looks logged models up at the global address, not at the client's.
         mlflow.set_tracking_uri(self.uri)
         if local:
@@ -72,7 +92,9 @@ class Tracker:
             os.environ.pop(_ADDRESS, None)
         for name in ("alembic", "mlflow.store.db.utils"):  # a page of migrations at first use
             logging.getLogger(name).setLevel(logging.WARNING)
-        self.client = MlflowClient()
+        # Experiments run side by side, and of two processes that make the tables one would fail.
+        with FileLock(store / "mlflow.db.lock") if local else nullcontext():
+            self.client = MlflowClient()
 
     def experiment_id(self, name: str) -> str:
         """Return the id of an experiment, made if it is missing.
@@ -88,7 +110,12 @@ class Tracker:
             )
         if found is not None:
             return str(found.experiment_id)
-        made = self.client.create_experiment(name, self._artifacts)
+        try:
+            made = self.client.create_experiment(name, self._artifacts)
+        except MlflowException as error:
+            if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):
+                raise
+            return self.experiment_id(name)  # made by another process since it was looked for
         if not name.endswith(PRETRAINING_SUFFIX):
             self.client.set_experiment_tag(made, _NOTE, _HOW_TO_CHOOSE)
         return str(made)
@@ -239,8 +266,10 @@ def lineage_tags(root: Path, seed: int) -> dict[str, str]:
         "mlflow.source.type": "LOCAL",
     }
     tags["mlflow.source.git.commit"] = tags["git_commit"]
-    flow = os.environ.get("TEXTSR_FLOW_RUN_ID")
-    return tags | ({"prefect_flow_run_id": flow} if flow else {})
+    for tag, variable in _CALLERS.items():
+        if variable in os.environ:
+            tags[tag] = os.environ[variable]
+    return tags
 
 
 def _git(root: Path, *arguments: str) -> str:
