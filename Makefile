@@ -9,6 +9,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 STAMP := $(VENV)/.installed-from-lock
+# Installs a Debian package, or fails where that cannot be done.
+debian = test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
+  && { apt-get install -y -qq $(1) || { apt-get update -qq && apt-get install -y -qq $(1); }; } >/dev/null 2>&1
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -37,9 +40,10 @@ demo: repro ## From nothing to a registered model, and a sample upscaled with it
 
 test: setup ## Run all tests
 	@$(BIN)/python -c 'from textsr.evaluation.ocr import tesseract_data as d; import sys; sys.exit(d() is None)' \
-	  || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get install -y -qq tesseract-ocr >/dev/null 2>&1; } \
-	  || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -qq >/dev/null 2>&1 && apt-get install -y -qq tesseract-ocr >/dev/null 2>&1; } \
+	  || { $(call debian,tesseract-ocr); } \
 	  || echo "Tesseract's data cannot be installed here (needs apt-get and root): tests marked tesseract are skipped"
+	@test -x /usr/sbin/sshd || { $(call debian,openssh-server); } \
+	  || echo "sshd cannot be installed here (needs apt-get and root): the test of SSH remotes is skipped"
 	$(RUN) python -m pytest --junitxml=out/junit.xml
 
 lint: setup ## Ruff and mypy, as pre-commit runs them
@@ -59,9 +63,9 @@ ui: setup ## Open MLflow's UI at http://127.0.0.1:5000
 	  --backend-store-uri "sqlite:///$(CURDIR)/mlruns/mlflow.db"
 
 lock: setup ## Resolve requirements.lock anew from pyproject.toml
-	$(RUN) uv pip compile pyproject.toml --extra dev --extra tesseract --extra textzoom --universal \
-	  --python-version 3.11 --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
-	  --quiet --upgrade --output-file requirements.lock
+	$(RUN) uv pip compile pyproject.toml --extra dev --extra tesseract --extra textzoom --extra s3 \
+	  --extra ssh --universal --python-version 3.11 --no-header --no-annotate \
+	  --no-emit-index-url --no-emit-find-links --quiet --upgrade --output-file requirements.lock
 
 clean: ## Remove outputs, not the environment, the data or MLflow's records
 	rm -rf artifacts out .checkpoints
