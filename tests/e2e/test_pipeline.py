@@ -2,54 +2,22 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 import yaml
+from clones import ENVIRONMENT, make_clone, run
 from mlflow import MlflowClient
 
-ROOT = Path(__file__).parents[2]
-BIN = Path(sys.executable).parent
-ENVIRONMENT = {
-    **{k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"},
-    "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-}
 MODELS = ("seed", "scratch", "simclr", "byol")
 # Outputs that hold run ids, times or durations, by design; all others must be reproduced.
 VOLATILE = ("run.json", "speed.json", "data_docs", "reports/leaderboard", "reports/registration")
 KILLED_STAGES = ("synthesize", "pretrain@byol", "train@scratch", "evaluate@byol", "register")
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
-
-
-def run(project: Path, *command: str) -> str:
-    result = subprocess.run(
-        command, cwd=project, env=ENVIRONMENT, capture_output=True, text=True, check=False
-    )
-    assert result.returncode == 0, f"{command}:\n{result.stdout}\n{result.stderr}"
-    return result.stdout + result.stderr
-
-
-def make_clone(folder: Path) -> Path:
-    """Copy what git would commit; a new repository with the tiny preset and no cache."""
-    listed = run(ROOT, "git", "ls-files", "--cached", "--others", "--exclude-standard", "-z")
-    for name in filter(None, listed.split("\0")):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
-    run(folder, "textsr", "fetch-data")
-    run(folder, "textsr", "use-preset", "tiny")
-    run(folder, "git", "init", "-q")
-    run(folder, "git", "add", "-A")
-    identity = ("-c", "user.name=test", "-c", "user.email=test@example.org")
-    run(folder, "git", *identity, "commit", "-qm", "clone")
-    return folder
 
 
 def kill_during(project: Path, stage: str) -> None:
@@ -81,13 +49,6 @@ def outputs(project: Path) -> dict[str, str]:
         for out in stage["outs"]
         if not any(mark in out["path"] for mark in VOLATILE)
     }
-
-
-@pytest.fixture(scope="module")
-def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    project = make_clone(tmp_path_factory.mktemp("unbroken"))
-    run(project, "dvc", "repro")
-    return project
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,237 @@
+"""DVC as its users expect: what changed, experiments, sweeps, remotes, garbage."""
+
+import csv
+import getpass
+import io
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+import yaml
+from clones import commit, copy_committed, run
+from mlflow import MlflowClient
+from moto.server import ThreadedMotoServer
+
+from textsr.files import fingerprint
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+
+SSHD = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
+
+
+@pytest.fixture
+def project(unbroken: Path, tmp_path: Path) -> Path:
+    return copy_committed(unbroken, tmp_path / "project")
+
+
+@pytest.fixture(scope="module")
+def swept(unbroken: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with two experiments, `short` and `long`, run side by side from the queue."""
+    project = copy_committed(unbroken, tmp_path_factory.mktemp("swept") / "project")
+    for name, steps in (("short", 3), ("long", 5)):
+        setting = f"pretraining.steps={steps}"
+        run(project, "dvc", "exp", "run", "--queue", "-n", name, "-S", setting, "pretrain@simclr")
+    run(project, "dvc", "exp", "run", "--run-all", "--jobs", "2")
+    run(project, "dvc", "queue", "stop")
+    return project
+
+
+def experiments(project: Path) -> dict[str, dict[str, str]]:
+    """The rows of `dvc exp show`, by name; `workspace` is one."""
+    table = csv.DictReader(io.StringIO(run(project, "dvc", "exp", "show", "--csv")))
+    return {row["Experiment"] or row["rev"]: row for row in table}
+
+
+def cached(project: Path, md5: str) -> Path:
+    return project / ".dvc/cache/files/md5" / md5[:2] / md5[2:]
+
+
+def recorded(project: Path, stage: str) -> list[str]:
+    """The hashes of a stage's outputs in dvc.lock."""
+    lock = yaml.safe_load((project / "dvc.lock").read_text())
+    return [out["md5"] for out in lock["stages"][stage]["outs"]]
+
+
+def clone_without_cache(project: Path, folder: Path) -> Path:
+    run(project, "git", "clone", "-q", str(project), str(folder))
+    assert not (folder / "data").exists()
+    return folder
+
+
+def test_diff_names_changed_source_material(project: Path) -> None:
+    added = project / "data/corpora/custom/mine.txt"
+    added.parent.mkdir(exist_ok=True)
+    added.write_text("TOTAL 12.50\n")
+    changes = json.loads(run(project, "dvc", "diff", "--json"))
+    assert "data/corpora/custom/mine.txt" in [entry["path"] for entry in changes["added"]]
+    assert "data/" in [entry["path"] for entry in changes["modified"]]
+
+
+def test_experiment_in_the_workspace_and_collecting_what_it_replaced(project: Path) -> None:
+    old = recorded(project, "synthesize")
+    run(project, "dvc", "exp", "run", "-n", "seed-2", "-S", "synthesis.seed=2", "synthesize")
+    changes = json.loads(run(project, "dvc", "diff", "--json"))
+    changed = {entry["path"] for entry in changes["modified"]}
+    assert {f"artifacts/dataset/{split}/" for split in ("train", "val", "test")} <= changed
+    assert not any("models" in path for path in changed)
+    shown = experiments(project)
+    assert shown["main"]["synthesis.seed"] == "1"
+    assert shown["seed-2"]["synthesis.seed"] == shown["workspace"]["synthesis.seed"] == "2"
+
+    new = recorded(project, "synthesize")
+    assert all(cached(project, md5).exists() for md5 in (*old, *new))
+    run(project, "dvc", "gc", "--workspace", "--force")
+    assert not any(cached(project, md5).exists() for md5 in old)
+    assert all(cached(project, md5).exists() for md5 in new)
+    for folder in ("data", "artifacts"):
+        shutil.rmtree(project / folder)
+    run(project, "dvc", "checkout")
+    assert (project / "data/fonts").is_dir()
+    assert "didn't change" in run(project, "dvc", "repro", "synthesize")
+
+
+def test_experiment_goes_to_the_end_of_the_dag(project: Path) -> None:
+    setting = "registration.gate.min_psnr_gain_db=77"
+    said = run(project, "dvc", "exp", "run", "-n", "strict", "-S", setting)
+    ran = [line for line in said.splitlines() if line.startswith("Running stage")]
+    assert ran == ["Running stage 'register':"]
+    assert "77" in (project / "reports/registration.json").read_text()
+    assert "strict" in experiments(project)
+    assert "up to date" in run(project, "dvc", "status")
+
+
+def test_sweep_is_listed_with_its_metrics(swept: Path) -> None:
+    shown = experiments(swept)
+    metric = next(key for key in shown["short"] if key.endswith("train_loss") and "simclr" in key)
+    assert [shown[name]["pretraining.steps"] for name in ("short", "long")] == ["3", "5"]
+    assert float(shown["short"][metric]) != float(shown["long"][metric])
+    assert [shown[name]["State"] for name in ("short", "long")] == ["Success", "Success"]
+
+
+def test_sweep_is_in_the_projects_own_mlflow_store(swept: Path) -> None:
+    client = MlflowClient(f"sqlite:///{swept}/mlruns/mlflow.db")
+    experiment = client.get_experiment_by_name("textsr-pretraining")
+    assert experiment is not None
+    assert experiment.artifact_location == (swept / "mlruns/artifacts").as_uri()
+    runs = client.search_runs([experiment.experiment_id])
+    by_name = {found.data.tags["dvc_experiment"]: found for found in runs}
+    assert set(by_name) == {"short", "long"}
+    assert by_name["long"].data.params["steps"] == "5"
+    assert {found.info.status for found in runs} == {"FINISHED"}
+
+
+def test_metrics_and_plots_show_both_sides(swept: Path) -> None:
+    said = run(swept, "dvc", "metrics", "diff", "--json", "short", "long")
+    loss = json.loads(said)["artifacts/encoders/simclr/probe.json"]["train_loss"]
+    assert loss["diff"] == pytest.approx(loss["new"] - loss["old"])
+    assert loss["old"] != loss["new"]
+    said = run(swept, "dvc", "plots", "diff", "short", "long")
+    page = (swept / "dvc_plots/index.html").read_text()
+    assert "dvc_plots/index.html" in said
+    assert "Self-supervised loss" in page
+    assert '"rev": "short"' in page
+    assert '"rev": "long"' in page
+    assert not run(swept, "git", "status", "--porcelain")
+
+
+def test_clone_of_a_pushed_project_has_nothing_to_run(project: Path, tmp_path: Path) -> None:
+    run(project, "dvc", "remote", "add", "--default", "shared", str(tmp_path / "remote"))
+    commit(project)
+    run(project, "dvc", "push")
+    second = clone_without_cache(project, tmp_path / "second")
+    run(second, "dvc", "pull")
+    said = run(second, "dvc", "repro")
+    assert "Running stage" not in said
+    assert "up to date" in said
+    assert not run(second, "git", "status", "--porcelain")
+
+
+@pytest.fixture
+def bucket() -> Iterator[str]:
+    """The address of an S3 server on loopback, with a bucket `textsr`."""
+    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    boto3.client(
+        "s3",
+        endpoint_url=f"http://{host}:{port}",
+        region_name="us-east-1",
+        aws_access_key_id="key",
+        aws_secret_access_key="secret",
+    ).create_bucket(Bucket="textsr")
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+def test_source_material_by_s3(project: Path, tmp_path: Path, bucket: str) -> None:
+    run(project, "dvc", "remote", "add", "--default", "s3", "s3://textsr/cache")
+    run(project, "dvc", "remote", "modify", "s3", "endpointurl", bucket)
+    commit(project)
+    keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
+    run(project, "dvc", "push", "data.dvc", **keys)
+    second = clone_without_cache(project, tmp_path / "second")
+    run(second, "dvc", "pull", "data.dvc", **keys)
+    assert fingerprint("", [second / "data"]) == fingerprint("", [project / "data"])
+
+
+@pytest.fixture
+def sshd(tmp_path: Path) -> Iterator[int]:
+    """The port of an SSH server on loopback; keys and known hosts are in the home `tmp_path`."""
+    if SSHD is None:
+        pytest.skip("no sshd here (Debian's openssh-server)")
+    keys = tmp_path / ".ssh"
+    keys.mkdir(mode=0o700)
+    for key in ("host", "client"):
+        command = ("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(keys / key))
+        subprocess.run(command, check=True)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    (keys / "known_hosts").write_text(f"[127.0.0.1]:{port} {(keys / 'host.pub').read_text()}")
+    (keys / "sshd_config").write_text(
+        f"ListenAddress 127.0.0.1:{port}\nHostKey {keys}/host\nPidFile none\n"
+        f"AuthorizedKeysFile {keys}/client.pub\nStrictModes no\nUsePAM no\n"
+        "PasswordAuthentication no\nPermitRootLogin prohibit-password\n"
+        "Subsystem sftp internal-sftp\n"
+    )
+    if os.geteuid() == 0:  # where sshd drops its privileges; made at boot, if there was one
+        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+    log = tmp_path / "sshd.log"
+    server = subprocess.Popen([SSHD, "-D", "-f", str(keys / "sshd_config"), "-E", str(log)])
+    try:
+        await_server(port, server, log)
+        yield port
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def await_server(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 20
+    while True:
+        if server.poll() is not None:
+            pytest.skip(f"sshd does not start here: {log.read_text().strip()}")
+        with socket.socket() as client:
+            if client.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.02)
+
+
+def test_source_material_by_ssh(project: Path, tmp_path: Path, sshd: int) -> None:
+    address = f"ssh://{getpass.getuser()}@127.0.0.1:{sshd}{tmp_path}/remote"
+    run(project, "dvc", "remote", "add", "--default", "ssh", address)
+    run(project, "dvc", "remote", "modify", "ssh", "keyfile", str(tmp_path / ".ssh/client"))
+    commit(project)
+    run(project, "dvc", "push", "data.dvc", HOME=str(tmp_path))
+    assert (tmp_path / "remote/files/md5").is_dir()
+    second = clone_without_cache(project, tmp_path / "second")
+    run(second, "dvc", "pull", "data.dvc", HOME=str(tmp_path))
+    assert fingerprint("", [second / "data"]) == fingerprint("", [project / "data"])
