@@ -65,12 +65,12 @@ def decode_grey(encoded: bytes, name: str = "image") -> Image:
     return np.asarray(image, np.uint8)
 
 
-# Of the zlib strategies and filters, the cheapest pair: run lengths of differences take 0.6 of the
-# time to write and to read of the defaults at level 1, for as many bytes.
+# Of the zlib strategies and filters, the cheapest pair: run lengths of the plain bytes take half
+# the time to write and to read of the defaults at level 1, for a sixth more bytes.
 _PNG_OPTIONS = [
     *(cv2.IMWRITE_PNG_COMPRESSION, 1),
     *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE),
-    *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP),
+    *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE),
 ]
 
 
