@@ -113,6 +113,27 @@ def test_hr_is_degraded_as_a_function_of_seed_and_name(tiny_params: Params, tmp_
     assert rows(tmp_path / "other")["a/001"]["lr"] != alone["a/001"]["lr"]
 
 
+@pytest.mark.parametrize("suffix", [".png", ".bmp"])
+def test_what_models_are_judged_on_is_not_trained_on(
+    tiny_params: Params, tmp_path: Path, suffix: str
+) -> None:
+    add_hr(tmp_path, "mine", 6)
+    images = add_pairs(tmp_path, "ours", 6)
+    encoded = [
+        cv2.imencode(suffix, image)[1].tobytes()
+        for image in (images[4], cv2.imdecode(np.frombuffer(picture(52, 180, 2), np.uint8), 0))
+    ]
+    items = [Item(str(n), "x", {"image": image}, "text") for n, image in enumerate(encoded)]
+    about = SetInfo(kind="lr", format="folder", images=1)
+    write_set(tmp_path / "real/test", about, items, lambda: None)
+    said = run(tiny_params, tmp_path, tmp_path / "own")
+    assert set(rows(tmp_path / "own")) == {
+        *(f"mine/{number:03d}" for number in range(6) if number != 2),
+        *(f"ours/{number:03d}" for number in range(6) if number != 4),
+    }
+    assert all("1 left out, since they are also in data/real" in sentence for sentence in said)
+
+
 def test_pairs_of_another_scale_are_left_out_and_named(tiny_params: Params, tmp_path: Path) -> None:
     add_pairs(tmp_path, "zoom", 4, scale=2)
     [said] = run(tiny_params, tmp_path, tmp_path / "own")

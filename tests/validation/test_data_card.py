@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 from drawn_dataset import Bench, Rows, exact_reader
 
 from textsr import project
+from textsr.datasets.sets import Item, SetInfo, write_set
 from textsr.errors import TextsrError
 from textsr.tracking import Tracker
 from textsr.validation.data_card import write_data_card
@@ -43,13 +45,17 @@ def test_card_tells_what_the_dataset_holds(bench: Bench, rows: Rows) -> None:
     for row in rows["train"] + rows["val"] + rows["test"]:
         row[column] = None
     rows["val"][0][column] = sum(getattr(bench.params.synthesis.render, effect).em) / 2
-    sources = bench.root / "SOURCES.tsv"
-    sources.write_text(_SOURCES)
+    data = bench.root / "data"
+    data.mkdir()
+    (data / "SOURCES.tsv").write_text(_SOURCES)
+    about = SetInfo(kind="lr", format="icdar", images=1, licence="CC BY 4.0")
+    image = cv2.imencode(".png", np.zeros((9, 9), np.uint8))[1].tobytes()
+    write_set(data / "real/words", about, [Item("a", "a.png", {"image": image}, "a")], lambda: None)
 
     profile, report = _validate(bench, rows)
     cards = [bench.root / name for name in ("first.md", "second.md")]
     for card in cards:
-        write_data_card(card, profile, report, bench.params, sources, {"receipts": "250 lines"})
+        write_data_card(card, profile, report, bench.params, data)
 
     text = cards[0].read_text(encoding="utf-8")
     assert text == cards[1].read_text(encoding="utf-8")
@@ -59,7 +65,7 @@ def test_card_tells_what_the_dataset_holds(bench: Bench, rows: Rows) -> None:
     assert "| lato | 0 | 0 | 16 |" in text
     assert f"| {effect} | {column} | 0.7% | 0.085 | 0.085 | 0.085 |" in text
     assert "| fonts/lato | OFL-1.1 | font-lato 0.1.0 | 1 |" in text
-    assert "| receipts | 250 lines |" in text
+    assert "| real/words | 1 | icdar |  | CC BY 4.0 | not stated |" in text
     assert "Validation failed on all 136 rows" in text
     assert "- seed (critical): `seed` is 1 in every row" in text
     assert str(bench.root) not in text

@@ -38,7 +38,8 @@ def ingest(
 
     A row is of the split that its publisher gives it; otherwise its text decides, as it does for
     synthetic lines, or where that is unknown its pixels. A row whose publisher puts it elsewhere
-    than its text belongs is left out, so that no text is in two splits.
+    than its text belongs is left out, so that no text is in two splits; so is one whose image is
+    also in a set of `data/real`, on which models are judged.
 
     Args:
         params: the whole of params.yaml.
@@ -53,6 +54,7 @@ def ingest(
         TextsrError: if an image cannot be decoded, or a pair is not of its set's scale.
     """
     said = []
+    judged = _judged(data)
     with ExitStack() as stack:
         writers = {
             split: stack.enter_context(_ShardWriter(output / split, params.synthesis.shard_rows))
@@ -60,7 +62,7 @@ def ingest(
         }
         for use in ("pairs", "hr"):
             for own in find_sets(data, use):
-                said.append(_ingest_set(own, params.synthesis, writers, start))
+                said.append(_ingest_set(own, params.synthesis, writers, judged, start))
     return said
 
 
@@ -68,6 +70,7 @@ def _ingest_set(
     own: OwnSet,
     synthesis: Synthesis,
     writers: "dict[Split, _ShardWriter]",
+    judged: set[str],
     start: Callable[[str, int], Callable[[], None]],
 ) -> str:
     if own.info.scale not in (None, synthesis.scale):
@@ -77,13 +80,14 @@ def _ingest_set(
         )
     tick = start(f"reading {own.name}", own.info.images)
     counts: Counter[str] = Counter()
-    for row in _rows(own, synthesis):
+    for row, originals in _rows(own, synthesis):
         text_split = split_of(row["text"]) if row["text"] else None
-        if own.info.split and text_split and own.info.split != text_split:
+        if judged.intersection(map(_digest, originals)):
+            counts["left out, since they are also in data/real, to be judged on"] += 1
+        elif own.info.split and text_split and own.info.split != text_split:
             counts["left out, since their text belongs to another split"] += 1
         else:
-            digest = hashlib.blake2b(row["hr"]["bytes"], digest_size=8).hexdigest()
-            split = own.info.split or text_split or split_of(digest)
+            split = own.info.split or text_split or split_of(_digest(originals[-1]))
             writers[split].write(row | {"split": split})
             counts[split] += 1
         tick()
@@ -91,7 +95,24 @@ def _ingest_set(
     return f"{own.folder}: {taken}"
 
 
-def _rows(own: OwnSet, synthesis: Synthesis) -> Iterator[dict[str, Any]]:
+def _judged(data: Path) -> set[str]:
+    """Return the digests of all images of the sets on which models are judged."""
+    return {
+        _digest(_read(own.folder / file))
+        for own in find_sets(data, "real")
+        for file, _ in read_labels(own.folder)
+    }
+
+
+def _digest(image: Image) -> str:
+    """Hash an image's pixels: what matters is what it shows, not how it was encoded."""
+    digest = hashlib.blake2b(str(image.shape).encode(), digest_size=8)
+    digest.update(image.tobytes())
+    return digest.hexdigest()
+
+
+def _rows(own: OwnSet, synthesis: Synthesis) -> Iterator[tuple[dict[str, Any], list[Image]]]:
+    """Yield the rows of a set, each with the images that it was made of, HR last."""
     texts = dict(read_labels(own.folder)) if (own.folder / LABELS).is_file() else {}
     pairs = own.info.kind == "pairs"
     for path in sorted((own.folder / "lr" if pairs else own.folder).iterdir()):
@@ -100,13 +121,15 @@ def _rows(own: OwnSet, synthesis: Synthesis) -> Iterator[dict[str, Any]]:
         if pairs:
             lr, hr = _read(path), _read(_partner(own.folder / "hr", path.stem))
             _check_scale(lr, hr, synthesis.scale, path)
+            originals = [lr, hr]
         else:
-            hr = to_line(_read(path), synthesis.lr_height * synthesis.scale, synthesis.scale)
+            originals = [_read(path)]
+            hr = to_line(originals[0], synthesis.lr_height * synthesis.scale, synthesis.scale)
             seed = [synthesis.seed, _DEGRADATION_STREAM, crc32(f"{own.name}/{path.name}".encode())]
             rng = np.random.default_rng(seed)
             lr = degrade(hr, synthesis.degradation, synthesis.scale, rng).image
         name = f"{own.name}/{path.stem}"
-        yield {
+        row = {
             "sample_id": name,
             "set": own.name,
             "origin": "pairs" if pairs else "hr",
@@ -119,6 +142,7 @@ def _rows(own: OwnSet, synthesis: Synthesis) -> Iterator[dict[str, Any]]:
             "lr_height": lr.shape[0],
             "lr_width": lr.shape[1],
         }
+        yield row, originals
 
 
 def to_line(image: Image, height: int, multiple: int) -> Image:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import cv2
 import numpy as np
@@ -28,7 +28,8 @@ IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"}
 SET_FILE = "set.json"
 
 Use = Literal["pairs", "hr", "unlabelled", "real"]
-"""The folder of `data/` that a set lies in."""
+USES: tuple[Use, ...] = get_args(Use)
+"""The folders of `data/` that sets lie in."""
 
 
 class SetInfo(Section):

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from textsr.datasets.sets import USES, find_sets
 from textsr.files import write_text
 from textsr.params import SPLITS, Params
 from textsr.validation.effect_rules import EFFECTS
@@ -27,8 +28,7 @@ def write_data_card(
     profile: Profile,
     report: ValidationReport,
     params: Params,
-    sources: Path,
-    own_sets: Mapping[str, str] | None = None,
+    data: Path,
 ) -> None:
     """Write the card; equal datasets give equal bytes.
 
@@ -37,8 +37,8 @@ def write_data_card(
         profile: of the dataset.
         report: of its validation.
         params: what it was made by.
-        sources: `data/SOURCES.tsv`, with columns path, licence, package and version.
-        own_sets: the user's own sets, by name, each with a sentence; none by default.
+        data: folder of source material: `SOURCES.tsv`, with columns path, licence, package and
+            version, and the user's own sets.
     """
     parts = [
         _front_matter(report),
@@ -57,9 +57,9 @@ def write_data_card(
         "## Effects",
         _effects(profile),
         "## Sources and licences",
-        _sources(sources),
+        _sources(data / "SOURCES.tsv"),
         "## Own sets",
-        _own(own_sets or {}),
+        _own(data),
         "## Validation",
         _validation(report),
         "## Known gaps",
@@ -131,10 +131,23 @@ def _sources(path: Path) -> str:
     return _table(("source", "licence", "taken from", "files"), rows)
 
 
-def _own(sets: Mapping[str, str]) -> str:
-    if not sets:
-        return "None are part of it; those under `data/` are described by their `set.json`."
-    return _table(("set", "what it is"), sorted(sets.items()))
+def _own(data: Path) -> str:
+    """Tell of the sets beside the synthetic lines; these are no part of the counts above."""
+    rows: list[tuple[object, ...]] = [
+        (
+            f"{use}/{own.name}",
+            own.info.images,
+            own.info.format,
+            own.info.split or "",
+            own.info.licence or "not stated",
+            own.info.source_url or "not stated",
+        )
+        for use in USES
+        for own in find_sets(data, use)
+    ]
+    if not rows:
+        return "There are none under `data/`."
+    return _table(("set", "images", "format", "split", "licence", "source"), rows)
 
 
 def _validation(report: ValidationReport) -> str:

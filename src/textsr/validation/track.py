@@ -36,7 +36,7 @@ def validate_tracked(
     reports: list[ValidationReport] = []
 
     def write_card(profile: Profile, report: ValidationReport) -> None:
-        write_data_card(card, profile, report, params, project.DATA / "SOURCES.tsv")
+        write_data_card(card, profile, report, params, project.DATA)
         reports.append(report)
 
     try:
