@@ -59,7 +59,10 @@ def test_each_kind_of_folder_lands_where_it_is_used(run: object, tmp_path: Path)
     }
     [pairs] = find_sets(tmp_path / "data", "pairs")
     assert (pairs.info.scale, pairs.info.licence) == (4, "CC0-1.0")
-    assert read_labels(pairs.folder) == [("a.png", "one"), ("b.png", "two")]
+    assert [label[:2] for label in read_labels(pairs.folder)] == [
+        ("a.png", "one"),
+        ("b.png", "two"),
+    ]
 
 
 def test_second_import_of_a_name_needs_to_be_asked_for(run: object, tmp_path: Path) -> None:
@@ -90,7 +93,9 @@ def test_published_formats_are_imported(run: object, tmp_path: Path) -> None:
     assert list(real) == ["receipts", "textzoom-easy", "textzoom-hard", "words"]
     assert real["receipts"].kind == "hr"
     assert real["words"].kind == "lr"
-    assert read_labels(tmp_path / "data/real/words") == [("word_1.png", "Hi, you")]
+    assert [label[:2] for label in read_labels(tmp_path / "data/real/words")] == [
+        ("word_1.png", "Hi, you")
+    ]
     [pairs] = find_sets(tmp_path / "data", "pairs")
     assert (pairs.name, pairs.info.images, pairs.info.scale) == ("textzoom-train1", 2, 2)
 

@@ -1,6 +1,6 @@
 """`textsr import`: other people's images into `data/`; argument parsing only."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -37,7 +37,7 @@ def pairs(
 
     found, scale = read_pairs(lr, hr)
     about = _about("pairs", "pairs", licence, source_url, scale=scale)
-    _write("pairs", name, about, pair_items(found, lr), len(found), replace)
+    _write([(_folder_of("pairs", name), about, pair_items(found, lr), len(found))], replace)
 
 
 @app.command()
@@ -92,7 +92,8 @@ def icdar(
     from textsr.datasets.importers.icdar import read_words
 
     about = _about("hr" if sharp else "lr", "icdar", licence, source_url)
-    _write("real", name, about, read_words(source), len(list_images(source)), replace)
+    total = len(list_images(source))
+    _write([(_folder_of("real", name), about, read_words(source), total)], replace)
 
 
 @app.command()
@@ -108,7 +109,7 @@ def sroie(
     from textsr.datasets.importers.sroie import read_receipts
 
     about = _about("hr" if sharp else "lr", "sroie", licence, source_url)
-    _write("real", name, about, read_receipts(source), None, replace)
+    _write([(_folder_of("real", name), about, read_receipts(source), None)], replace)
 
 
 @app.command()
@@ -121,13 +122,9 @@ def textzoom(
 ) -> None:
     """Import TextZoom: pairs for training; easy, medium and hard each for evaluation."""
     from textsr.datasets.importers import textzoom as reader
-    from textsr.datasets.sets import check_new
 
-    databases = reader.find_databases(source)
-    for database in databases:  # all are checked before the first is written
-        use = "real" if reader.is_test(database) else "pairs"
-        check_new(project.DATA / use / f"{name}-{database.name}", replace)
-    for database in databases:
+    new = []
+    for database in reader.find_databases(source):
         test = reader.is_test(database)
         about = _about(
             "lr" if test else "pairs",
@@ -137,14 +134,10 @@ def textzoom(
             scale=None if test else reader.SCALE,
             split="test" if test else "train",
         )
-        _write(
-            "real" if test else "pairs",
-            f"{name}-{database.name}",
-            about,
-            reader.read_database(database, lr_only=test),
-            reader.count_samples(database),
-            replace,
-        )
+        items = reader.read_database(database, lr_only=test)
+        folder = _folder_of("real" if test else "pairs", f"{name}-{database.name}")
+        new.append((folder, about, items, reader.count_samples(database)))
+    _write(new, replace)
 
 
 def _about(kind: str, format_: str, licence: str | None, url: str | None, **more: Any) -> Any:
@@ -169,18 +162,29 @@ def _folder(
 
     about = _about(kind, "folder", licence, url)
     items = read_images(source, with_labels)
-    _write(use, name, about, items, len(list_images(source)), replace)
+    _write([(_folder_of(use, name), about, items, len(list_images(source)))], replace)
 
 
-def _write(
-    use: str, name: str, about: Any, items: Iterable[Any], total: int | None, replace: bool
-) -> None:
-    from textsr.cli_progress import ticks
-    from textsr.datasets.sets import check_name, check_new, write_set
+def _folder_of(use: str, name: str) -> Path:
+    from textsr.datasets.sets import check_name
 
     check_name(name)
-    folder = project.DATA / use / name
-    check_new(folder, replace)
+    return project.DATA / use / name
+
+
+def _write(new: Sequence[tuple[Path, Any, Iterable[Any], int | None]], replace: bool) -> None:
+    """Write sets, each given by folder, description, items and, if known, their number."""
+    from textsr.cli_progress import ticks
+    from textsr.datasets.sets import NewSet, check_new, write_sets
+
+    for folder, *_ in new:
+        check_new(folder, replace)
     with ticks() as start:
-        written = write_set(folder, about, items, start(name, total))
-    typer.echo(f"{folder}: {written.images} imported; go on with `dvc add data && dvc repro`")
+        written = write_sets(
+            [
+                NewSet(folder, about, items, start(folder.name, total))
+                for folder, about, items, total in new
+            ]
+        )
+    for (folder, *_), info in zip(new, written, strict=True):
+        typer.echo(f"{folder}: {info.images} imported; go on with `dvc add data && dvc repro`")

@@ -11,10 +11,10 @@ from importers.written_formats import picture
 
 from textsr.datasets.ingest import ingest
 from textsr.datasets.own_schema import OWN_SCHEMA
-from textsr.datasets.sets import Item, SetInfo, write_set
+from textsr.datasets.sets import Item, NewSet, SetInfo, write_sets
 from textsr.datasets.shards import decode_grey, iterate_rows
 from textsr.errors import TextsrError
-from textsr.params import SPLITS, Params
+from textsr.params import Params
 from textsr.synthesis.corpus import split_of
 
 
@@ -23,7 +23,8 @@ def run(params: Params, data: Path, output: Path) -> list[str]:
 
 
 def rows(output: Path) -> dict[str, dict[str, Any]]:
-    return {row["sample_id"]: row for split in SPLITS for row in iterate_rows(output / split)}
+    assert [path.name for path in output.iterdir()] == ["train"]
+    return {row["sample_id"]: row for row in iterate_rows(output / "train")}
 
 
 def add_pairs(
@@ -38,15 +39,14 @@ def add_pairs(
         items.append(Item(f"{number:03d}", "x", encoded, f"text {number}" if texts else None))
         images.append(lr)
     about = SetInfo(kind="pairs", format="pairs", images=1, scale=scale, **info)
-    write_set(data / "pairs" / name, about, items, lambda: None)
+    write_sets([NewSet(data / "pairs" / name, about, items)])
     return images
 
 
 def add_hr(data: Path, name: str, count: int) -> None:
     items = [Item(f"{n:03d}", "x", {"image": picture(50 + n, 180, n)}) for n in range(count)]
-    write_set(
-        data / "hr" / name, SetInfo(kind="hr", format="folder", images=1), items, lambda: None
-    )
+    about = SetInfo(kind="hr", format="folder", images=1)
+    write_sets([NewSet(data / "hr" / name, about, items)])
 
 
 def test_pairs_keep_their_pixels(tiny_params: Params, tmp_path: Path) -> None:
@@ -60,41 +60,73 @@ def test_pairs_keep_their_pixels(tiny_params: Params, tmp_path: Path) -> None:
         assert np.array_equal(decode_grey(row["hr"]["bytes"])[::4, ::4], lr)
         assert (row["lr_height"], row["hr_width"]) == (lr.shape[0], lr.shape[1] * 4)
         assert (row["origin"], row["set"], row["text"]) == ("pairs", "a", None)
-    counts = {split: len(list(iterate_rows(tmp_path / "own" / split))) for split in SPLITS}
-    assert counts["train"] > counts["test"] >= 1
-    assert said == [
-        f"{tmp_path}/pairs/a: "
-        + ", ".join(f"{counts[split]} {split}" for split in _order_of(found) if counts[split])
-    ]
+    assert said == [f"{tmp_path}/pairs/a: 40 for training"]
 
 
-def _order_of(found: dict[str, dict[str, Any]]) -> list[str]:
-    return list(dict.fromkeys(found[name]["split"] for name in sorted(found)))
-
-
-def test_texts_decide_the_split_as_those_of_synthetic_lines_do(
+def test_texts_that_synthetic_val_and_test_may_hold_are_left_out(
     tiny_params: Params, tmp_path: Path
 ) -> None:
     add_pairs(tmp_path, "a", 60, texts=True)
-    run(tiny_params, tmp_path, tmp_path / "own")
-    for split in SPLITS:
-        for row in iterate_rows(tmp_path / "own" / split):
-            assert split_of(row["text"]) == split == row["split"]
+    [said] = run(tiny_params, tmp_path, tmp_path / "own")
+    found = rows(tmp_path / "own")
+    assert {int(row["text"].split()[1]) for row in found.values()} == {
+        number for number in range(60) if split_of(f"text {number}") == "train"
+    }
+    left_out = f"{60 - len(found)} left out, since synthetic val or test may hold their text"
+    assert 0 < len(found) < 60
+    assert left_out in said
 
 
-def test_a_publishers_split_is_kept_but_for_texts_of_another(
+def test_a_publishers_test_set_is_left_out_with_its_images_wherever_they_are(
     tiny_params: Params, tmp_path: Path
 ) -> None:
-    add_pairs(tmp_path, "told", 60, texts=True, split="train")
-    add_pairs(tmp_path, "mute", 20, split="test")
+    add_pairs(tmp_path, "told", 6, split="train")
+    add_pairs(tmp_path, "test", 4, split="test")
     said = run(tiny_params, tmp_path, tmp_path / "own")
-    found = rows(tmp_path / "own")
-    told = [row for row in found.values() if row["set"] == "told"]
-    assert all(row["split"] == "train" == split_of(row["text"]) for row in told)
-    left_out = 60 - len(told)
-    assert left_out > 0
-    assert f"{left_out} left out, since their text belongs to another split" in said[1]
-    assert all(row["split"] == "test" for row in found.values() if row["set"] == "mute")
+    assert set(rows(tmp_path / "own")) == {"told/004", "told/005"}
+    assert said == [
+        f"{tmp_path}/pairs/test: left out: its publisher means it for test",
+        f"{tmp_path}/pairs/told: 4 left out, since models are judged on their images, "
+        "2 for training",
+    ]
+
+
+@pytest.mark.parametrize("step", [1, -1])
+def test_pairs_out_of_step_are_refused(tiny_params: Params, tmp_path: Path, step: int) -> None:
+    add_pairs(tmp_path, "a", 12)
+    folder = tmp_path / "pairs/a/lr"
+    for number in range(12):
+        lr = np.random.default_rng(number).integers(0, 256, (10, 30)).astype(np.uint8)
+        cv2.imwrite(str(folder / f"{(number + step) % 12:03d}.png"), lr)
+        cv2.imwrite(str(tmp_path / f"pairs/a/hr/{number:03d}.bmp"), cv2.resize(lr, (120, 40)))
+    with pytest.raises(TextsrError, match=r"pairs/a: \d+ of 12 LR images are more like the pair"):
+        run(tiny_params, tmp_path, tmp_path / "own")
+
+
+def test_blank_image_of_a_pair_is_named(tiny_params: Params, tmp_path: Path) -> None:
+    add_pairs(tmp_path, "a", 3)
+    cv2.imwrite(str(tmp_path / "pairs/a/lr/001.png"), np.full((11, 30), 255, np.uint8))
+    with pytest.raises(TextsrError, match=r"pairs/a/001: a blank image"):
+        run(tiny_params, tmp_path, tmp_path / "own")
+
+
+def test_names_may_hold_dots_and_brackets(tiny_params: Params, tmp_path: Path) -> None:
+    pair = {side: picture(*size) for side, size in (("lr", (8, 20)), ("hr", (32, 80)))}
+    items = [Item(name, "x", pair) for name in ("a", "a.b", "word[1]", "é, x")]
+    about = SetInfo(kind="pairs", format="pairs", images=1, scale=4)
+    write_sets([NewSet(tmp_path / "pairs/p", about, items)])
+    run(tiny_params, tmp_path, tmp_path / "own")
+    assert set(rows(tmp_path / "own")) == {f"p/{item.name}" for item in items}
+
+
+def test_transparent_images_lie_on_white(tiny_params: Params, tmp_path: Path) -> None:
+    ink = cv2.imdecode(np.frombuffer(picture(64, 128), np.uint8), cv2.IMREAD_GRAYSCALE)
+    black = np.dstack([np.zeros((64, 128, 3), np.uint8), 255 - ink])
+    encoded = cv2.imencode(".png", black)[1].tobytes()
+    about = SetInfo(kind="hr", format="folder", images=1)
+    write_sets([NewSet(tmp_path / "hr/a", about, [Item("x", "x", {"image": encoded})])])
+    run(tiny_params, tmp_path, tmp_path / "own")
+    assert np.array_equal(decode_grey(rows(tmp_path / "own")["a/x"]["hr"]["bytes"]), ink)
 
 
 def test_hr_is_degraded_as_a_function_of_seed_and_name(tiny_params: Params, tmp_path: Path) -> None:
@@ -121,17 +153,20 @@ def test_what_models_are_judged_on_is_not_trained_on(
     images = add_pairs(tmp_path, "ours", 6)
     encoded = [
         cv2.imencode(suffix, image)[1].tobytes()
-        for image in (images[4], cv2.imdecode(np.frombuffer(picture(52, 180, 2), np.uint8), 0))
+        for image in (
+            images[4],
+            cv2.imdecode(np.frombuffer(picture(52, 180, 2), np.uint8), cv2.IMREAD_UNCHANGED),
+        )
     ]
     items = [Item(str(n), "x", {"image": image}, "text") for n, image in enumerate(encoded)]
     about = SetInfo(kind="lr", format="folder", images=1)
-    write_set(tmp_path / "real/test", about, items, lambda: None)
+    write_sets([NewSet(tmp_path / "real/judged", about, items)])
     said = run(tiny_params, tmp_path, tmp_path / "own")
     assert set(rows(tmp_path / "own")) == {
         *(f"mine/{number:03d}" for number in range(6) if number != 2),
         *(f"ours/{number:03d}" for number in range(6) if number != 4),
     }
-    assert all("1 left out, since they are also in data/real" in sentence for sentence in said)
+    assert all("1 left out, since models are judged on their" in sentence for sentence in said)
 
 
 def test_pairs_of_another_scale_are_left_out_and_named(tiny_params: Params, tmp_path: Path) -> None:
@@ -143,12 +178,11 @@ def test_pairs_of_another_scale_are_left_out_and_named(tiny_params: Params, tmp_
 
 def test_nothing_to_ingest_is_empty_shards(tiny_params: Params, tmp_path: Path) -> None:
     assert run(tiny_params, tmp_path / "none", tmp_path / "own") == []
-    for split in SPLITS:
-        [path] = (tmp_path / "own" / split).iterdir()
-        assert path.name == "00000-of-00001.parquet"
-        table = pq.read_table(path)
-        assert table.num_rows == 0
-        assert table.schema.equals(OWN_SCHEMA)
+    [path] = (tmp_path / "own/train").iterdir()
+    assert path.name == "00000-of-00001.parquet"
+    table = pq.read_table(path)
+    assert table.num_rows == 0
+    assert table.schema.equals(OWN_SCHEMA)
 
 
 def test_shards_are_of_the_stated_rows(tiny_params: Params, tmp_path: Path) -> None:
@@ -167,7 +201,6 @@ def test_failed_ingest_leaves_what_was_there(tiny_params: Params, tmp_path: Path
     with pytest.raises(TextsrError, match=r"003\.png: 5 x 5 pixels.*not 4 times"):
         run(tiny_params, tmp_path, tmp_path / "own")
     (tmp_path / "pairs/a/hr/003.bmp").unlink()
-    with pytest.raises(TextsrError, match=r"hr: 0 images called 003, expected one"):
+    with pytest.raises(TextsrError, match=r"003\.png: no partner in .*hr; import the set anew"):
         run(tiny_params, tmp_path, tmp_path / "own")
     assert rows(tmp_path / "own") == before
-    assert sorted(path.name for path in (tmp_path / "own").iterdir()) == ["test", "train", "val"]

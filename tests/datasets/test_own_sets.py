@@ -10,12 +10,13 @@ from importers.written_formats import picture
 from textsr.datasets.labels import read_labels, write_labels
 from textsr.datasets.sets import (
     Item,
+    NewSet,
     SetInfo,
     check_name,
     check_new,
     find_sets,
     suffix_of,
-    write_set,
+    write_sets,
 )
 from textsr.errors import TextsrError
 
@@ -29,18 +30,22 @@ def items(count: int, text: str | None = "text") -> list[Item]:
 
 
 def write(folder: Path, found: list[Item], info: SetInfo = LR) -> SetInfo:
-    return write_set(folder, info, found, lambda: None)
+    [written] = write_sets([NewSet(folder, info, found)])
+    return written
 
 
 def test_set_is_found_as_it_was_written(tmp_path: Path) -> None:
     info = LR.model_copy(update={"licence": "CC0-1.0", "split": "test"})
     ticks: list[int] = []
-    written = write_set(tmp_path / "real/a", info, items(3), lambda: ticks.append(1))
+    new = NewSet(tmp_path / "real/a", info, items(3), lambda: ticks.append(1))
+    [written] = write_sets([new])
     assert len(ticks) == written.images == 3
     [found] = find_sets(tmp_path, "real")
     assert (found.name, found.info) == ("a", written)
     assert found.info.licence == "CC0-1.0"
-    assert read_labels(found.folder) == [(f"{n:02d}.png", "text") for n in range(3)]
+    assert [label[:2] for label in read_labels(found.folder)] == [
+        (f"{n:02d}.png", "text") for n in range(3)
+    ]
     assert (found.folder / "01.png").read_bytes() == picture(8, 9, 1)
     assert not list(find_sets(tmp_path, "pairs"))
 
@@ -81,7 +86,7 @@ def test_failed_import_leaves_what_was_there(tmp_path: Path) -> None:
 def test_any_text_is_kept_on_one_line(text: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("set") / "s"
     write(folder, [Item("a", "here", {"image": picture(4, 4)}, text)])
-    assert read_labels(folder) == [("a.png", " ".join(text.split()))]
+    assert [label[:2] for label in read_labels(folder)] == [("a.png", " ".join(text.split()))]
 
 
 def test_existing_set_is_not_written_over_unasked(tmp_path: Path) -> None:
@@ -91,11 +96,52 @@ def test_existing_set_is_not_written_over_unasked(tmp_path: Path) -> None:
         check_new(tmp_path, replace=False)
 
 
-@pytest.mark.parametrize("name", ["", "a/b", "..", ".hidden", "a b", "-x"])
+def test_of_several_sets_all_are_written_or_none(tmp_path: Path) -> None:
+    new = [NewSet(tmp_path / name, LR, items(2)) for name in ("a", "b")]
+    broken = NewSet(tmp_path / "c", LR, [Item("x", "here", {"image": b"no image"})])
+    with pytest.raises(TextsrError, match="here: cannot be decoded"):
+        write_sets([*new, broken])
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(TextsrError, match="a: two sets of this name"):
+        write_sets([new[0], new[0]])
+    assert [info.images for info in write_sets(new)] == [2, 2]
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "..", ".hidden", "a b", "-x", "test", "val", "train"])
 def test_name_must_be_a_folders(name: str) -> None:
     check_name("Text.Zoom_2-x")
     with pytest.raises(TextsrError, match="--name"):
         check_name(name)
+
+
+def test_real_set_by_hand_called_like_a_split_is_refused(tmp_path: Path) -> None:
+    write(tmp_path / "real/test", items(1))
+    with pytest.raises(TextsrError, match=r"real/test: the name of a synthetic split; rename"):
+        list(find_sets(tmp_path, "real"))
+
+
+@pytest.mark.parametrize("use", ["pairs", "hr", "real"])
+def test_images_by_hand_that_cannot_be_used_are_not_passed_over(tmp_path: Path, use: str) -> None:
+    folder = tmp_path / use / "mine/lr"
+    folder.mkdir(parents=True)
+    assert not list(find_sets(tmp_path, use))
+    (folder / "a.png").write_bytes(picture(8, 8))
+    with pytest.raises(
+        TextsrError,
+        match=rf"{use}/mine: images without a set.json;.*import {use}"
+        if use != "real"
+        else r"real/mine: images without a set.json;.*labelled",
+    ):
+        list(find_sets(tmp_path, use))
+
+
+def test_folder_of_unlabelled_images_is_a_set(tmp_path: Path) -> None:
+    folder = tmp_path / "unlabelled/mine"
+    (folder / ".half.partial").mkdir(parents=True)
+    for name in ("a.PNG", "._b.png", ".half.partial/c.png"):
+        (folder / name).write_bytes(picture(8, 8))
+    [found] = find_sets(tmp_path, "unlabelled")
+    assert (found.name, found.info.images) == ("mine", 1)
 
 
 def test_folder_made_by_hand_is_a_set_if_it_has_labels(tmp_path: Path) -> None:
@@ -121,6 +167,8 @@ def test_bad_set_file_is_named(tmp_path: Path, content: str) -> None:
         ("file\ttext\na.png\tx\na.png\ty\n", "line 3: a.png was labelled before"),
         ("file\ttext\n../a.png\tx\n", r"line 2: \.\./a.png lies outside"),
         ("file\ttext\n/a.png\tx\n", "line 2: /a.png lies outside"),
+        ("text\tfile\nx\ta.png\ny\n", "line 3: no file is named"),
+        ("file\ttext\na.png\t" + "x" * 200_000 + "\n", "not tab-separated lines"),
     ],
 )
 def test_labels_name_each_file_of_the_folder_once(tmp_path: Path, content: str, said: str) -> None:

@@ -67,6 +67,14 @@ def test_no_more_rows_than_a_window_are_in_memory(
         assert sum(counts[shard] for shard in needed) <= max(window, max(counts))
 
 
+def test_a_short_last_shard_leaves_no_more_in_memory(tmp_path: Path) -> None:
+    folder = write_shards(tmp_path, [10] * 19 + [1])
+    lines = ShuffledLines(folder, window_rows=40, seed=0)
+    for position in range(len(lines)):
+        lines.decode("lr", position)
+    assert lines._shard.cache_info().currsize <= 4  # type: ignore[attr-defined]
+
+
 def test_shards_are_read_once_an_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = write_shards(tmp_path, [10] * 12)
     read: list[Path] = []

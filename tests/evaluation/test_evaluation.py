@@ -130,7 +130,10 @@ def real_folder(tmp_path: Path) -> Path:
 
 
 def test_labels_keep_quotes_and_commas_and_ignore_a_bom(tmp_path: Path) -> None:
-    assert read_labels(real_folder(tmp_path)) == [("a.png", "AB12"), ("b.png", '"AB, 12')]
+    assert [label[:2] for label in read_labels(real_folder(tmp_path))] == [
+        ("a.png", "AB12"),
+        ("b.png", '"AB, 12'),
+    ]
 
 
 @pytest.mark.parametrize("content", [None, "name\tlabel\nx\ty\n", "file\ttext\n"])

@@ -40,12 +40,14 @@ def test_any_text_is_kept_to_the_letter(
     """Quotes, commas, spaces at the ends, NUL: none of them means anything."""
     lines = ["file\ttext", *(f"{i}.png\t{text}" for i, text in enumerate(rows))]
     write_labels(tmp_path, ("\ufeff" if bom else "") + end.join(lines) + end)
-    assert read_labels(tmp_path) == [(f"{i}.png", text) for i, text in enumerate(rows)]
+    assert [label[:2] for label in read_labels(tmp_path)] == [
+        (f"{i}.png", text) for i, text in enumerate(rows)
+    ]
 
 
 def test_columns_are_found_by_their_names(tmp_path: Path) -> None:
     write_labels(tmp_path, "text\tsource\tfile\none\tscan\ta.png\n")
-    assert read_labels(tmp_path) == [("a.png", "one")]
+    assert [label[:2] for label in read_labels(tmp_path)] == [("a.png", "one")]
 
 
 @pytest.mark.parametrize(
@@ -80,7 +82,7 @@ def test_folder_without_labels_is_named(tmp_path: Path) -> None:
 def test_missing_image_is_named(tiny_params: Params, tmp_path: Path) -> None:
     write_labels(tmp_path, "file\ttext\ngone.png\tone\n")
     for kind in ("lr", "hr"):
-        with pytest.raises(TextsrError, match=rf"{tmp_path}/gone\.png: cannot be decoded"):
+        with pytest.raises(TextsrError, match=rf"{tmp_path}/gone\.png: no such file"):
             load_real_set("r", tmp_path, kind, tiny_params)
 
 

@@ -8,7 +8,7 @@ import pytest
 from drawn_dataset import Bench, Rows, exact_reader
 
 from textsr import project
-from textsr.datasets.sets import Item, SetInfo, write_set
+from textsr.datasets.sets import Item, NewSet, SetInfo, write_sets
 from textsr.errors import TextsrError
 from textsr.tracking import Tracker
 from textsr.validation.data_card import write_data_card
@@ -50,7 +50,8 @@ def test_card_tells_what_the_dataset_holds(bench: Bench, rows: Rows) -> None:
     (data / "SOURCES.tsv").write_text(_SOURCES)
     about = SetInfo(kind="lr", format="icdar", images=1, licence="CC BY 4.0")
     image = cv2.imencode(".png", np.zeros((9, 9), np.uint8))[1].tobytes()
-    write_set(data / "real/words", about, [Item("a", "a.png", {"image": image}, "a")], lambda: None)
+    items = [Item("a", "a.png", {"image": image}, "a")]
+    write_sets([NewSet(data / "real/words", about, items)])
 
     profile, report = _validate(bench, rows)
     cards = [bench.root / name for name in ("first.md", "second.md")]

@@ -311,10 +311,15 @@ def test_one_bad_row_among_those_not_sampled_is_caught(ground: Ground, tmp_path:
         rows[3]["seed"] = 99
         rows[7]["text"] = rows[8]["text"]
         rows[20]["sample_id"] = rows[21]["sample_id"]
+        rows[23]["text"] = "cafÃ© 23"
+        rows[25] |= {"noise_read_levels_1": None, "noise_shot_levels_1": 1.0}
+        # A blur of cameras, not of scanners.
+        rows[27] |= {"scanned": True, "lens_sigma_px_1": 4.0, "lens_ratio_1": 1.1}
 
     broken = ground.broken(tmp_path / "broken", rewrite(change, number=1))
     found = faults(broken, tmp_path / "out", ground, parse_params(raw))
 
-    assert {"seed", "sample_id_unique", "sample_id_agrees"} <= found
+    assert {"seed", "sample_id_unique", "sample_id_agrees", "text_encoding"} <= found
+    assert {"effects_whole", "scan_lens_sigma_px_1_range"} <= found
     result = read_json(tmp_path / "out" / "result.json")
     assert result["validated"].startswith("a sample of 12 of 144 rows")

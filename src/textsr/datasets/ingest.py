@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -15,62 +15,62 @@ import pyarrow.parquet as pq
 
 from textsr.datasets.labels import LABELS, read_labels
 from textsr.datasets.own_schema import OWN_SCHEMA
+from textsr.datasets.pictures import find_images, read_grey
 from textsr.datasets.schema import shard_name
-from textsr.datasets.sets import IMAGE_SUFFIXES, OwnSet, find_sets
+from textsr.datasets.sets import OwnSet, Use, find_sets
 from textsr.datasets.shards import Image, encode_png
 from textsr.errors import TextsrError
 from textsr.files import replace_folder
-from textsr.params import SPLITS, Params, Split, Synthesis
+from textsr.params import Params, Synthesis
 from textsr.synthesis.corpus import split_of
 from textsr.synthesis.degrade import degrade
+from textsr.validation.measure import correlate
 
 _DEGRADATION_STREAM = 5  # of the generators seeded by `synthesis.seed`
 _MIN_HR_WIDTH = 8  # SSIM mirrors 5 pixels at each border
+_USES: tuple[Use, ...] = ("pairs", "hr")
+# Of pairs out of step by one, half or all are more like the HR image before; of those in step, 1 in
+# 50 or less, and more where LR and HR are aligned as loosely as TextZoom's.
+_FEW_PAIRS = 8
+_MOST_STRAYS = 0.25
 
 
 def ingest(
     params: Params, data: Path, output: Path, start: Callable[[str, int], Callable[[], None]]
 ) -> list[str]:
-    """Write `train/`, `val/` and `test/` under `output`, each whole or not at all.
+    """Write `train/` under `output`, whole or not at all.
 
     Pairs keep their pixels, in grey. HR images are brought to the height of HR lines and degraded
     as the synthetic lines are, each by a draw that depends on the seed and its name alone.
 
-    A row is of the split that its publisher gives it; otherwise its text decides, as it does for
-    synthetic lines, or where that is unknown its pixels. A row whose publisher puts it elsewhere
-    than its text belongs is left out, so that no text is in two splits; so is one whose image is
-    also in a set of `data/real`, on which models are judged.
+    Left out is what must not be trained on: sets that their publisher means for val or test, rows
+    whose text is one of those that synthetic val or test may draw, and images, by their pixels,
+    that are also in such a set or in one of `data/real`, on which models are judged.
 
     Args:
         params: the whole of params.yaml.
         data: folder of the user's sets.
-        output: folder for the shards; a split without rows gets one empty shard.
+        output: folder for the shards; without rows there is one empty shard.
         start: starts a progress bar with a name and a total; returns what advances it.
 
     Returns:
         A sentence about each set: what was taken and what was left out, and why.
 
     Raises:
-        TextsrError: if an image cannot be decoded, or a pair is not of its set's scale.
+        TextsrError: if an image cannot be decoded, a pair is not of its set's scale or blank, or
+            the pairs of a set are out of step.
     """
-    said = []
-    judged = _judged(data)
-    with ExitStack() as stack:
-        writers = {
-            split: stack.enter_context(_ShardWriter(output / split, params.synthesis.shard_rows))
-            for split in SPLITS
-        }
-        for use in ("pairs", "hr"):
-            for own in find_sets(data, use):
-                said.append(_ingest_set(own, params.synthesis, writers, judged, start))
-    return said
+    own = [found for use in _USES for found in find_sets(data, use)]
+    held_out = _held_out(data, own)
+    with _ShardWriter(output / "train", params.synthesis.shard_rows) as writer:
+        return [_ingest_set(one, params.synthesis, writer, held_out, start) for one in own]
 
 
 def _ingest_set(
     own: OwnSet,
     synthesis: Synthesis,
-    writers: "dict[Split, _ShardWriter]",
-    judged: set[str],
+    writer: "_ShardWriter",
+    held_out: set[str],
     start: Callable[[str, int], Callable[[], None]],
 ) -> str:
     if own.info.scale not in (None, synthesis.scale):
@@ -78,30 +78,70 @@ def _ingest_set(
             f"{own.folder}: left out: its pairs are of scale {own.info.scale}, "
             f"synthesis.scale is {synthesis.scale}"
         )
+    if own.info.split not in (None, "train"):
+        return f"{own.folder}: left out: its publisher means it for {own.info.split}"
     tick = start(f"reading {own.name}", own.info.images)
     counts: Counter[str] = Counter()
+    steps = _Steps(own.folder)
     for row, originals in _rows(own, synthesis):
-        text_split = split_of(row["text"]) if row["text"] else None
-        if judged.intersection(map(_digest, originals)):
-            counts["left out, since they are also in data/real, to be judged on"] += 1
-        elif own.info.split and text_split and own.info.split != text_split:
-            counts["left out, since their text belongs to another split"] += 1
+        if len(originals) == 2:
+            steps.see(row["sample_id"], *originals)
+        if row["text"] and split_of(row["text"]) != "train":
+            counts["left out, since synthetic val or test may hold their text"] += 1
+        elif held_out.intersection(map(_digest, originals)):
+            counts["left out, since models are judged on their images"] += 1
         else:
-            split = own.info.split or text_split or split_of(_digest(originals[-1]))
-            writers[split].write(row | {"split": split})
-            counts[split] += 1
+            writer.write(row)
+            counts["for training"] += 1
         tick()
-    taken = ", ".join(f"{count} {name}" for name, count in counts.items())
-    return f"{own.folder}: {taken}"
+    steps.check()
+    return f"{own.folder}: " + ", ".join(f"{count} {name}" for name, count in counts.items())
 
 
-def _judged(data: Path) -> set[str]:
-    """Return the digests of all images of the sets on which models are judged."""
-    return {
-        _digest(_read(own.folder / file))
-        for own in find_sets(data, "real")
-        for file, _ in read_labels(own.folder)
-    }
+class _Steps:
+    """Whether LR images go with their own HR images, or with another pair's."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._seen = 0
+        self._strays: list[str] = []
+        self._before: Image | None = None
+
+    def see(self, name: str, lr: Image, hr: Image) -> None:
+        """Take a pair in, the next of its set."""
+        own = correlate(hr, lr)
+        if own is None:
+            raise TextsrError(f"{self._folder.parent}/{name}: a blank image; leave the pair out")
+        other = None if self._before is None else correlate(self._before, lr)
+        self._seen += 1
+        if other is not None and other > own:
+            self._strays.append(name)
+        self._before = hr
+
+    def check(self) -> None:
+        """Refuse a set whose images are paired with others' too often for chance."""
+        if self._seen >= _FEW_PAIRS and len(self._strays) > _MOST_STRAYS * self._seen:
+            raise TextsrError(
+                f"{self._folder}: {len(self._strays)} of {self._seen} LR images are more like the "
+                f"pair before's HR image than their own ({', '.join(self._strays[:3])}, ...); they "
+                "seem to be paired wrongly; pair them anew"
+            )
+
+
+def _held_out(data: Path, own: list[OwnSet]) -> set[str]:
+    """Return the digests of all images that are not to be trained on, whatever set they are in."""
+    real = (
+        found.folder / label.file
+        for found in find_sets(data, "real")
+        for label in read_labels(found.folder)
+    )
+    others = (
+        path
+        for found in own
+        if found.info.split not in (None, "train")
+        for path in find_images(found.folder)
+    )
+    return {_digest(read_grey(path)) for path in chain(real, others)}
 
 
 def _digest(image: Image) -> str:
@@ -113,17 +153,19 @@ def _digest(image: Image) -> str:
 
 def _rows(own: OwnSet, synthesis: Synthesis) -> Iterator[tuple[dict[str, Any], list[Image]]]:
     """Yield the rows of a set, each with the images that it was made of, HR last."""
-    texts = dict(read_labels(own.folder)) if (own.folder / LABELS).is_file() else {}
+    labelled = (own.folder / LABELS).is_file()
+    texts = {label.file: label.text for label in read_labels(own.folder)} if labelled else {}
     pairs = own.info.kind == "pairs"
-    for path in sorted((own.folder / "lr" if pairs else own.folder).iterdir()):
-        if path.suffix.lower() not in IMAGE_SUFFIXES:
-            continue
+    partners = {path.stem: path for path in find_images(own.folder / "hr")} if pairs else {}
+    for path in find_images(own.folder / "lr" if pairs else own.folder):
         if pairs:
-            lr, hr = _read(path), _read(_partner(own.folder / "hr", path.stem))
+            if path.stem not in partners:
+                raise TextsrError(f"{path}: no partner in {own.folder}/hr; import the set anew")
+            lr, hr = read_grey(path), read_grey(partners[path.stem])
             _check_scale(lr, hr, synthesis.scale, path)
             originals = [lr, hr]
         else:
-            originals = [_read(path)]
+            originals = [read_grey(path)]
             hr = to_line(originals[0], synthesis.lr_height * synthesis.scale, synthesis.scale)
             seed = [synthesis.seed, _DEGRADATION_STREAM, crc32(f"{own.name}/{path.name}".encode())]
             rng = np.random.default_rng(seed)
@@ -151,22 +193,6 @@ def to_line(image: Image, height: int, multiple: int) -> Image:
     kernel = cv2.INTER_AREA if image.shape[0] > height else cv2.INTER_CUBIC
     resized = cv2.resize(image, (width, height), interpolation=kernel)
     return np.pad(np.asarray(resized, np.uint8), ((0, 0), (0, -width % multiple)), mode="edge")
-
-
-def _read(path: Path) -> Image:
-    image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-    if image is None:
-        raise TextsrError(f"{path}: cannot be decoded as an image; import the set anew")
-    return np.asarray(image, np.uint8)
-
-
-def _partner(folder: Path, stem: str) -> Path:
-    found = [path for path in folder.glob(f"{stem}.*") if path.suffix.lower() in IMAGE_SUFFIXES]
-    if len(found) != 1:
-        raise TextsrError(
-            f"{folder}: {len(found)} images called {stem}, expected one; import the set anew"
-        )
-    return found[0]
 
 
 def _check_scale(lr: Image, hr: Image, scale: int, path: Path) -> None:

@@ -7,7 +7,6 @@ from textsr.datasets.schema import IMAGE
 OWN_SCHEMA = pa.schema(
     {
         "sample_id": pa.string(),  # SET/NAME
-        "split": pa.string(),
         "set": pa.string(),
         "origin": pa.string(),  # pairs, or hr: degraded by us
         "text": pa.string(),  # null where it is not known

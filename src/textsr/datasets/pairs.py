@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from textsr.datasets.sets import IMAGE_SUFFIXES
+from textsr.datasets.pictures import find_images, read_grey
 from textsr.datasets.shards import Image, decode_grey, spread_rows
 from textsr.datasets.stream import ShuffledLines
 from textsr.errors import TextsrError
@@ -145,9 +145,7 @@ class UnlabelledImages:
     """
 
     def __init__(self, folder: Path, height: int) -> None:
-        self._paths = sorted(
-            path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES
-        )
+        self._paths = find_images(folder) if folder.is_dir() else []
         for path in self._paths:  # by its first bytes, so that hours of training are not lost
             if not cv2.haveImageReader(str(path)):
                 raise TextsrError(f"{path}: cannot be decoded as an image; mend or remove it")
@@ -166,16 +164,14 @@ class UnlabelledImages:
         return self._read(index)
 
     def _load(self, index: int) -> Image:
-        path = self._paths[index]
-        image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-        if image is None:
-            raise TextsrError(f"{path}: cannot be decoded as an image; mend or remove it")
+        image = read_grey(self._paths[index])
         if image.shape[0] != self._height:
             width = max(round(image.shape[1] * self._height / image.shape[0]), 1)
             shrinks = image.shape[0] > self._height
             kernel = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-            image = cv2.resize(image, (width, self._height), interpolation=kernel)
-        return np.asarray(image, np.uint8)
+            resized = cv2.resize(image, (width, self._height), interpolation=kernel)
+            return np.asarray(resized, np.uint8)
+        return image
 
 
 @lru_cache(maxsize=2)

@@ -9,22 +9,21 @@
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
-import cv2
-import numpy as np
 from pydantic import PositiveInt, ValidationError
 
 from textsr.datasets.labels import LABELS, read_labels, write_labels
+from textsr.datasets.pictures import find_images, read_grey
 from textsr.errors import TextsrError
 from textsr.files import read_json, replace_folder, write_json
-from textsr.params import Split
+from textsr.params import SPLITS, Split
 from textsr.sections import Section
 
-IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"}
 SET_FILE = "set.json"
 
 Use = Literal["pairs", "hr", "unlabelled", "real"]
@@ -76,13 +75,15 @@ class OwnSet:
 
 
 def check_name(name: str) -> None:
-    """Refuse names that are no plain folder names.
+    """Refuse names that are no plain folder names, or those of the synthetic splits.
 
     Raises:
-        TextsrError: if `name` holds anything but letters, digits, `.`, `_` and `-`.
+        TextsrError: if `name` is a split's, or holds anything but letters, digits, `.`, `_`, `-`.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise TextsrError(f"--name {name}: use letters, digits, '.', '_' and '-' only")
+    if name in SPLITS:
+        raise TextsrError(f"--name {name}: is a split of the synthetic lines; choose another")
 
 
 def check_new(folder: Path, replace: bool) -> None:
@@ -95,49 +96,75 @@ def check_new(folder: Path, replace: bool) -> None:
         raise TextsrError(f"{folder}: exists; choose another --name, or replace it by --replace")
 
 
-def write_set(
-    folder: Path, info: SetInfo, items: Iterable[Item], tick: Callable[[], None]
-) -> SetInfo:
-    """Write a set whole or not at all; images are kept byte for byte.
+@dataclass(frozen=True)
+class NewSet:
+    """A set to be written.
 
-    Args:
+    Attributes:
         folder: where to; what is there is replaced.
         info: what to write into `set.json`; `images` is filled in.
         items: what to write; all with texts or all without.
         tick: called after each item.
+    """
+
+    folder: Path
+    info: SetInfo
+    items: Iterable[Item]
+    tick: Callable[[], None] = lambda: None
+
+
+def write_sets(sets: Sequence[NewSet]) -> list[SetInfo]:
+    """Write sets, all of them whole or none at all; images are kept byte for byte.
+
+    Returns:
+        What the sets' `set.json` say.
 
     Raises:
-        TextsrError: if an item cannot be decoded, has the name or the empty text of none, or if
-            there is none.
+        TextsrError: if an item cannot be decoded or has an empty text, two items of a set or two
+            sets are of one name, or a set has no items.
     """
+    names = [new.folder for new in sets]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise TextsrError(f"{twice}: two sets of this name; import them apart")
+    with ExitStack() as stack:
+        return [_write_set(stack.enter_context(replace_folder(new.folder)), new) for new in sets]
+
+
+def _write_set(folder: Path, new: NewSet) -> SetInfo:
     names: set[str] = set()
     labels: list[tuple[str, str]] = []
-    with replace_folder(folder) as temporary:
-        for item in items:
-            if item.name in names:
-                raise TextsrError(f"{item.source}: a second image called {item.name}; rename one")
-            names.add(item.name)
-            files = _write_images(temporary, item)
-            if item.text is not None:
-                labels.append((files[0], _clean(item)))
-            tick()
-        if not names:
-            raise TextsrError(f"{folder.name}: no images to import; nothing was written")
-        if labels:
-            write_labels(temporary, labels)
-        found = info.model_copy(update={"images": len(names)})
-        write_json(temporary / SET_FILE, found.model_dump(exclude_none=True))
+    for item in new.items:
+        if item.name in names:
+            raise TextsrError(f"{item.source}: a second image called {item.name}; rename one")
+        names.add(item.name)
+        files = _write_images(folder, item)
+        if item.text is not None:
+            labels.append((files[0], _clean(item)))
+        new.tick()
+    if not names:
+        raise TextsrError(f"{new.folder.name}: no images to import; nothing was written")
+    if labels:
+        write_labels(folder, labels)
+    found = new.info.model_copy(update={"images": len(names)})
+    write_json(folder / SET_FILE, found.model_dump(exclude_none=True))
     return found
 
 
 def _write_images(folder: Path, item: Item) -> list[str]:
     files = []
     for side, encoded in item.images.items():
-        check_image(encoded, item.source)
         name = f"{item.name}{suffix_of(encoded)}"
         target = folder / name if side == "image" else folder / side / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(encoded)
+        try:
+            target.write_bytes(encoded)
+            read_grey(target)  # as it will be read when it is used
+        except OSError as error:
+            raise TextsrError(f"{item.source}: cannot be written ({error.strerror})") from error
+        except TextsrError as error:
+            said = str(error).removeprefix(f"{target}: ")
+            raise TextsrError(f"{item.source}: {said}; mend it or leave it out") from error
         files.append(name)
     return files
 
@@ -149,19 +176,6 @@ def _clean(item: Item) -> str:
             f"{item.source}: an empty text; write what the image says or leave it out"
         )
     return text
-
-
-def check_image(encoded: bytes, source: str) -> tuple[int, int]:
-    """Decode an image to the end; return its height and width.
-
-    Raises:
-        TextsrError: if it cannot be decoded; the message names it as `source`.
-    """
-    raw = np.frombuffer(encoded, np.uint8)
-    image = cv2.imdecode(raw, cv2.IMREAD_UNCHANGED) if raw.size else None
-    if image is None:
-        raise TextsrError(f"{source}: cannot be decoded as an image; mend it or leave it out")
-    return int(image.shape[0]), int(image.shape[1])
 
 
 _MAGIC = {
@@ -182,23 +196,40 @@ def suffix_of(encoded: bytes) -> str:
 def find_sets(data: Path, use: Use) -> Iterator[OwnSet]:
     """Yield the sets of `data/USE`, by name.
 
-    A folder of images with neither `set.json` nor other sets in it counts as one, of LR images.
+    A folder without `set.json` counts as one of LR images where that is all it can be: in `real`
+    with a `labels.tsv`, and in `unlabelled`.
 
     Raises:
-        TextsrError: if a `set.json` is not valid, or labels of a real set are missing.
+        TextsrError: if a `set.json` is not valid, a folder holds images that cannot be used without
+            one, labels are missing, or a real set is called like a synthetic split.
     """
     root = data / use
     for folder in sorted(root.iterdir()) if root.is_dir() else []:
         if not folder.is_dir() or folder.name.startswith("."):
             continue
-        path = folder / SET_FILE
-        if path.is_file():
-            info = _read_info(path)
-        elif use == "real" and (folder / LABELS).is_file():
-            info = SetInfo(kind="lr", format="folder", images=len(read_labels(folder)))
-        else:
-            continue
-        yield OwnSet(folder.name, folder, info)
+        if use == "real" and folder.name in SPLITS:
+            raise TextsrError(f"{folder}: the name of a synthetic split; rename the folder")
+        info = _find_info(folder, use)
+        if info is not None:
+            yield OwnSet(folder.name, folder, info)
+
+
+def _find_info(folder: Path, use: Use) -> SetInfo | None:
+    path = folder / SET_FILE
+    if path.is_file():
+        return _read_info(path)
+    if use == "real" and (folder / LABELS).is_file():
+        return SetInfo(kind="lr", format="folder", images=len(read_labels(folder)))
+    images = find_images(folder)
+    if not images:
+        return None
+    if use == "unlabelled":
+        return SetInfo(kind="lr", format="folder", images=len(images))
+    verb = {"pairs": "pairs LR_DIR HR_DIR", "hr": "hr FOLDER", "real": "labelled FOLDER"}[use]
+    raise TextsrError(
+        f"{folder}: images without a {SET_FILE}; move the folder out of {folder.parent} and "
+        f"`textsr import {verb} --name {folder.name}`"
+    )
 
 
 def _read_info(path: Path) -> SetInfo:

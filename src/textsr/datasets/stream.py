@@ -58,9 +58,9 @@ class ShuffledLines:
         self._length: int = sum(self._counts)
         self._window_rows = window_rows
         self._seed = seed
-        # A window never holds more shards than there are of the smallest in `window_rows` rows.
-        smallest = max(min(self._counts), 1)
-        held = min(len(self._paths), window_rows // smallest + 1)
+        # A window never holds more shards than there are of the smallest ones in `window_rows`.
+        smallest_first = list(accumulate(sorted(count for count in self._counts if count)))
+        held = max(bisect_right(smallest_first, window_rows), 1)
         self._shard: Callable[[int], EncodedShard] = lru_cache(maxsize=held)(self._load)
         self._plan = lru_cache(maxsize=2)(self._make_plan)
         self._permutation = lru_cache(maxsize=2)(self._permute)

@@ -4,13 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import cv2
 import numpy as np
 
 from textsr.datasets.ingest import to_line
 from textsr.datasets.labels import read_labels
+from textsr.datasets.pictures import read_grey
 from textsr.datasets.shards import Image, decode_grey, iterate_rows
-from textsr.errors import TextsrError
 from textsr.params import Params
 from textsr.synthesis.degrade import degrade
 
@@ -52,12 +51,9 @@ def load_real_set(
     """
     synthesis = params.synthesis
     lines = []
-    for number, (file, text) in enumerate(read_labels(folder)):
+    for number, (file, text, _) in enumerate(read_labels(folder)):
         path = folder / file
-        image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-        if image is None:
-            raise TextsrError(f"{path}: cannot be decoded as an image; mend it or its label")
-        crop = np.asarray(image, np.uint8)
+        crop = read_grey(path)
         line_id = f"{name}/{file}"
         if kind == "lr":
             lines.append(EvaluationLine(line_id, text, crop, None))

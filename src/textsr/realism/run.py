@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from textsr.compute import use_threads
-from textsr.datasets.sets import IMAGE_SUFFIXES
+from textsr.datasets.pictures import find_images, read_grey
 from textsr.datasets.shards import Image, decode_grey
 from textsr.errors import TextsrError
 from textsr.files import write_json
@@ -41,21 +41,17 @@ def read_real(folders: Sequence[Path]) -> RealImages:
     Raises:
         TextsrError: if a folder is missing, an image cannot be decoded, or there are too few.
     """
-    paths: list[Path] = []
+    found: dict[Path, Path] = {}  # by where they lie, so that none is counted twice
     for folder in folders:
-        if not folder.is_dir():
-            raise TextsrError(f"{folder}: no such folder; give folders of real LR images")
-        paths += sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+        images = find_images(folder)
+        if not images:
+            raise TextsrError(f"{folder}: no images in it; give folders of real LR images")
+        found |= {path.resolve(): path for path in images}
+    paths = list(found.values())
     if len(paths) < _MIN_IMAGES:
         names = ", ".join(str(folder) for folder in folders)
         raise TextsrError(f"{names}: {len(paths)} images; give at least {_MIN_IMAGES}")
-    images = []
-    for path in paths:
-        image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-        if image is None:
-            raise TextsrError(f"{path}: cannot be decoded as an image; mend or remove it")
-        images.append(np.asarray(image, np.uint8))
-    return RealImages(paths, images)
+    return RealImages(paths, [read_grey(path) for path in paths])
 
 
 def draw_like(real: Sequence[Image], params: Params, data: Path) -> list[Image]:

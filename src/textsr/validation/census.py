@@ -14,8 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from textsr.errors import TextsrError
 from textsr.params import SPLITS, Split
+from textsr.validation.effect_rules import EFFECTS
 from textsr.validation.shard_checks import Shard, list_shards, unreadable
+from textsr.validation.text_rules import MOJIBAKE
 
 Numbers = npt.NDArray[np.int64]
 """Rows by their number: from 0 through the shards of train, then val, then test."""
@@ -37,8 +40,17 @@ _INSERTED = """
     split <> folder AS misplaced, "index" - position AS misordered,
     hr_height <> lr_height * scale OR hr_width <> lr_width * scale AS misscaled,
     (hr_width - margin_left_px - margin_right_px) / (font_size_px * length(text)) AS em_advance,
+    sample_id <> printf('%s-%07d', folder, "index") AS misnamed,
+    regexp_matches(text, ?) AS misread,
+    {partial} AS partial_effects,
     * EXCLUDE (hr, lr, file_row_number)
-    FROM read_parquet(?, file_row_number = true)"""
+    FROM read_parquet(?, file_row_number = true)""".format(
+    partial=" OR ".join(
+        f"({first} IS NULL) <> ({other} IS NULL)"
+        for first, *others in EFFECTS.values()
+        for other in others
+    )
+)
 _OWN = "CASE folder WHEN 'train' THEN in_train WHEN 'val' THEN in_val ELSE in_test END"
 _USES = """
     SELECT {column} AS value, count(*) FILTER (folder = 'train') AS in_train,
@@ -69,8 +81,20 @@ class Census:
         self.total = sum(shard.rows for shard in shards)
 
     def query(self, sql: str) -> pd.DataFrame:
-        """Return the result of a query of the table `rows`, which must be small."""
-        return self._connection.execute(sql).df()
+        """Return the result of a query of the table `rows`, which must be small.
+
+        Raises:
+            TextsrError: if DuckDB fails, for want of disk above all.
+        """
+        return self._execute(sql).df()
+
+    def _execute(self, sql: str) -> duckdb.DuckDBPyConnection:
+        try:
+            return self._connection.execute(sql)
+        except duckdb.Error as error:
+            raise TextsrError(
+                f"the rows cannot be counted ({error}); free disk or memory and try again"
+            ) from error
 
     def counts(self) -> dict[Split, int]:
         """Return the number of rows in the folder of each split."""
@@ -95,8 +119,10 @@ class Census:
     def extremes(self) -> Numbers:
         """Return of every column a row of its least value, its greatest, and one without.
 
-        NaN counts as the greatest. Columns of few strings give a row of each. So an expectation
-        on a column's values that holds for these rows holds for all.
+        Apart for scanned and other rows of each split, whose ranges differ. NaN counts as the
+        greatest. Columns of few strings give a row of each. So an expectation on a recorded
+        column's values that holds for these rows holds for all; what has to be decoded or read is
+        looked at in the sample alone.
         """
         columns = self.query("DESCRIBE rows").set_index("column_name")["column_type"]
         text = columns.eq("VARCHAR")
@@ -106,14 +132,16 @@ class Census:
             for name in columns.index[~text].intersection(list(names))
             for end in ("arg_min", "arg_max")
         ]
-        found = self.query(f"SELECT {', '.join(ends)} FROM rows").iloc[0].dropna().tolist()
+        found = self.query(f"SELECT {', '.join(ends)} FROM rows GROUP BY folder, scanned")
+        extreme = np.unique(found.to_numpy(float, na_value=np.nan))
+        extreme = extreme[np.isfinite(extreme)].astype(np.int64)
         strings = columns.index[text].difference(list(_NAMES_OF_ROWS))
         counted = ", ".join(f"count(DISTINCT {names[name]})" for name in strings)
         few = self.query(f"SELECT {counted} FROM rows").iloc[0].to_numpy() <= _MOST_VALUES
         queries = [
             f"SELECT min(number) FROM rows GROUP BY folder, {names[name]}" for name in strings[few]
         ]
-        return np.union1d(np.array(found, np.int64), self._numbers(*queries))
+        return np.union1d(extreme, self._numbers(*queries))
 
     def relations(self, numbers: Numbers) -> pd.DataFrame:
         """Return how the given rows, in order, relate to all others.
@@ -138,7 +166,7 @@ class Census:
         )
 
     def _numbers(self, *queries: str) -> Numbers:
-        found = [self._connection.execute(sql).fetchnumpy() for sql in queries]
+        found = [self._execute(sql).fetchnumpy() for sql in queries]
         arrays = [np.asarray(column, np.int64) for each in found for column in each.values()]
         return np.unique(np.concatenate(arrays)) if arrays else np.array([], np.int64)
 
@@ -184,7 +212,8 @@ def _load(
         for number, shard in enumerate(shards):
             begin = "CREATE TABLE rows AS" if number == 0 else "INSERT INTO rows"
             start = starts.setdefault(shard.split, shard.first)
-            values = [shard.split, shard.first, shard.first - start, str(shard.path)]
+            first = shard.first - start
+            values = [shard.split, shard.first, first, MOJIBAKE, str(shard.path)]
             try:
                 connection.execute(f"{begin} SELECT {_INSERTED}", values)
             except duckdb.Error as error:

@@ -21,7 +21,8 @@ def choose_rows(census: Census, max_rows: int, seed: int) -> Choice:
 
     Splits are as large as one another where they have rows enough, and of each split every shard
     gives its part. To the drawn rows come those that offend in a relation to others and those
-    with extreme values, so that a single bad row among millions is among the validated ones.
+    with extreme values, so that a single row among millions whose record is wrong is among the
+    validated ones. Of images and transcripts, only the drawn ones are looked at.
 
     Args:
         census: of all rows.

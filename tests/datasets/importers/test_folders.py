@@ -1,13 +1,17 @@
 """Plain folders: paired by name, never by order; what is wrong is named."""
 
+import zlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import ExifTags, Image
 from written_formats import picture
 
 from textsr.datasets.importers.folders import pair_items, read_images, read_pairs
+from textsr.datasets.pictures import read_grey
 from textsr.errors import TextsrError
 
 
@@ -56,6 +60,33 @@ def test_labels_of_pairs_are_used(sides: tuple[Path, Path]) -> None:
     assert texts == {"a": None, "b": "Total, 5", "sub__c": "c"}
 
 
+def test_labels_of_pairs_that_name_no_image_are_named(sides: tuple[Path, Path]) -> None:
+    (sides[0] / "labels.tsv").write_text("file\ttext\nb.png\tTotal, 5\ngone.png\tc\n")
+    with pytest.raises(TextsrError, match=r"labels\.tsv: line 3: gone\.png: no such image"):
+        list(pair_items(read_pairs(*sides)[0], sides[0]))
+
+
+def test_sizes_are_those_of_upright_images(tmp_path: Path) -> None:
+    for side, size in (("lr", (8, 20)), ("hr", (32, 80))):
+        (tmp_path / side).mkdir()
+        upright = Image.fromarray(np.zeros(size, np.uint8))
+        turned = Image.Exif()
+        turned[ExifTags.Base.Orientation] = 6
+        upright.transpose(Image.Transpose.ROTATE_90).save(tmp_path / side / "a.jpg", exif=turned)
+    upright.save(tmp_path / "hr/a.jpg")
+    _, scale = read_pairs(tmp_path / "lr", tmp_path / "hr")
+    assert scale == 4
+
+
+def test_image_that_claims_to_be_huge_is_named(tmp_path: Path) -> None:
+    huge = bytearray(picture(8, 8))
+    huge[16:24] = (100_000).to_bytes(4, "big") * 2
+    huge[29:33] = zlib.crc32(huge[12:29]).to_bytes(4, "big")
+    (tmp_path / "a.png").write_bytes(huge)
+    with pytest.raises(TextsrError, match=r"a\.png: has more than 50 megapixels"):
+        read_grey(tmp_path / "a.png")
+
+
 @pytest.mark.parametrize("side", [0, 1])
 def test_image_without_a_partner_is_named(sides: tuple[Path, Path], side: int) -> None:
     (sides[side] / "alone.png").write_bytes(picture(8, 8))
@@ -100,5 +131,5 @@ def test_labelled_images_are_those_of_the_labels(sides: tuple[Path, Path]) -> No
     [item] = read_images(sides[0], labelled=True)
     assert (item.name, item.text) == ("b", "Total")
     (sides[0] / "labels.tsv").write_text("file\ttext\ngone.png\tTotal\n")
-    with pytest.raises(TextsrError, match=r"gone\.png: cannot be read"):
+    with pytest.raises(TextsrError, match=r"labels\.tsv: line 2: gone\.png: no such image"):
         list(read_images(sides[0], labelled=True))

@@ -52,10 +52,21 @@ def test_turned_box_comes_out_upright() -> None:
     assert difference.mean() < 3
 
 
+def test_16_bit_page_keeps_its_tones(receipt: Path) -> None:
+    page = cv2.imread(str(receipt / "X001.png"), cv2.IMREAD_GRAYSCALE)
+    cv2.imwrite(str(receipt / "X001.png"), page.astype(np.uint16) * 257)
+    boxes(receipt, "10,20,109,20,109,49,10,49,x")
+    [item] = read_receipts(receipt)
+    assert np.array_equal(decode_grey(item.images["image"]), page[20:50, 10:110])
+
+
 def test_text_in_an_old_code_page_is_read(receipt: Path) -> None:
     boxes(receipt, "10,20,109,20,109,49,10,49,CAFÉ", encoding="cp1252")
     [item] = read_receipts(receipt)
     assert item.text == "CAFÉ"
+    (receipt / "X001.txt").write_bytes(b"10,20,109,20,109,49,10,49,\x81\n")
+    with pytest.raises(TextsrError, match=r"X001\.txt: neither UTF-8 nor Windows-1252"):
+        list(read_receipts(receipt))
 
 
 def test_boxes_without_text_are_left_out(receipt: Path) -> None:
@@ -68,6 +79,7 @@ def test_boxes_without_text_are_left_out(receipt: Path) -> None:
     [
         ("10,20,109,20,109,49,10,oops,text", "expected eight numbers"),
         ("10,20,109,20,109,49,10,49", "eight numbers and a text"),
+        ("10,20,nan,20,109,49,10,49,x", "eight numbers and a text"),
         ("400,400,500,400,500,450,400,450,far", "a box of 1 x 1 pixels inside the image"),
     ],
 )

@@ -13,7 +13,7 @@ from textsr.datasets.importers.textzoom import (
     is_test,
     read_database,
 )
-from textsr.datasets.sets import check_image
+from textsr.datasets.shards import decode_grey
 from textsr.errors import TextsrError
 
 
@@ -41,8 +41,8 @@ def test_training_pairs_are_of_the_papers_sizes(folder: Path) -> None:
     items = list(read_database(folder / "train1", lr_only=False))
     assert [item.text for item in items] == ["Word, 0", "Word, 1", "Word, 2"]
     for item in items:
-        assert check_image(item.images["lr"], "") == (16, 64)
-        assert check_image(item.images["hr"], "") == (32, 128)
+        assert decode_grey(item.images["lr"]).shape == (16, 64)
+        assert decode_grey(item.images["hr"]).shape == (32, 128)
 
 
 def test_lr_of_test_is_taken_byte_for_byte(folder: Path) -> None:
@@ -52,12 +52,28 @@ def test_lr_of_test_is_taken_byte_for_byte(folder: Path) -> None:
     ]
 
 
+def test_test_databases_are_known_from_inside(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder / "test/easy")
+    [found] = find_databases(Path())
+    assert found.name == "easy"
+    assert is_test(found)
+
+
 def test_missing_key_is_named(folder: Path) -> None:
     database = folder / "train1"
     with lmdb.open(str(database)) as environment, environment.begin(write=True) as writer:
         writer.delete(b"image_hr-000000002")
     with pytest.raises(TextsrError, match=r"train1: no key image_hr-000000002"):
         list(read_database(database, lr_only=False))
+
+
+def test_count_that_is_no_number_is_named(folder: Path) -> None:
+    with lmdb.open(str(folder / "train1")) as environment, environment.begin(write=True) as writer:
+        writer.put(b"num-samples", b"abc")
+    with pytest.raises(TextsrError, match=r"train1: key num-samples: expected a number"):
+        count_samples(folder / "train1")
 
 
 def test_broken_image_and_database_are_named(folder: Path) -> None:

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from textsr.datasets.labels import read_labels
-from textsr.datasets.sets import IMAGE_SUFFIXES, Item, check_image
+from textsr.datasets.labels import LABELS, read_labels
+from textsr.datasets.pictures import IMAGE_SUFFIXES, find_images, read_grey
+from textsr.datasets.sets import Item
 from textsr.errors import TextsrError
 
 _NAMED = 3  # file names in a message
@@ -16,13 +17,7 @@ def list_images(folder: Path) -> list[Path]:
     Raises:
         TextsrError: if there is no such folder, or no image in it.
     """
-    if not folder.is_dir():
-        raise TextsrError(f"{folder}: no such folder")
-    paths = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
-    )
+    paths = find_images(folder)
     if not paths:
         known = ", ".join(sorted(IMAGE_SUFFIXES))
         raise TextsrError(f"{folder}: no images in it (of {known})")
@@ -36,8 +31,11 @@ def read_images(folder: Path, labelled: bool) -> Iterator[Item]:
         TextsrError: if the folder or its labels are not as they should be.
     """
     if labelled:
-        for file, text in read_labels(folder):
-            yield Item(_name(Path(file)), str(folder / file), {"image": _read(folder / file)}, text)
+        for file, text, where in read_labels(folder):
+            path = folder / file
+            if not path.is_file():
+                raise TextsrError(f"{where}: {file}: no such image in {folder}")
+            yield Item(_name(Path(file)), f"{where}: {file}", {"image": _read(path)}, text)
         return
     for path in list_images(folder):
         yield Item(_name(path.relative_to(folder)), str(path), {"image": _read(path)})
@@ -70,8 +68,12 @@ def read_pairs(lr_folder: Path, hr_folder: Path) -> tuple[list[tuple[Path, Path]
 def pair_items(pairs: Sequence[tuple[Path, Path]], lr_folder: Path) -> Iterator[Item]:
     """Yield pairs as `read_pairs` returns them, with texts if the LR folder has labels."""
     texts: dict[str, str] = {}
-    if (lr_folder / "labels.tsv").is_file():
-        texts = {_name(Path(file)): text for file, text in read_labels(lr_folder)}
+    names = {_name(lr.relative_to(lr_folder)) for lr, _ in pairs}
+    if (lr_folder / LABELS).is_file():
+        for file, text, where in read_labels(lr_folder):
+            if _name(Path(file)) not in names:
+                raise TextsrError(f"{where}: {file}: no such image in {lr_folder}")
+            texts[_name(Path(file))] = text
     for lr, hr in pairs:
         name = _name(lr.relative_to(lr_folder))
         yield Item(name, f"{lr} and {hr}", {"lr": _read(lr), "hr": _read(hr)}, texts.get(name))
@@ -90,7 +92,7 @@ def _by_stem(folder: Path) -> dict[str, Path]:
 def _scale(pairs: Sequence[tuple[Path, Path]]) -> int:
     scales: dict[int, Path] = {}
     for lr, hr in pairs:
-        small, large = (check_image(_read(path), str(path)) for path in (lr, hr))
+        small, large = (read_grey(path).shape for path in (lr, hr))
         for scale in (2, 4):
             if large == (small[0] * scale, small[1] * scale):
                 scales.setdefault(scale, lr)

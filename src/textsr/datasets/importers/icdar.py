@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from textsr.datasets.importers.folders import list_images
 from textsr.datasets.sets import Item
 from textsr.errors import TextsrError
 
@@ -35,7 +34,6 @@ def read_words(folder: Path) -> Iterator[Item]:
         TextsrError: if the file is missing, malformed or not UTF-8, or names a missing image.
     """
     path = find_ground_truth(folder)
-    images = {image.name: image for image in list_images(folder)}
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
@@ -47,8 +45,8 @@ def read_words(folder: Path) -> Iterator[Item]:
         match = _LINE.fullmatch(line.strip())
         if match is None:
             raise TextsrError(f'{where}: expected `file, "text"`, found {line.strip()!r}')
-        image = images.get(match["file"])
-        if image is None:
+        image = folder / match["file"]
+        if image.parent != folder or not image.is_file():
             raise TextsrError(f"{where}: {match['file']}: no such image in {folder}")
         text = re.sub(r'\\(["\\])', r"\1", match["text"])
         yield Item(image.stem, where, {"image": image.read_bytes()}, text)

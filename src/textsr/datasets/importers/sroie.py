@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from textsr.datasets.importers.folders import list_images
+from textsr.datasets.pictures import read_grey
 from textsr.datasets.sets import Item
 from textsr.datasets.shards import Image
 from textsr.errors import TextsrError
@@ -31,9 +32,7 @@ def read_receipts(folder: Path) -> Iterator[Item]:
         boxes = path.with_suffix(".txt")
         if not boxes.is_file():
             raise TextsrError(f"{boxes}: no such file; every image needs its boxes beside it")
-        image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-        if image is None:
-            raise TextsrError(f"{path}: cannot be decoded as an image; mend it or leave it out")
+        image = read_grey(path)
         name = "__".join(path.relative_to(folder).with_suffix("").parts)
         for number, line in enumerate(_read_lines(boxes), 1):
             where = f"{boxes}: line {number}"
@@ -42,7 +41,7 @@ def read_receipts(folder: Path) -> Iterator[Item]:
             corners, text = _parse(line, where)
             if not text:
                 continue  # boxes without text are published, and say nothing
-            crop = cut_out(np.asarray(image, np.uint8), corners, where)
+            crop = cut_out(image, corners, where)
             ok, encoded = cv2.imencode(".png", crop)
             assert ok
             yield Item(f"{name}_{number - 1}", where, {"image": encoded.tobytes()}, text)
@@ -54,7 +53,12 @@ def _read_lines(path: Path) -> list[str]:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         # Some of the published files are in the code page of the annotators' machines.
-        text = raw.decode("cp1252", errors="replace")
+        try:
+            text = raw.decode("cp1252")
+        except UnicodeDecodeError as error:
+            raise TextsrError(
+                f"{path}: neither UTF-8 nor Windows-1252 ({error.reason}); save it as UTF-8"
+            ) from error
     return text.splitlines()
 
 
@@ -64,7 +68,7 @@ def _parse(line: str, where: str) -> tuple[npt.NDArray[np.float32], str]:
         corners = np.array([float(value) for value in fields[:_COORDINATES]], np.float32)
     except ValueError as error:
         raise TextsrError(f"{where}: expected eight numbers, found {line!r}") from error
-    if len(fields) <= _COORDINATES:
+    if len(fields) <= _COORDINATES or not np.isfinite(corners).all():
         raise TextsrError(f"{where}: expected eight numbers and a text, found {line!r}")
     return corners.reshape(4, 2), fields[_COORDINATES].strip()
 

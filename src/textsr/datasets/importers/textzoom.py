@@ -25,7 +25,7 @@ def find_databases(folder: Path) -> list[Path]:
     Raises:
         TextsrError: if there is none.
     """
-    found = sorted(path.parent for path in folder.rglob("data.mdb"))
+    found = sorted(path.parent.resolve() for path in folder.rglob("data.mdb"))
     if not found:
         raise TextsrError(f"{folder}: no LMDB database (data.mdb) in it or below")
     return found
@@ -43,7 +43,7 @@ def count_samples(database: Path) -> int:
         TextsrError: if it is not TextZoom's.
     """
     with _reading(database) as transaction:
-        return int(_get(transaction, "num-samples", database))
+        return _count(transaction, database)
 
 
 def read_database(database: Path, lr_only: bool) -> Iterator[Item]:
@@ -57,7 +57,7 @@ def read_database(database: Path, lr_only: bool) -> Iterator[Item]:
         TextsrError: if a key is missing or an image cannot be decoded; the message names the key.
     """
     with _reading(database) as transaction:
-        for number in range(1, int(_get(transaction, "num-samples", database)) + 1):
+        for number in range(1, _count(transaction, database) + 1):
             where = f"{database}: pair {number}"
             try:
                 text = _get(transaction, f"label-{number:09d}", database).decode("utf-8")
@@ -97,6 +97,13 @@ def _reading(database: Path) -> Iterator[Any]:
         raise TextsrError(f"{database}: not a readable LMDB database ({error})") from error
     with environment, environment.begin() as transaction:
         yield transaction
+
+
+def _count(transaction: Any, database: Path) -> int:
+    value = _get(transaction, "num-samples", database)
+    if not value.isdigit():
+        raise TextsrError(f"{database}: key num-samples: expected a number, found {value!r}")
+    return int(value)
 
 
 def _get(transaction: Any, key: str, database: Path) -> bytes:
