@@ -146,7 +146,9 @@ def dither(plane: Plane, stretch: float) -> Plane:
     `stretch` multiplies the contrast first: at 1 the levels between are dots in proportion, at
     more they go to one of the two.
     """
-    low, high = np.percentile(plane, (2, 98))
+    # Smoothed, since the halos of sharpening are no tones of the line.
+    smooth = cv2.GaussianBlur(plane, (0, 0), 1.0, borderType=cv2.BORDER_REPLICATE)
+    low, high = np.percentile(smooth, (2, 98))
     if high - low < 1:
         return plane
     middle = (low + high) / 2

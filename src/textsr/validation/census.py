@@ -4,10 +4,10 @@ The recorded columns and digests of the images go into a DuckDB file, which keep
 and spills to disk, so that a dataset of any size can be asked about.
 """
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import duckdb
 import numpy as np
@@ -188,19 +188,30 @@ def open_census(
     """
     shards = list_shards(dataset)
     with (
-        TemporaryDirectory(dir=scratch, prefix=".census-") as folder,
+        _empty_folder(scratch / ".census") as folder,
         duckdb.connect(
             f"{folder}/rows.duckdb",
             config={
                 "memory_limit": _MEMORY,
                 "threads": _THREADS,
-                "temp_directory": folder,
+                "temp_directory": str(folder),
                 "preserve_insertion_order": False,
             },
         ) as connection,
     ):
         _load(connection, shards, advance)
         yield Census(connection, shards)
+
+
+@contextmanager
+def _empty_folder(path: Path) -> Iterator[Path]:
+    """Yield a new folder and remove it afterwards; what a killed predecessor left is removed."""
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir()
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path)
 
 
 def _load(
