@@ -37,13 +37,16 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         fetch_sources(Path(folder) / "data")
-        Console().print(_measure(arguments.sizes, Path(folder)))
+        table = Table(title=f"peak memory of the largest process, {os.cpu_count()} cores")
+        for heading in ("rows", "step", "seconds", "rows/s", "peak MB", "dataset MB"):
+            table.add_column(heading, justify="right")
+        try:
+            _measure(arguments.sizes, Path(folder), table)
+        finally:  # what was measured in an hour is not lost to a step that fails
+            Console().print(table)
 
 
-def _measure(sizes: list[int], folder: Path) -> Table:
-    table = Table(title=f"peak memory of the largest process, {os.cpu_count()} cores")
-    for heading in ("rows", "step", "seconds", "rows/s", "peak MB", "dataset MB"):
-        table.add_column(heading, justify="right")
+def _measure(sizes: list[int], folder: Path, table: Table) -> None:
     for rows in sizes:
         for step in STEPS:
             if step == "train" and rows > _LARGEST_TRAINED:
@@ -54,7 +57,6 @@ def _measure(sizes: list[int], folder: Path) -> Table:
             speed = "" if step == "train" else f"{rows / seconds:.0f}"
             table.add_row(f"{rows:,}", step, f"{seconds:.0f}", speed, f"{peak:.0f}", f"{size:.0f}")
         shutil.rmtree(folder / "dataset")
-    return table
 
 
 def _in_child(step: str, rows: int, folder: Path) -> tuple[float, float]:

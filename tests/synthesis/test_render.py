@@ -9,7 +9,7 @@ from effect_params import without_effects
 from textsr.datasets.schema import RENDER_COLUMNS
 from textsr.params import Params
 from textsr.synthesis.fonts import FontFile
-from textsr.synthesis.render import Line, LineTooWideError, render_line
+from textsr.synthesis.render import Line, LineTooWideError, NoInkError, render_line
 
 BLACK_ON_WHITE = {"contrast_levels": (200.0, 200.0), "inverted": 0.0}
 
@@ -212,3 +212,15 @@ def test_nothing_is_cut_off_above_or_below(tiny_params: Params, data: Path) -> N
 def test_too_long_a_text_is_refused(tiny_params: Params, data: Path) -> None:
     with pytest.raises(LineTooWideError):
         draw(tiny_params, data, "W" * 60)
+
+
+def test_line_that_effects_leave_without_ink_is_refused(tiny_params: Params, data: Path) -> None:
+    thinned: dict[str, dict[str, object]] = {"weight": {"px": (-2.0, -2.0)}}
+    small = {"font_height_px": (12.0, 12.0)}
+    with pytest.raises(NoInkError):
+        draw(tiny_params, data, "ill", effects=thinned, **small)
+    for line in (
+        draw(tiny_params, data, "ill", **small),
+        draw(tiny_params, data, "ill", effects=thinned, font_height_px=(60.0, 60.0)),
+    ):
+        assert line.image.std() > 5

@@ -17,6 +17,7 @@ from textsr.synthesis.typeset import Layout, draw_layout, lay_out
 _PARAMS_SCALE = 4  # the scale at which params.yaml states lengths
 # Ink may fill this much of the line's height: a crop is seldom tighter.
 _MAX_INK_HEIGHT = 0.94
+_LEAST_INK = 0.2  # coverage of the darkest pixel
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,10 @@ class _Page:
 
 class LineTooWideError(Exception):
     """The text does not fit the width at the smallest font size."""
+
+
+class NoInkError(Exception):
+    """Effects have taken all ink away: thin strokes thinned, then printed in coarse dots."""
 
 
 def render_line(
@@ -66,6 +71,7 @@ def render_line(
 
     Raises:
         LineTooWideError: if even the smallest allowed font does not fit.
+        NoInkError: if effects leave no ink.
     """
     unit = scale / _PARAMS_SCALE
     draws = Draws(rng)
@@ -79,6 +85,8 @@ def render_line(
         raise LineTooWideError
     page = _Page(height, width, unit)
     coverage = _draw_ink(layout, font, size, left, page, params, draws)
+    if coverage.max() < _LEAST_INK:
+        raise NoInkError
     draws.recorded |= {"font_size_px": size, "margin_left_px": left, "margin_right_px": right}
     return Line(to_8_bit(_print(coverage, page, params, draws)), draws.recorded)
 

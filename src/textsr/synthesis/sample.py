@@ -12,7 +12,7 @@ from textsr.params import SPLITS, Params, Split
 from textsr.synthesis.corpus import Corpus, load_corpus, split_of, text_key
 from textsr.synthesis.degrade import degrade
 from textsr.synthesis.fonts import FontFile, FontSet, characters, load_fonts
-from textsr.synthesis.render import Line, LineTooWideError, render_line
+from textsr.synthesis.render import Line, LineTooWideError, NoInkError, render_line
 
 # A text falls into val 1 time in 20; this many draws fail once in 10^22 samples.
 _MAX_DRAWS = 1000
@@ -91,7 +91,7 @@ def _draw_line(source: Source, rng: np.random.Generator) -> tuple[str, str, Font
                 scale=synthesis.scale,
                 rng=rng,
             )
-        except LineTooWideError:
+        except (LineTooWideError, NoInkError):
             continue
         return text, kind, font, line
     raise TextsrError(

@@ -39,7 +39,8 @@ _INSERTED = """
     abs(ink - ground) AS contrast, inverted <> (ink > ground) AS misinverted,
     split <> folder AS misplaced, "index" - position AS misordered,
     hr_height <> lr_height * scale OR hr_width <> lr_width * scale AS misscaled,
-    (hr_width - margin_left_px - margin_right_px) / (font_size_px * length(text)) AS em_advance,
+    CASE WHEN length(text) > 1 THEN (hr_width - margin_left_px - margin_right_px)
+    / (font_size_px * length(text)) END AS em_advance,
     sample_id <> printf('%s-%07d', folder, "index") AS misnamed,
     regexp_matches(text, ?) AS misread,
     {partial} AS partial_effects,

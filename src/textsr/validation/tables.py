@@ -88,7 +88,8 @@ def _relate(rows: pd.DataFrame) -> pd.DataFrame:
     """Add columns that relate the columns of a row to one another."""
     scale = rows["scale"]
     ink_width = rows["hr_width"] - rows["margin_left_px"] - rows["margin_right_px"]
-    characters = rows["text"].str.len().where(rows["text"].str.len() > 0)
+    # Of one letter, the ink is narrower than its advance by any amount.
+    characters = rows["text"].str.len().where(rows["text"].str.len() > 1)
     return rows.assign(
         expected_id=pd.Series(
             [

@@ -170,7 +170,7 @@ def _transcripts(render: Render) -> list[Expectation]:
         expect(
             gxe.ExpectColumnValuesToBeBetween,
             "transcript_fits_width",
-            f"Lines take {low:g} to {high:g} em a character of their text.",
+            f"Lines of two letters or more take {low:g} to {high:g} em a character of their text.",
             _TRANSCRIPTS,
             column="em_advance",
             min_value=low,
