@@ -15,6 +15,7 @@ from textsr.evaluation.ocr import (
     score_readings,
     tesseract_data,
 )
+from textsr.sections import effect_fields
 from textsr.synthesis.fonts import FontFile
 from textsr.synthesis.render import render_line
 
@@ -48,11 +49,16 @@ def test_normalised_text_is_lower_case_letters_and_digits() -> None:
 
 
 def line_of(text: str, params: object, data: Path, inverted: float = 0.0) -> np.ndarray:
-    plain = {"contrast": (200.0, 200.0), "inverted": inverted, "ground_texture": (0.0, 0.0)}
+    render = params.synthesis.render
+    plain = {
+        name: getattr(render, name).model_copy(update={"probability": 0.0})
+        for name, _ in effect_fields(type(render))
+    }
+    tones = {"contrast_levels": (200.0, 200.0), "inverted": inverted}
     return render_line(
         text,
         FontFile(data / "fonts/dejavu/DejaVuSans.ttf", "dejavu"),
-        params.synthesis.render.model_copy(update=plain),
+        render.model_copy(update=plain | tones),
         height=64,
         max_width=640,
         width_multiple=16,

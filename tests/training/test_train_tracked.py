@@ -91,4 +91,6 @@ def test_run_says_what_it_depends_on_and_where_it_comes_from(
     assert "model.blend" not in byol.params
     assert byol.tags["encoder_run_id"].startswith("unknown")
     assert "encoder_run_id" not in scratch.tags
-    assert byol.params["synthesis.render.weight"].startswith("probability 0.5, px [-0.8, ")
+    weight = tiny_params.synthesis.render.weight
+    told = f"probability {weight.probability}, px [{weight.px[0]}, {weight.px[1]}]"
+    assert byol.params["synthesis.render.weight"] == told

@@ -85,6 +85,13 @@ def test_results_are_written_though_it_fails_and_replaced_the_next_time(
     assert sum(path.stat().st_size for path in docs.rglob("*") if path.is_file()) < 1_000_000
 
 
+def test_what_a_killed_validation_left_is_removed(bench: Bench, rows: Rows) -> None:
+    left = bench.output / ".census-killed"
+    left.mkdir(parents=True)
+    bench.validate(rows)
+    assert not left.exists()
+
+
 def test_empty_dataset(bench: Bench) -> None:
     with pytest.raises(TextsrError) as failure:
         bench.validate({"train": [], "val": [], "test": []})

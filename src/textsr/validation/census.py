@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import duckdb
 import numpy as np
@@ -23,6 +24,7 @@ from textsr.validation.text_rules import MOJIBAKE
 Numbers = npt.NDArray[np.int64]
 """Rows by their number: from 0 through the shards of train, then val, then test."""
 
+_PREFIX = ".census-"
 _MEMORY = "512MB"
 _THREADS = 2  # each takes its share of the memory
 # Of each kind of breach; a dataset that is wrong throughout need not be listed whole.
@@ -172,6 +174,12 @@ class Census:
         return np.unique(np.concatenate(arrays)) if arrays else np.array([], np.int64)
 
 
+def remove_leftovers(scratch: Path) -> None:
+    """Remove the databases of validations that were killed."""
+    for folder in scratch.glob(f"{_PREFIX}*"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 @contextmanager
 def open_census(
     dataset: Path, scratch: Path, advance: Callable[[int], None] = lambda rows: None
@@ -189,30 +197,19 @@ def open_census(
     """
     shards = list_shards(dataset)
     with (
-        _empty_folder(scratch / ".census") as folder,
+        TemporaryDirectory(dir=scratch, prefix=_PREFIX) as folder,
         duckdb.connect(
             f"{folder}/rows.duckdb",
             config={
                 "memory_limit": _MEMORY,
                 "threads": _THREADS,
-                "temp_directory": str(folder),
+                "temp_directory": folder,
                 "preserve_insertion_order": False,
             },
         ) as connection,
     ):
         _load(connection, shards, advance)
         yield Census(connection, shards)
-
-
-@contextmanager
-def _empty_folder(path: Path) -> Iterator[Path]:
-    """Yield a new folder and remove it afterwards; what a killed predecessor left is removed."""
-    shutil.rmtree(path, ignore_errors=True)
-    path.mkdir()
-    try:
-        yield path
-    finally:
-        shutil.rmtree(path)
 
 
 def _load(

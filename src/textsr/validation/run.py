@@ -6,7 +6,7 @@ from pathlib import Path
 from textsr.errors import TextsrError
 from textsr.files import replace_folder, write_json
 from textsr.params import Params
-from textsr.validation.census import open_census
+from textsr.validation.census import open_census, remove_leftovers
 from textsr.validation.count_rules import count_rows
 from textsr.validation.data_docs import add_summary, run_suites
 from textsr.validation.legibility import ReadLines, add_readings
@@ -61,6 +61,7 @@ def validate_dataset(
             samples; if a shard is missing, unreadable or not of the schema, naming it.
     """
     output.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(output)
     total = sum(shard.rows for shard in list_shards(dataset))
     with open_census(dataset, output, start("rows counted", max(total, 1))) as census:
         choice = choose_rows(census, params.validation.max_rows, params.seed)
