@@ -184,8 +184,11 @@ class TestRunCommand:
         start = time.monotonic()
         with pytest.raises(KeyboardInterrupt):
             run_command(["sh", "-c", script], log=interrupt, environment={}, grace_seconds=0.5)
-        assert not running(int(pid_file.read_text()))
-        assert time.monotonic() - start < 20
+        pid = int(pid_file.read_text())
+        # A process that was killed takes a moment to be gone, on a busy machine above all.
+        while running(pid) and time.monotonic() - start < 20:
+            time.sleep(0.02)
+        assert not running(pid)
 
     def test_killing_the_caller_ends_the_command(self, pid_file: Path) -> None:
         caller = f"""
