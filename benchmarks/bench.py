@@ -22,7 +22,7 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks import peers
-from textsr.datasets.pairs import PairBatches
+from textsr.datasets.pairs import LINE_VALUES, PairBatches
 from textsr.datasets.stream import ShuffledLines
 from textsr.evaluation.score import bicubic_upscale, network_upscale
 from textsr.models.package import ModelSpec, build_network
@@ -132,9 +132,9 @@ def _bench_training(table: Table, params: Params, folder: Path) -> None:
     module.log = lambda *args, **kwargs: None  # type: ignore[method-assign]  # no Trainer here
     optimizer = module.configure_optimizers()
     batches = PairBatches(
-        ShuffledLines(folder, window_rows=training.shuffle_rows, seed=1),
+        ShuffledLines(folder, window_rows=training.shuffle_rows, seed=1, values=LINE_VALUES),
         batch_size=training.batch_size,
-        crop_size=(params.synthesis.lr_height, training.crop_width),
+        max_size=(params.synthesis.lr_height, params.synthesis.max_lr_width),
         scale=4,
         seed=1,
     )

@@ -34,11 +34,16 @@ MODELS = ("seed", *INITIALISATIONS)
 """What `train` trains and `evaluate` evaluates: the article's network and three starts of ours."""
 
 
+Precision = Literal["auto", "32", "bf16"]
+"""Of training: what the machine is fast at, full, or bf16 mixed precision."""
+
+
 class Compute(Section):
-    """Threads and processes; 0 means one a core."""
+    """Threads and processes, where 0 means one a core, and precision."""
 
     threads: NonNegativeInt
     processes: NonNegativeInt
+    precision: Precision
 
 
 class Samples(Section):
@@ -142,10 +147,12 @@ class Training(Section):
 
     steps: PositiveInt
     batch_size: PositiveInt
-    crop_width: Annotated[int, Field(ge=16, multiple_of=4)]
+    max_shift_px: Annotated[int, Field(ge=0, le=8)]
+    text_weight: Annotated[float, Field(ge=0)]
     learning_rate: PositiveFloat
     weight_decay: Annotated[float, Field(ge=0)]
     warmup_fraction: Probability
+    gradient_clip: PositiveFloat
     ema_decay: Annotated[float, Field(ge=0, lt=1)]
     checkpoint_every_steps: PositiveInt
     width: Annotated[int, Field(ge=8, multiple_of=8)]

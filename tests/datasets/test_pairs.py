@@ -1,6 +1,7 @@
 """Batches: pure functions of the step, LR and HR cut alike."""
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from textsr.datasets.pairs import (
+    LINE_VALUES,
+    Batch,
     PairBatches,
     UnlabelledImages,
     centre_batches,
@@ -19,6 +22,7 @@ from textsr.datasets.pairs import (
     epoch_order,
     split_positions,
     to_tensor,
+    whole_batches,
 )
 from textsr.datasets.schema import SCHEMA
 from textsr.datasets.shards import encode_png
@@ -32,13 +36,13 @@ def write_pairs(folder: Path, lines: list[np.ndarray]) -> ShuffledLines:
     for index, lr in enumerate(lines):
         hr = np.kron(lr, np.ones((4, 4), np.uint8))
         row = dict.fromkeys(SCHEMA.names)
-        row |= {"sample_id": f"s{index}"}
+        row |= {"sample_id": f"s{index}", "text": f"line {index}", "lr_width": lr.shape[1]}
         row |= {"lr": {"bytes": encode_png(lr), "path": ""}}
         row |= {"hr": {"bytes": encode_png(hr), "path": ""}}
         rows.append(row)
     folder.mkdir(exist_ok=True)
     pq.write_table(pa.Table.from_pylist(rows, SCHEMA), folder / "00000-of-00001.parquet")
-    return ShuffledLines(folder, window_rows=1000, seed=1)
+    return ShuffledLines(folder, window_rows=1000, seed=1, values=LINE_VALUES)
 
 
 def noise_line(index: int, height: int = 16) -> np.ndarray:
@@ -56,31 +60,89 @@ def row_of(lines: ShuffledLines, position: int) -> int:
     return lines.locate(position)[1]
 
 
-def test_crops_are_of_the_same_place(exact_pairs: ShuffledLines, tmp_path: Path) -> None:
-    make = PairBatches(exact_pairs, batch_size=4, crop_size=(16, 64), scale=4, seed=1)
-    for step in range(5):
+def make_batches(lines: ShuffledLines, **more: Any) -> PairBatches:
+    return PairBatches(
+        lines, **{"batch_size": 4, "max_size": (16, 128), "scale": 4, "seed": 1, **more}
+    )
+
+
+def is_enlarged(batch: Batch) -> bool:
+    enlarged = batch.lr.repeat_interleave(4, 2).repeat_interleave(4, 3)
+    return torch.equal(enlarged, batch.hr)
+
+
+def to_grey(plane: torch.Tensor) -> np.ndarray:
+    return (plane.numpy() * 255).round().astype(np.uint8)
+
+
+def test_lr_and_hr_are_of_the_same_place(exact_pairs: ShuffledLines, tmp_path: Path) -> None:
+    make = make_batches(exact_pairs)
+    assert all(is_enlarged(make(step)) for step in range(5))
+    folder = tmp_path / "exact"
+    fixed = centre_batches(folder, batch_size=4, crop_width=64, scale=4, limit=100)
+    fixed += whole_batches(folder, batch_size=4, scale=4, limit=100)
+    assert all(map(is_enlarged, fixed))
+
+
+def test_lines_are_whole_with_their_texts_and_continued_by_their_last_column(
+    exact_pairs: ShuffledLines,
+) -> None:
+    make = make_batches(exact_pairs)
+    for step in range(8):
         batch = make(step)
-        assert batch.lr.shape == (4, 1, 16, 64)
-        enlarged = batch.lr.repeat_interleave(4, 2).repeat_interleave(4, 3)
-        assert torch.equal(enlarged, batch.hr)
-    for batch in centre_batches(
-        tmp_path / "exact", batch_size=4, crop_width=64, scale=4, limit=100
-    ):
-        enlarged = batch.lr.repeat_interleave(4, 2).repeat_interleave(4, 3)
-        assert torch.equal(enlarged, batch.hr)
+        assert batch.lr.shape[3] % 8 == 0
+        assert batch.lr.shape[3] - max(batch.widths) < 8
+        for lr, text, width in zip(batch.lr[:, 0], batch.texts, batch.widths, strict=True):
+            line = noise_line(int(text.removeprefix("line ")))
+            shown = to_grey(lr)
+            assert width == line.shape[1]
+            assert (shown[:, width:] == shown[:, width - 1 : width]).all()
+            assert any(np.array_equal(shown[:, :width], one) for one in (line, 255 - line))
+
+
+def test_lines_are_moved_up_and_down_in_lr_and_hr_alike(exact_pairs: ShuffledLines) -> None:
+    make = make_batches(exact_pairs, max_shift=3)
+    found = set()
+    for step in range(20):
+        batch = make(step)
+        assert is_enlarged(batch)
+        for lr, text, width in zip(batch.lr[:, 0], batch.texts, batch.widths, strict=True):
+            line = noise_line(int(text.removeprefix("line ")))
+            shown = to_grey(lr)[:, :width]
+            rows = np.arange(16)
+            for shift in range(-3, 4):
+                moved = line[np.clip(rows - shift, 0, 15)]
+                if np.array_equal(shown, moved) or np.array_equal(255 - shown, moved):
+                    found.add(shift)
+                    break
+            else:
+                pytest.fail(f"{text} is not itself, moved by at most 3 rows")
+    assert found == set(range(-3, 4))
+
+
+def test_lines_of_a_batch_are_of_like_width(tmp_path: Path) -> None:
+    lines = write_pairs(
+        tmp_path / "many",
+        [np.zeros((16, 32 + 8 * (index % 12)), np.uint8) for index in range(96)],
+    )
+    make = make_batches(lines, batch_size=12)  # a pool of 8 batches is the 96 lines
+    spreads, firsts = [], []
+    for step in range(8):
+        widths = make(step).widths
+        spreads.append(max(widths) - min(widths))
+        firsts.append(min(widths))
+    assert max(spreads) <= 8
+    assert firsts != sorted(firsts)
 
 
 def test_batch_is_a_pure_function_of_seed_and_step(dataset: Path) -> None:
-    lines = ShuffledLines(dataset / "train", window_rows=1000, seed=1)
-
-    def make(seed: int) -> PairBatches:
-        return PairBatches(lines, batch_size=4, crop_size=(16, 64), scale=4, seed=seed)
-
-    first, second = make(1), make(1)
-    second(0), second(3)
+    lines = ShuffledLines(dataset / "train", window_rows=1000, seed=1, values=LINE_VALUES)
+    first, second = (make_batches(lines) for _ in range(2))
+    second(0), second(30)
     assert torch.equal(first(7).lr, second(7).lr)
-    assert not torch.equal(first(7).lr, first(8).lr)
-    assert not torch.equal(first(7).lr, make(2)(7).lr)
+    assert first(7).texts == second(7).texts
+    assert first(7).texts != first(8).texts
+    assert first(7).texts != make_batches(lines, seed=2)(7).texts
 
 
 @settings(max_examples=30, deadline=None)
@@ -110,43 +172,24 @@ def test_batches_visit_every_line_once_an_epoch(
         return decode(column, position)
 
     monkeypatch.setattr(exact_pairs, "decode", recording)
-    make = PairBatches(exact_pairs, batch_size=4, crop_size=(16, 64), scale=4, seed=1)
-    for step in range(3):  # 12 crops of 6 lines: two epochs
+    make = make_batches(exact_pairs, batch_size=3)
+    for step in range(8):  # one pool: 24 lines, four epochs of 6
         make(step)
     for column in ("lr", "hr"):
         visited = [index for name, index in decoded if name == column]
-        assert sorted(visited[:6]) == sorted(visited[6:]) == list(range(6))
+        assert sorted(visited) == sorted(list(range(6)) * 4)
 
 
-def test_half_of_the_crops_are_inverted_in_lr_and_hr_alike(exact_pairs: ShuffledLines) -> None:
-    make = PairBatches(exact_pairs, batch_size=6, crop_size=(16, 32), scale=4, seed=1)
+def test_half_of_the_lines_are_inverted_in_lr_and_hr_alike(exact_pairs: ShuffledLines) -> None:
+    make = make_batches(exact_pairs, batch_size=6)
     inverted = []
     for step in range(20):
-        for position, lr in enumerate(make(step).lr, start=step * 6):
-            line = noise_line(row_of(exact_pairs, position))
-            found = (lr[0].numpy() * 255).round().astype(np.uint8)
-            windows = np.lib.stride_tricks.sliding_window_view(line, (16, 32))[0]
-            as_drawn = (windows == found).all((1, 2)).any()
-            turned = (windows == 255 - found).all((1, 2)).any()
-            assert as_drawn != turned
-            inverted.append(turned)
+        batch = make(step)
+        assert is_enlarged(batch)
+        for lr, text, width in zip(batch.lr[:, 0], batch.texts, batch.widths, strict=True):
+            line = noise_line(int(text.removeprefix("line ")))
+            inverted.append(not np.array_equal(to_grey(lr)[:, :width], line))
     assert np.mean(inverted) == pytest.approx(0.5, abs=0.15)
-
-
-def test_crops_start_anywhere(exact_pairs: ShuffledLines) -> None:
-    make = PairBatches(exact_pairs, batch_size=6, crop_size=(16, 32), scale=4, seed=1)
-    widest = noise_line(5)
-    starts = set()
-    for step in range(200):
-        for position, lr in enumerate(make(step).lr, start=step * 6):
-            if row_of(exact_pairs, position) != 5:
-                continue
-            found = (lr[0].numpy() * 255).round().astype(np.uint8)
-            windows = np.lib.stride_tricks.sliding_window_view(widest, (16, 32))[0]
-            same = (windows == found).all((1, 2)) | (windows == 255 - found).all((1, 2))
-            starts.add(int(np.flatnonzero(same)[0]))
-    assert {0, widest.shape[1] - 32} <= starts
-    assert len(starts) > 0.7 * (widest.shape[1] - 31)
 
 
 @given(
@@ -206,18 +249,11 @@ def test_batches_are_divided_by_share_and_leave_no_row_out(
 def test_own_pairs_get_their_share_of_a_batch(exact_pairs: ShuffledLines, tmp_path: Path) -> None:
     grey = np.full((30, 90), 128, np.uint8)  # taller than the crops; 127 where inverted
     own = write_pairs(tmp_path / "own", [grey, grey])
-    make = PairBatches(
-        exact_pairs,
-        batch_size=10,
-        crop_size=(16, 64),
-        scale=4,
-        seed=1,
-        own=own,
-        own_share=0.3,
-    )
+    make = make_batches(exact_pairs, batch_size=10, own=own, own_share=0.3)
     for step in range(4):
         batch = make(step)
-        assert batch.hr.shape == (10, 1, 64, 256)
+        assert batch.lr.shape[:3] == (10, 1, 16)
+        assert batch.texts.count("") == 3  # parts of lines
         levels = (batch.lr * 255).round()
         assert sum(bool(((line - 127.5).abs() <= 0.5).all()) for line in levels) == 3
 
@@ -226,28 +262,32 @@ def test_tall_own_pairs_are_cropped_at_any_height_in_lr_and_hr_alike(
     exact_pairs: ShuffledLines, tmp_path: Path
 ) -> None:
     own = write_pairs(tmp_path / "own", [noise_line(3, height=40), noise_line(1, height=9)])
-    make = PairBatches(
-        exact_pairs, batch_size=8, crop_size=(16, 64), scale=4, seed=1, own=own, own_share=1.0
-    )
+    make = make_batches(exact_pairs, batch_size=8, max_size=(16, 64), own=own, own_share=1.0)
     tops = set()
     for step in range(20):
         batch = make(step)
-        enlarged = batch.lr.repeat_interleave(4, 2).repeat_interleave(4, 3)
-        assert torch.equal(enlarged, batch.hr)
+        assert batch.lr.shape[3] <= 64
+        assert is_enlarged(batch)
         for lr in batch.lr:
-            found = (lr[0].numpy() * 255).round().astype(np.uint8)
+            found = to_grey(lr[0])
             windows = np.lib.stride_tricks.sliding_window_view(noise_line(3, 40), (16, 64))
             same = (windows == found).all((2, 3)) | (windows == 255 - found).all((2, 3))
             tops |= set(np.flatnonzero(same.any(axis=1)).tolist())
     assert {0, 24} <= tops
 
 
+def test_an_own_line_that_fits_is_whole_and_keeps_its_text(
+    exact_pairs: ShuffledLines, tmp_path: Path
+) -> None:
+    own = write_pairs(tmp_path / "own", [noise_line(0)])  # 40 pixels wide, as the narrowest
+    batch = make_batches(exact_pairs, own=own, own_share=0.5)(0)
+    assert batch.texts[2:] == ("line 0", "line 0")
+    assert batch.widths[2:] == (40, 40)
+
+
 def test_no_own_pairs_change_nothing(exact_pairs: ShuffledLines, tmp_path: Path) -> None:
     none = write_pairs(tmp_path / "own", [])
-    plain = PairBatches(exact_pairs, batch_size=4, crop_size=(16, 64), scale=4, seed=1)
-    with_none = PairBatches(
-        exact_pairs, batch_size=4, crop_size=(16, 64), scale=4, seed=1, own=none, own_share=0.3
-    )
+    plain, with_none = make_batches(exact_pairs), make_batches(exact_pairs, own=none, own_share=0.3)
     for step in range(3):
         assert torch.equal(plain(step).lr, with_none(step).lr)
         assert torch.equal(plain(step).hr, with_none(step).hr)

@@ -80,9 +80,9 @@ def test_shards_are_read_once_an_epoch(tmp_path: Path, monkeypatch: pytest.Monke
     read: list[Path] = []
     load = EncodedShard.__init__
 
-    def counting(self: EncodedShard, path: Path, columns: tuple[str, ...]) -> None:
+    def counting(self: EncodedShard, path: Path, *columns: tuple[str, ...]) -> None:
         read.append(path)
-        load(self, path, columns)
+        load(self, path, *columns)
 
     monkeypatch.setattr(EncodedShard, "__init__", counting)
     lines = ShuffledLines(folder, window_rows=30, seed=0)

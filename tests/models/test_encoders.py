@@ -29,9 +29,12 @@ def test_pyramid_and_instances_have_their_stated_shapes(
         levels = encoder(torch.rand(count, 1, height, width))
         instances = encoder.instances(levels)
     assert len(levels) == len(encoder.channels) == len(encoder.strides)
-    for level, channels, stride in zip(levels, encoder.channels, encoder.strides, strict=True):
-        sides = (math.ceil(height / stride), math.ceil(width / stride))
-        assert level.shape == (count, channels, *sides)
+    tallest, widest = encoder.strides[-1]
+    padded = (tallest * math.ceil(height / tallest), widest * math.ceil(width / widest))
+    for level, channels, (tall, wide) in zip(
+        levels, encoder.channels, encoder.strides, strict=True
+    ):
+        assert level.shape == (count, channels, padded[0] // tall, padded[1] // wide)
     parts = width // 16 if name == "text" else 1
     assert instances.shape == (count, parts, encoder.instance_dim)
 

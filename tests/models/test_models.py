@@ -68,8 +68,10 @@ def test_bicubic_is_opencvs(scale: int) -> None:
 def test_encoder_keeps_its_promises(name: str) -> None:
     encoder = build_encoder(name, 8).eval()
     levels = encoder(torch.rand(3, 1, 32, 64))
-    for level, channels, stride in zip(levels, encoder.channels, encoder.strides, strict=True):
-        assert level.shape == (3, channels, 32 // stride, 64 // stride)
+    for level, channels, (tall, wide) in zip(
+        levels, encoder.channels, encoder.strides, strict=True
+    ):
+        assert level.shape == (3, channels, 32 // tall, 64 // wide)
     instances = encoder.instances(levels)
     assert instances.shape == (3, 4 if name == "text" else 1, encoder.instance_dim)
 

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from textsr.errors import TextsrError
+from textsr.inference.tiling import upscale_grey
 from textsr.models.bicubic import bicubic
 from textsr.models.package import (
     BlendedModel,
@@ -35,7 +37,9 @@ def trained(spec: ModelSpec) -> nn.Module:
     generator = torch.Generator().manual_seed(0)
     for value in network.state_dict().values():
         if value.is_floating_point():
-            value.add_(0.1 * torch.rand(value.shape, generator=generator))
+            # As large as the numbers themselves at most: deep networks would overflow.
+            deviation = max(float(value.std(correction=0)) / 2, 0.01)
+            value.add_(deviation * torch.randn(value.shape, generator=generator))
         else:
             value.add_(3)
     return network.eval()
@@ -141,6 +145,22 @@ def test_channels_last_changes_the_layout_and_not_the_result(spec: ModelSpec) ->
         model.to(memory_format=torch.channels_last)
         out = model(images.contiguous(memory_format=torch.channels_last))
     assert torch.allclose(out, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=str)
+def test_tiles_of_every_network_give_what_the_whole_image_gives(spec: ModelSpec) -> None:
+    model = BlendedModel(spec, trained(spec))
+    tile, halo = 2 * 32, model.halo
+    grey = np.random.default_rng(0).random((37, 2 * halo + 3 * tile)).astype(np.float32)
+    tiled = upscale_grey(model, grey, device=torch.device("cpu"), tile=tile, halo=halo)
+    with torch.inference_mode():
+        whole = model(torch.from_numpy(grey)[None, None])[0, 0].numpy()
+    assert np.abs(tiled - whole).max() < 1 / 255
+    tall = grey.T.copy()
+    tiled = upscale_grey(model, tall, device=torch.device("cpu"), tile=tile, halo=halo)
+    with torch.inference_mode():
+        whole = model(torch.from_numpy(tall)[None, None])[0, 0].numpy()
+    assert np.abs(tiled - whole).max() < 1 / 255
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=str)

@@ -25,7 +25,7 @@ def batches(first: int) -> list[Batch]:
 class Features(nn.Module):
     """An encoder with one level, made by a function."""
 
-    strides = (4,)
+    strides = ((4, 4),)
 
     def __init__(self, make: object) -> None:
         super().__init__()

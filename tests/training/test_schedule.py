@@ -97,9 +97,9 @@ def test_validation_is_the_mean_psnr_of_lines(tmp_path: Path) -> None:
     module = SuperResolution(nn.Identity(), learning_rate=1.0)
     logged = {}
     module.log = lambda name, value, **kwargs: logged.update({name: float(value), **kwargs})
-    lr, hr = batch_of(0)
+    lr, hr = batch_of(0)[:2]
     lr = lr * 1.4 - 0.2  # a network's output may leave [0, 1]: it is clipped first
-    module.validation_step(Batch(lr, hr), 0)
+    module.validation_step(Batch(lr, hr, widths=(lr.shape[3],) * 2), 0)
     clipped = lr.clamp(0, 1)
     by_line = [-10 * math.log10(float(((a - b) ** 2).mean()))
                for a, b in zip(clipped, hr, strict=True)]  # fmt: skip

@@ -11,10 +11,11 @@ import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
-from textsr.datasets.pairs import Batch, PairBatches
+from textsr.datasets.pairs import LINE_VALUES, Batch, PairBatches
 from textsr.datasets.stream import ShuffledLines
 from textsr.errors import TextsrError
 from textsr.models.package import ModelSpec, build_network
+from textsr.models.text_head import TextHead
 from textsr.params import Params
 from textsr.training.fitting import fit, forget_checkpoints, read_curves, write_curves
 from textsr.training.objective import SuperResolution
@@ -207,11 +208,48 @@ def test_objective_is_the_mean_squared_error() -> None:
     assert float(loss) == pytest.approx(float(((lr - hr) ** 2).mean()))
 
 
+def test_what_lies_beyond_a_line_does_not_count_for_its_psnr() -> None:
+    lr, hr = torch.rand(2, 1, 4, 8), torch.rand(2, 1, 4, 8)
+    logged: dict[str, float] = {}
+    module = SuperResolution(nn.Identity(), learning_rate=1.0)
+    module.log = lambda name, value, **kwargs: logged.update({name: float(value)})
+    module.validation_step(Batch(lr, hr, ("a", "b"), (8, 5)), 0)
+    errors = [(lr[i, ..., :w] - hr[i, ..., :w]).square().mean() for i, w in enumerate((8, 5))]
+    expected = torch.stack([-10 * torch.log10(error) for error in errors]).mean()
+    assert logged["val_psnr_db"] == pytest.approx(float(expected), abs=1e-4)
+
+
+def test_spelling_is_added_at_its_weight_and_teaches_the_encoder() -> None:
+    torch.manual_seed(0)
+    spec = ModelSpec(name="x", architecture="upsampler", encoder="text", width=8, scale=4)
+    network = build_network(spec)
+    head = TextHead(network.encoder.channels[-1], "ab")
+    batch = Batch(torch.rand(2, 1, 16, 32), torch.rand(2, 1, 64, 128), ("ab", ""), (32, 20))
+    losses = []
+    for weight in (0.0, 0.5):
+        module = SuperResolution(network, learning_rate=1.0, text_head=head, text_weight=weight)
+        logged: dict[str, float] = {}
+        module.log = lambda name, value, logged=logged, **kwargs: logged.update(
+            {name: float(value)}
+        )
+        network.zero_grad()
+        loss = module.training_step(batch, 0)
+        loss.backward()
+        losses.append(float(loss.detach()))
+        assert losses[-1] == pytest.approx(
+            logged["train_mse"] + weight * logged["train_ctc"], rel=1e-5
+        )
+        # An untrained network is bicubic: only spelling reaches the encoder.
+        reached = network.encoder.sequence[0].body[0].weight.grad
+        assert (reached is not None and bool(reached.abs().max() > 0)) == (weight > 0)
+    assert losses[1] > losses[0]
+
+
 def test_network_learns_a_batch_by_heart(dataset: Path, tmp_path: Path) -> None:
     make = PairBatches(
-        ShuffledLines(dataset / "train", window_rows=1000, seed=1),
+        ShuffledLines(dataset / "train", window_rows=1000, seed=1, values=LINE_VALUES),
         batch_size=4,
-        crop_size=(16, 64),
+        max_size=(16, 128),
         scale=4,
         seed=1,
     )

@@ -18,68 +18,178 @@ from textsr.errors import TextsrError
 _IMAGES_HELD = 4096  # decoded lines, some 4 KB each
 
 
+LINE_VALUES = ("text", "lr_width")
+"""Plain columns that `PairBatches` reads of its lines."""
+
+_POOL = 8  # batches whose lines are sorted by width together
+_WIDTH_STEP = 8  # LR pixels; few widths, so that convolutions are prepared for each but once
+
+
 class Batch(NamedTuple):
-    """LR (B, 1, h, w) and HR (B, 1, h * scale, w * scale), both in [0, 1]."""
+    """Lines side by side, narrow ones continued to the right by their last column."""
 
     lr: Tensor
+    """(B, 1, h, w) in [0, 1]."""
     hr: Tensor
+    """(B, 1, h * scale, w * scale) in [0, 1]."""
+    texts: tuple[str, ...] = ()
+    """What each line says; empty where that is not known or only a part is shown."""
+    widths: tuple[int, ...] = ()
+    """LR pixels of each line before it was continued."""
+
+
+class _Line(NamedTuple):
+    lr: Image
+    hr: Image
+    text: str
 
 
 class PairBatches:
-    """Random crops of LR-HR pairs, half of them with ink and ground exchanged."""
+    """Whole lines of like width, half of them with ink and ground exchanged.
+
+    Lines are drawn in the order of `ShuffledLines`; those of a few batches together are sorted by
+    width and dealt out anew, so that little of a batch is continuation.
+    """
 
     def __init__(
         self,
         lines: ShuffledLines,
         *,
         batch_size: int,
-        crop_size: tuple[int, int],
+        max_size: tuple[int, int],
         scale: int,
         seed: int,
+        max_shift: int = 0,
         own: ShuffledLines | None = None,
         own_share: float = 0.0,
     ) -> None:
         """Make batches out of `lines` and, at `own_share`, the user's own pairs.
 
         Args:
-            lines: synthetic pairs.
-            batch_size: crops a batch.
-            crop_size: height and width of the crops, LR pixels.
+            lines: synthetic pairs of one height, with the values `LINE_VALUES`.
+            batch_size: lines a batch.
+            max_size: height of all lines and width of the widest, LR pixels; of own lines that
+                are larger, a random part is taken.
             scale: HR pixels an LR pixel.
-            seed: of the crops.
+            seed: of what is drawn beside the order.
+            max_shift: LR pixels by which a line is moved up or down, at most; its first or last
+                row fills the gap.
             own: the user's pairs, of any height; None or none at all: the batches are as without.
-            own_share: of the crops that are taken from `own`.
+            own_share: of the lines that are taken from `own`.
         """
         self._lines = lines
         self._batch_size = batch_size
-        self._crop_size = crop_size
+        self._max_size = max_size
         self._scale = scale
         self._seed = seed
+        self._max_shift = max_shift
         self._own = own
         self._own_share = own_share if own is not None and len(own) else 0.0
+        self._deal = lru_cache(maxsize=2)(self._deal_pool)
 
     def __call__(self, step: int) -> Batch:
         """Return the batch of a step."""
         rng = np.random.default_rng([self._seed, 1, step])
-        lines, own = split_positions(step, self._batch_size, self._own_share)
-        pairs = [self._crop(self._lines, position, rng) for position in lines]
+        lines = [self._whole(position) for position in self._deal(step // _POOL)[step % _POOL]]
+        width = max((line.lr.shape[1] for line in lines), default=self._max_size[1])
         if self._own is not None:
-            pairs += [self._crop(self._own, position, rng) for position in own]
-        return Batch(*(to_tensor([pair[side] for pair in pairs]) for side in (0, 1)))
+            _, own = split_positions(step, self._batch_size, self._own_share)
+            lines += [self._part(self._own, position, width, rng) for position in own]
+        shifts = rng.integers(-self._max_shift, self._max_shift + 1, len(lines))
+        inverted = rng.random(len(lines)) < 0.5
+        return _stack(
+            [
+                self._vary(line, int(shift), bool(invert))
+                for line, shift, invert in zip(lines, shifts, inverted, strict=True)
+            ],
+            self._scale,
+        )
 
-    def _crop(
-        self, lines: ShuffledLines, position: int, rng: np.random.Generator
-    ) -> tuple[Image, Image]:
+    def _vary(self, line: _Line, shift: int, invert: bool) -> _Line:
+        lr, hr = _shifted(line.lr, shift), _shifted(line.hr, shift * self._scale)
+        return _Line(255 - lr, 255 - hr, line.text) if invert else _Line(lr, hr, line.text)
+
+    def _deal_pool(self, pool: int) -> list[list[int]]:
+        """Return the positions of the synthetic lines of each step of a pool."""
+        steps = range(pool * _POOL, (pool + 1) * _POOL)
+        shares = [split_positions(step, self._batch_size, self._own_share)[0] for step in steps]
+        positions = range(shares[0].start, shares[-1].stop)
+        by_width = sorted(positions, key=lambda p: int(self._lines.value("lr_width", p)))
+        # The narrowest lines must not always come first.
+        turn = np.random.default_rng([self._seed, 8, pool]).permutation(_POOL).tolist()
+        dealt: list[list[int]] = [[] for _ in steps]
+        for number in turn:
+            dealt[number], by_width = (
+                by_width[: len(shares[number])],
+                by_width[len(shares[number]) :],
+            )
+        return dealt
+
+    def _whole(self, position: int) -> _Line:
+        lines = self._lines
+        return _Line(
+            lines.decode("lr", position),
+            lines.decode("hr", position),
+            lines.value("text", position),
+        )
+
+    def _part(
+        self, lines: ShuffledLines, position: int, width: int, rng: np.random.Generator
+    ) -> _Line:
+        """Fit an own line into the batch: whole if it is no larger, else a random part of it."""
         lr, hr = lines.decode("lr", position), lines.decode("hr", position)
-        height, width = self._crop_size
-        left = int(rng.integers(0, max(lr.shape[1] - width, 0) + 1))
-        spare = lr.shape[0] - height
-        top = int(rng.integers(0, spare + 1)) if spare > 0 else 0
-        lr = crop(lr, top, left, height, width)
-        hr = crop(hr, *(side * self._scale for side in (top, left, height, width)))
-        if rng.random() < 0.5:
-            lr, hr = 255 - lr, 255 - hr
-        return lr, hr
+        sides = (self._max_size[0], min(width, lr.shape[1]))
+        top, left = (
+            int(rng.integers(0, max(size - side, 0) + 1))
+            for size, side in zip(lr.shape, sides, strict=True)
+        )
+        is_whole = lr.shape[0] == sides[0] and lr.shape[1] == sides[1]
+        return _Line(
+            crop(lr, top, left, *sides),
+            crop(hr, *(side * self._scale for side in (top, left, *sides))),
+            (lines.value("text", position) or "") if is_whole else "",
+        )
+
+
+def _shifted(image: Image, rows: int) -> Image:
+    if rows == 0:
+        return image
+    return image[np.clip(np.arange(image.shape[0]) - rows, 0, image.shape[0] - 1)]
+
+
+def _stack(lines: list[_Line], scale: int) -> Batch:
+    widths = tuple(line.lr.shape[1] for line in lines)
+    height, width = lines[0].lr.shape[0], -(-max(widths) // _WIDTH_STEP) * _WIDTH_STEP
+    return Batch(
+        to_tensor([crop(line.lr, 0, 0, height, width) for line in lines]),
+        to_tensor([crop(line.hr, 0, 0, height * scale, width * scale) for line in lines]),
+        tuple(line.text for line in lines),
+        widths,
+    )
+
+
+def whole_batches(folder: Path, *, batch_size: int, scale: int, limit: int) -> list[Batch]:
+    """Put whole lines of like width together: the fixed batches of validation.
+
+    Args:
+        folder: shards of a split, all of one height.
+        batch_size: lines a batch.
+        scale: HR pixels an LR pixel.
+        limit: of a split with more lines, so many at equal distances.
+    """
+    lines = [
+        _Line(
+            decode_grey(row["lr"]["bytes"], row["sample_id"]),
+            decode_grey(row["hr"]["bytes"], row["sample_id"]),
+            row["text"],
+        )
+        for row in spread_rows(folder, ("lr", "hr", "text"), limit)
+    ]
+    lines.sort(key=lambda line: line.lr.shape[1])
+    return [
+        _stack(lines[first : first + batch_size], scale)
+        for first in range(0, len(lines), batch_size)
+    ]
 
 
 def split_positions(step: int, batch_size: int, share: float) -> tuple[range, range]:
@@ -97,7 +207,7 @@ def split_positions(step: int, batch_size: int, share: float) -> tuple[range, ra
 def centre_batches(
     folder: Path, *, batch_size: int, crop_width: int, scale: int, limit: int
 ) -> list[Batch]:
-    """Crop the middle of lines: the fixed batches of validation.
+    """Crop the middle of lines: fixed batches, all of one width.
 
     Args:
         folder: shards of a split.
@@ -113,7 +223,10 @@ def centre_batches(
         sides[0].append(crop(lr, 0, left, lr.shape[0], crop_width))
         sides[1].append(crop(hr, 0, left * scale, hr.shape[0], crop_width * scale))
     return [
-        Batch(*(to_tensor(side[first : first + batch_size]) for side in sides))
+        Batch(
+            to_tensor(sides[0][first : first + batch_size]),
+            to_tensor(sides[1][first : first + batch_size]),
+        )
         for first in range(0, len(sides[0]), batch_size)
     ]
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,11 +22,12 @@ from textsr.datasets.shards import Image, decode_grey
 
 
 class EncodedShard:
-    """The encoded images of one shard, decoded when asked for."""
+    """The encoded images of one shard, decoded when asked for, and plain values of its rows."""
 
-    def __init__(self, path: Path, columns: tuple[str, ...]) -> None:
-        table = pq.read_table(path, columns=["sample_id", *columns])
+    def __init__(self, path: Path, columns: tuple[str, ...], values: tuple[str, ...]) -> None:
+        table = pq.read_table(path, columns=["sample_id", *columns, *values])
         self._ids = table.column("sample_id")
+        self._values = {name: table.column(name).to_pylist() for name in values}
         self._encoded = {
             name: table.column(name).combine_chunks().field("bytes") for name in columns
         }
@@ -34,6 +36,10 @@ class EncodedShard:
         """Decode one image."""
         name = f"{self._ids[row].as_py()} ({column})"
         return decode_grey(self._encoded[column][row].as_py(), name)
+
+    def value(self, column: str, row: int) -> Any:
+        """Return one plain value."""
+        return self._values[column][row]
 
 
 class ShuffledLines:
@@ -51,9 +57,12 @@ class ShuffledLines:
         *,
         window_rows: int,
         seed: int,
+        values: tuple[str, ...] = (),
     ) -> None:
+        """Stream the images in `columns` and the plain `values` of a split's shards."""
         self._paths = shard_paths(folder)
         self._columns = columns
+        self._values = values
         self._counts = [pq.read_metadata(path).num_rows for path in self._paths]
         self._length: int = sum(self._counts)
         self._window_rows = window_rows
@@ -72,6 +81,11 @@ class ShuffledLines:
         """Decode an image of the line at `position` of the order."""
         shard, row = self.locate(position)
         return self._shard(shard).decode(column, row)
+
+    def value(self, column: str, position: int) -> Any:
+        """Return a plain value of the line at `position` of the order."""
+        shard, row = self.locate(position)
+        return self._shard(shard).value(column, row)
 
     def locate(self, position: int) -> tuple[int, int]:
         """Return the shard, and the row of it, at `position` of the order."""
@@ -105,4 +119,4 @@ class ShuffledLines:
         return np.random.default_rng([self._seed, 2, epoch, window]).permutation(rows)
 
     def _load(self, shard: int) -> EncodedShard:
-        return EncodedShard(self._paths[shard], self._columns)
+        return EncodedShard(self._paths[shard], self._columns, self._values)

@@ -11,14 +11,10 @@ from torch import nn
 from textsr.errors import TextsrError
 from textsr.inference.images import FloatImage
 
-ALIGNMENT = 4
-"""LR pixels. The networks compute at a quarter of the LR resolution, so a window gives what the
-whole image would only if it starts at a multiple of this."""
-
 TILE = 256
 """Default side of a tile, LR pixels."""
 
-HALO = 64
+HALO = 96
 """Default width of the surroundings that a tile is computed with, LR pixels."""
 
 Progress = Callable[[int, int], None]
@@ -36,6 +32,15 @@ class Tile(NamedTuple):
 def scale_of(model: nn.Module) -> int:
     """HR pixels an LR pixel."""
     return cast(int, model.scale)
+
+
+def alignment_of(model: nn.Module) -> int:
+    """LR pixels at multiples of which a window must start.
+
+    Networks fold so many rows or columns into one feature: a window that starts elsewhere would
+    not give what the whole image does.
+    """
+    return cast(int, model.alignment)
 
 
 def upscale_grey(
@@ -78,18 +83,19 @@ def upscale_tiles(
     once if it has no more than that. The model is moved to `device` and set to evaluation.
 
     Args:
-        model: maps (B, 1, H, W) to (B, 1, H * scale, W * scale) and has a `scale`.
+        model: maps (B, 1, H, W) to (B, 1, H * scale, W * scale); has `scale` and `alignment`.
         grey: float32 LR image.
         device: where to compute.
-        tile: side of a part in LR pixels, a multiple of `ALIGNMENT`.
-        halo: LR pixels around each part that the network sees besides, a multiple of `ALIGNMENT`.
+        tile: side of a part in LR pixels, a multiple of the model's alignment.
+        halo: LR pixels around each part that the network sees besides, such a multiple, too.
         progress: told of each part done.
 
     Raises:
         TextsrError: if `tile` or `halo` is impossible or the device's memory does not suffice.
     """
-    _check_multiple("tile", tile, minimum=ALIGNMENT)
-    _check_multiple("halo", halo, minimum=0)
+    alignment = alignment_of(model)
+    _check_multiple("tile", tile, alignment, minimum=alignment)
+    _check_multiple("halo", halo, alignment, minimum=0)
     model.to(device).eval()
     scale = scale_of(model)
     height, width = grey.shape
@@ -116,10 +122,10 @@ def widen(part: slice, margin: int, size: int) -> slice:
     return slice(max(part.start - margin, 0), min(part.stop + margin, size))
 
 
-def _check_multiple(name: str, value: int, minimum: int) -> None:
-    if value < minimum or value % ALIGNMENT:
+def _check_multiple(name: str, value: int, alignment: int, minimum: int) -> None:
+    if value < minimum or value % alignment:
         raise TextsrError(
-            f"{name} {value}: must be a multiple of {ALIGNMENT} and at least {minimum} pixels"
+            f"{name} {value}: must be a multiple of {alignment} and at least {minimum} pixels"
         )
 
 

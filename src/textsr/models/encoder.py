@@ -14,13 +14,17 @@ class Encoder(Protocol):
 
     channels: Sequence[int]
     """Channels of each level, finest first."""
-    strides: Sequence[int]
-    """LR pixels a feature, of each level, finest first."""
+    strides: Sequence[tuple[int, int]]
+    """LR rows and columns a feature, of each level, finest first."""
     instance_dim: int
     """Dimension of an instance."""
 
     def __call__(self, images: Tensor) -> list[Tensor]:
-        """Map (B, 1, H, W) in [0, 1] to levels (B, channels[i], H / strides[i], W / strides[i])."""
+        """Map (B, 1, H, W) in [0, 1] to levels, coarsest last.
+
+        Level i is (B, channels[i], H' / strides[i][0], W' / strides[i][1]), where H' and W' are
+        the sides rounded up to multiples of the coarsest stride.
+        """
 
     def instances(self, levels: Sequence[Tensor]) -> Tensor:
         """Pool levels to (B, N, instance_dim): N parts of the line, left to right, or one."""

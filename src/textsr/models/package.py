@@ -53,6 +53,7 @@ class BlendedModel(nn.Module):
         self.spec = spec
         self.scale = spec.scale
         self.halo = int(network.halo)  # type: ignore[arg-type]
+        self.alignment = int(network.alignment)  # type: ignore[arg-type]
         self.network = network
 
     def forward(self, images: Tensor) -> Tensor:

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torchvision.models import resnet18
 
+from textsr.models.blocks import pad_to_multiple
+
 
 class ResNetEncoder(nn.Module):
     """ResNet-18 (He et al. 2016) without its classifier, from random weights."""
@@ -12,16 +14,17 @@ class ResNetEncoder(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.channels: Sequence[int] = (64, 128, 256, 512)
-        self.strides: Sequence[int] = (4, 8, 16, 32)
+        self.strides: Sequence[tuple[int, int]] = ((4, 4), (8, 8), (16, 16), (32, 32))
         self.instance_dim = 512
         self.body = resnet18(weights=None)
         self.body.conv1 = nn.Conv2d(1, 64, 7, stride=2, padding=3, bias=False)
         self.body.fc = nn.Identity()
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """Map (B, 1, H, W) to the four stages' features; sides are rounded up."""
+        """Map (B, 1, H, W) to the four stages' features; sides are continued to multiples of 32."""
         body = self.body
-        features = body.maxpool(body.relu(body.bn1(body.conv1(images))))
+        padded = pad_to_multiple(images, self.strides[-1])
+        features = body.maxpool(body.relu(body.bn1(body.conv1(padded))))
         levels = []
         for stage in (body.layer1, body.layer2, body.layer3, body.layer4):
             features = stage(features)

@@ -14,6 +14,7 @@ class SeedNet(nn.Module):
         super().__init__()
         self.scale = scale
         self.halo = 8
+        self.alignment = 1
         layers: list[nn.Module] = [nn.Conv2d(1, 64, kernel_size=5, padding=2), nn.ReLU()]
         if scale == 4:
             layers += [nn.ConvTranspose2d(64, 64, kernel_size=4, stride=2, padding=1), nn.ReLU()]

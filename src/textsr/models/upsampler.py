@@ -1,23 +1,25 @@
 """The super-resolution network: an encoder, a decoder and bicubic's output to correct."""
 
+from collections.abc import Sequence
 from typing import cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from textsr.models.bicubic import bicubic
-from textsr.models.blocks import ResidualBlock
+from textsr.models.blocks import Expand, ResidualBlock, pad_to_multiple
 from textsr.models.encoder import Encoder, build_encoder
 
 # LR pixels around a tile beyond which nothing changes its result (measured below 1e-6).
-_HALO = {"text": 64, "resnet18": 256}
-_DECODER_BLOCKS = 2
+_HALO = {"text": 96, "resnet18": 256}
+_FINE_STRIDE = (2, 2)
+_FINE_BLOCKS = 2
+_COARSE_BLOCKS = 1
 _HEAD_CHANNELS = 32
 
 
 class UpsamplerNet(nn.Module):
-    """Encoder levels are fused at half the LR resolution, then shuffled up to HR.
+    """A U-Net (Ronneberger et al. 2015) whose finest level, at half the LR size, grows to HR.
 
     The output is bicubic's plus the network's correction, so an untrained network is bicubic.
     """
@@ -27,14 +29,25 @@ class UpsamplerNet(nn.Module):
         self.scale = scale
         self.halo = _HALO[encoder]
         self.encoder = build_encoder(encoder, width)
-        levels = cast(Encoder, self.encoder)
-        self._multiple = max(levels.strides)
-        self.laterals = nn.ModuleList(nn.Conv2d(c, width, 1) for c in levels.channels)
+        pyramid = cast(Encoder, self.encoder)
+        self._multiple = pyramid.strides[-1]
+        self.alignment = max(self._multiple)
+        channels, strides = list(pyramid.channels), list(pyramid.strides)
         # Encoders coarser than this would lose single strokes; the image itself comes along.
-        self.detail = nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(4, width, 3, padding=1))
-        self.fuse = nn.Sequential(*(ResidualBlock(width) for _ in range(_DECODER_BLOCKS)))
+        self.detail: nn.Module | None = None
+        if strides[0] != _FINE_STRIDE:
+            self.detail = nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(4, width, 3, padding=1))
+            channels, strides = [width, *channels], [_FINE_STRIDE, *strides]
+        self.expands = nn.ModuleList(
+            Expand(channels[i + 1], channels[i], _ratio(strides[i + 1], strides[i]))
+            for i in range(len(channels) - 1)
+        )
+        self.fuses = nn.ModuleList(
+            nn.Sequential(*(ResidualBlock(c) for _ in range(_COARSE_BLOCKS if i else _FINE_BLOCKS)))
+            for i, c in enumerate(channels[:-1])
+        )
         self.to_lr = nn.Sequential(
-            nn.Conv2d(width, 4 * _HEAD_CHANNELS, 3, padding=1),
+            nn.Conv2d(channels[0], 4 * _HEAD_CHANNELS, 3, padding=1),
             nn.PixelShuffle(2),
             nn.ReLU(inplace=True),
         )
@@ -47,14 +60,25 @@ class UpsamplerNet(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Map (B, 1, H, W) in [0, 1], any H and W, to (B, 1, H * scale, W * scale), not clipped."""
+        return self.upscale(images)[0]
+
+    def upscale(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what `forward` returns, and the encoder's coarsest level."""
         height, width = images.shape[2:]
-        padded = F.pad(
-            images, (0, -width % self._multiple, 0, -height % self._multiple), mode="replicate"
-        )
-        # A constant, not the image's mean: a tile must not depend on what lies outside it.
-        features = self.detail(padded - 0.5)
-        for lateral, level in zip(self.laterals, self.encoder(padded), strict=True):
-            features = features + F.interpolate(lateral(level), features.shape[2:])
-        correction = self.to_hr(self.to_lr(self.fuse(features)))
+        padded = pad_to_multiple(images, self._multiple)
+        levels: Sequence[Tensor] = self.encoder(padded)
+        frames = levels[-1]
+        if self.detail is not None:
+            levels = [self.detail(padded - 0.5), *levels]
+        features = frames
+        steps = list(zip(self.expands, self.fuses, levels[:-1], strict=True))
+        for expand, fuse, level in reversed(steps):
+            features = fuse(level + expand(features))
+        correction = self.to_hr(self.to_lr(features))
         correction = correction[..., : height * self.scale, : width * self.scale]
-        return bicubic(images, self.scale) + cast(torch.Tensor, correction)
+        # In full precision, whatever the network computed in: HR has more than 8 bits' worth.
+        return bicubic(images, self.scale) + cast(torch.Tensor, correction).float(), frames
+
+
+def _ratio(coarse: tuple[int, int], fine: tuple[int, int]) -> tuple[int, int]:
+    return coarse[0] // fine[0], coarse[1] // fine[1]

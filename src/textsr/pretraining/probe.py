@@ -1,5 +1,7 @@
 """What an encoder knows, without training it further: a linear probe from features to strokes."""
 
+from typing import cast
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -8,15 +10,17 @@ from sklearn.metrics import r2_score
 from torch import Tensor, nn
 
 from textsr.datasets.pairs import Batch
+from textsr.models.blocks import pad_to_multiple
+from textsr.models.encoder import Encoder
 
-_PROBE_STRIDE = 4  # both encoders have a level at a quarter of the LR resolution
+_PROBE_ROWS = 4  # LR pixels; both encoders have a level of so many rows a feature
 
 
 @torch.inference_mode()
 def probe_reconstruction(encoder: nn.Module, fit_on: list[Batch], score_on: list[Batch]) -> float:
     """Fit ridge regression from frozen features to HR patches; return R2 on other lines.
 
-    Each feature vector at a quarter of the LR resolution predicts the HR patch that it covers,
+    Each feature vector of the level with 4 LR rows a feature predicts the HR patch that it covers,
     reduced to LR resolution and with each line's own mean and contrast taken away: what is left
     is where the strokes are.
 
@@ -31,14 +35,18 @@ def probe_reconstruction(encoder: nn.Module, fit_on: list[Batch], score_on: list
 
 
 def _features_and_patches(encoder: nn.Module, batches: list[Batch]) -> tuple[np.ndarray, ...]:
-    level = list(encoder.strides).index(_PROBE_STRIDE)  # type: ignore[arg-type]
+    strides = cast(Encoder, encoder).strides
+    level = next(i for i, (rows, _) in enumerate(strides) if rows == _PROBE_ROWS)
     features, patches = [], []
     for batch in batches:
-        features.append(_vectors(encoder(batch.lr)[level]))
+        planes = encoder(batch.lr)[level]
+        features.append(_vectors(planes))
         target = F.interpolate(batch.hr, batch.lr.shape[2:], mode="area")
         deviation, mean = torch.std_mean(target, (2, 3), keepdim=True)
         target = (target - mean) / deviation.clamp_min(1e-3)
-        patches.append(_vectors(F.pixel_unshuffle(target, _PROBE_STRIDE)))
+        target = pad_to_multiple(target, strides[-1])  # as the encoder did
+        covered = F.unfold(target, strides[level], stride=strides[level])
+        patches.append(_vectors(covered.view(*covered.shape[:2], *planes.shape[2:])))
     return np.concatenate(features), np.concatenate(patches)
 
 

@@ -11,7 +11,6 @@ import textsr
 from textsr.compute import use_threads
 from textsr.datasets.pairs import (
     Batch,
-    PairBatches,
     UnlabelledImages,
     centre_batches,
     crop,
@@ -29,13 +28,13 @@ from textsr.pretraining.probe import probe_reconstruction
 from textsr.pretraining.views import make_view
 from textsr.training.fitting import (
     checkpoint_folder,
+    choose_precision,
     fit,
     forget_checkpoints,
     write_curves,
 )
 from textsr.training.run import ENCODER_WEIGHTS, VALIDATION_LINES
 
-_PROBE_BATCHES = 8
 _PROBE_BATCH_SIZE = 64
 
 
@@ -90,13 +89,17 @@ def run_pretraining(
     untrained = {name: value.clone() for name, value in encoder.state_dict().items()}
     module = METHODS[method](encoder, params.pretraining)
     module.to(memory_format=torch.channels_last)
+    lines = ShuffledLines(
+        dataset / "train", ("lr",), window_rows=params.training.shuffle_rows, seed=params.seed
+    )
     state, curves = fit(
         module,
-        ViewBatches(_shuffled(params, dataset, ("lr",)), own, params),
+        ViewBatches(lines, own, params),
         steps=params.pretraining.steps,
         checkpoint_every=params.pretraining.checkpoint_every_steps,
         checkpoints=checkpoint_folder(f"pretrain-{method}", run),
         seed=params.seed,
+        precision=choose_precision(params.compute.precision),
     )
     module.load_state_dict(state)
     with replace_folder(output / "encoder") as folder:
@@ -121,26 +124,15 @@ def run_pretraining(
     forget_checkpoints(f"pretrain-{method}")
 
 
-def _shuffled(params: Params, dataset: Path, columns: tuple[str, ...]) -> ShuffledLines:
-    return ShuffledLines(
-        dataset / "train", columns, window_rows=params.training.shuffle_rows, seed=params.seed
-    )
-
-
 def _probe_batches(params: Params, dataset: Path) -> tuple[list[Batch], list[Batch]]:
-    crop_width, scale = params.pretraining.crop_width, params.synthesis.scale
-    train = PairBatches(
-        _shuffled(params, dataset, ("lr", "hr")),
-        batch_size=_PROBE_BATCH_SIZE,
-        crop_size=(params.synthesis.lr_height, crop_width),
-        scale=scale,
-        seed=params.seed,
+    fit_on, score_on = (
+        centre_batches(
+            dataset / split,
+            batch_size=_PROBE_BATCH_SIZE,
+            crop_width=params.pretraining.crop_width,
+            scale=params.synthesis.scale,
+            limit=VALIDATION_LINES,
+        )
+        for split in ("train", "val")
     )
-    val = centre_batches(
-        dataset / "val",
-        batch_size=_PROBE_BATCH_SIZE,
-        crop_width=crop_width,
-        scale=scale,
-        limit=VALIDATION_LINES,
-    )
-    return [train(step) for step in range(_PROBE_BATCHES)], val
+    return fit_on, score_on

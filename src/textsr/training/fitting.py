@@ -11,7 +11,7 @@ import shutil
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
@@ -25,6 +25,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from textsr.files import replace_file
+from textsr.params import Precision
 
 CHECKPOINTS = Path(".checkpoints")
 """Where unfinished runs are kept, outside DVC's outputs, which DVC removes before a stage runs."""
@@ -98,15 +99,16 @@ def fit(
     checkpoint_every: int,
     checkpoints: Path,
     seed: int,
+    precision: str = "32-true",
+    gradient_clip: float = 1.0,
     ema_decay: float | None = None,
     validation: Sequence[Any] | None = None,
     on_metrics: OnMetrics = lambda metrics, step: None,
 ) -> tuple[dict[str, Tensor], list[dict[str, float]]]:
     """Fit `module` for `steps` optimiser steps, resuming from `checkpoints` if it holds a run.
 
-    Device and precision are chosen by what is there: bf16 or fp16 mixed precision on a GPU,
-    32 bits on a CPU. The folder of checkpoints stays; the caller removes it with
-    `forget_checkpoints` once the result is safe.
+    The device is chosen by what is there. The folder of checkpoints stays; the caller removes it
+    with `forget_checkpoints` once the result is safe.
 
     Args:
         module: what to fit; its configured scheduler steps once a step.
@@ -115,6 +117,8 @@ def fit(
         checkpoint_every: steps between checkpoints, validations and rows of the curves.
         checkpoints: folder of this very run, as `checkpoint_folder` names it.
         seed: of PyTorch's generators.
+        precision: Lightning's name of it, as `choose_precision` returns it.
+        gradient_clip: largest norm of all gradients together.
         ema_decay: decay a step of the averaged weights that are returned; None: no averaging.
         validation: batches for `validation_step`.
         on_metrics: called after each chunk.
@@ -141,7 +145,7 @@ def fit(
     trainer = Trainer(
         accelerator="auto",
         devices=1,
-        precision=choose_precision(),
+        precision=cast(Any, precision),
         max_steps=steps,
         max_epochs=-1,
         callbacks=callbacks,
@@ -151,7 +155,7 @@ def fit(
         enable_model_summary=False,
         num_sanity_val_steps=0,
         log_every_n_steps=1,
-        gradient_clip_val=1.0,
+        gradient_clip_val=gradient_clip,
     )
     loader = DataLoader(
         _StepBatches(make_batch, steps),
@@ -180,11 +184,17 @@ def fit(
     return state, curves.rows
 
 
-def choose_precision() -> Any:
-    """Return Lightning's name of the precision to train in on this machine."""
-    if not torch.cuda.is_available():
-        return "32-true"
-    return "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
+def choose_precision(wanted: Precision) -> str:
+    """Return Lightning's name of the precision to train in on this machine.
+
+    `auto` is mixed precision on GPUs, and on CPUs with bf16 instructions, where training takes
+    about half the time; elsewhere bf16 would be emulated, and 32 bits are used.
+    """
+    if wanted == "auto" and torch.cuda.is_available():
+        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
+    if wanted == "bf16" or (wanted == "auto" and torch.cpu._is_avx512_bf16_supported()):
+        return "bf16-mixed"
+    return "32-true"
 
 
 def checkpoint_folder(name: str, run_fingerprint: str) -> Path:

@@ -1,6 +1,6 @@
 """What a super-resolution network is trained for, and how it is optimised."""
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -9,13 +9,18 @@ from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
 from textsr.datasets.pairs import Batch
+from textsr.models.encoder import Encoder
+from textsr.models.text_head import TextHead
+from textsr.models.upsampler import UpsamplerNet
 
 
 class SuperResolution(LightningModule):
     """Mean squared error against HR, with AdamW or, as in the article, plain Adam.
 
-    Losses that sharpen (L1 with a gradient term) raised neither reader's accuracy over this one at
-    equal training; the posterior mean is the honest guess where a stroke cannot be known.
+    With a `text_head`, the encoder's frames must also spell the line: CTC's loss is added. Losses
+    that sharpen (L1 with a gradient term) raised neither reader's accuracy at equal training; the
+    posterior mean is the honest guess where a stroke cannot be known, and what the line says is
+    what narrows the posterior.
     """
 
     def __init__(
@@ -26,34 +31,72 @@ class SuperResolution(LightningModule):
         weight_decay: float = 0.0,
         warmup_steps: int = 0,
         total_steps: int | None = None,
+        text_head: TextHead | None = None,
+        text_weight: float = 0.0,
     ) -> None:
-        """With `total_steps`, warm up linearly, then fall along a cosine; else stay constant."""
+        """With `total_steps`, warm up linearly, then fall along a cosine; else stay constant.
+
+        Args:
+            network: maps LR to HR; an `UpsamplerNet` with the text encoder if there is a head.
+            learning_rate: the highest.
+            weight_decay: of AdamW.
+            warmup_steps: steps until the highest rate.
+            total_steps: steps in all.
+            text_head: reads the encoder's frames.
+            text_weight: of CTC's loss a character, in units of mean squared error.
+        """
         super().__init__()
         self.network = network
+        self.text_head = text_head
+        self._text_weight = text_weight
         self._learning_rate = learning_rate
         self._weight_decay = weight_decay
         self._warmup_steps = warmup_steps
         self._total_steps = total_steps
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
-        """Return the mean squared error of a batch."""
-        loss = F.mse_loss(self.network(batch.lr), batch.hr)
-        self.log("train_mse", loss, on_step=False, on_epoch=True, batch_size=len(batch.lr))
-        return loss
+        """Return the loss of a batch."""
+        if self.text_head is None:
+            loss = F.mse_loss(self.network(batch.lr), batch.hr)
+            self._log("train_mse", loss, batch)
+            return loss
+        upscaled, frames = cast(UpsamplerNet, self.network).upscale(batch.lr)
+        loss = F.mse_loss(upscaled, batch.hr)
+        self._log("train_mse", loss, batch)
+        text = self.text_head.loss(frames, list(batch.texts), self._frame_counts(batch))
+        self._log("train_ctc", text, batch)
+        return loss + self._text_weight * text
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
-        """Log the mean PSNR of a batch in dB."""
-        upscaled = self.network(batch.lr).clamp(0, 1)
-        mse = (upscaled - batch.hr).square().mean((1, 2, 3))
+        """Log the mean PSNR of a batch in dB and the share of lines that the head can read."""
+        if self.text_head is None:
+            upscaled = self.network(batch.lr)
+        else:
+            upscaled, frames = cast(UpsamplerNet, self.network).upscale(batch.lr)
+            read = self.text_head.read(frames, self._frame_counts(batch))
+            right = [a == b for a, b in zip(read, batch.texts, strict=True)]
+            self.log("val_text", sum(right) / len(right), batch_size=len(right))
+        scale = batch.hr.shape[-1] // batch.lr.shape[-1]
+        wide = torch.tensor(batch.widths, device=batch.lr.device).view(-1, 1, 1, 1) * scale
+        shown = torch.arange(batch.hr.shape[-1], device=batch.lr.device) < wide
+        errors = (upscaled.clamp(0, 1) - batch.hr).square() * shown
+        mse = errors.sum((1, 2, 3)) / (shown.sum((1, 2, 3)) * batch.hr.shape[2])
         psnr = (-10 * torch.log10(mse.clamp_min(1e-10))).mean()
         self.log("val_psnr_db", psnr, prog_bar=True, batch_size=len(batch.lr))
 
     def configure_optimizers(self) -> Any:
         """Return the optimiser and its schedule."""
         if self._total_steps is None:
-            return torch.optim.Adam(self.network.parameters(), lr=self._learning_rate)
+            return torch.optim.Adam(self.parameters(), lr=self._learning_rate)
         optimizer = torch.optim.AdamW(
-            self.network.parameters(), lr=self._learning_rate, weight_decay=self._weight_decay
+            self.parameters(), lr=self._learning_rate, weight_decay=self._weight_decay
         )
         schedule = CosineWarmupScheduler(optimizer, self._warmup_steps, self._total_steps)
         return [optimizer], [{"scheduler": schedule, "interval": "step"}]
+
+    def _log(self, name: str, value: Tensor, batch: Batch) -> None:
+        self.log(name, value, on_step=False, on_epoch=True, batch_size=len(batch.lr))
+
+    def _frame_counts(self, batch: Batch) -> list[int]:
+        _, frame_px = cast(Encoder, cast(UpsamplerNet, self.network).encoder).strides[-1]
+        return [-(-width // frame_px) for width in batch.widths]

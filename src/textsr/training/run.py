@@ -2,20 +2,25 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import torch
 from safetensors.torch import load_file
+from torch import nn
 
 import textsr
 from textsr.compute import use_threads
-from textsr.datasets.pairs import PairBatches, centre_batches
+from textsr.datasets.pairs import LINE_VALUES, PairBatches, whole_batches
+from textsr.datasets.shards import iterate_rows
 from textsr.datasets.stream import ShuffledLines
 from textsr.errors import TextsrError
 from textsr.files import fingerprint
+from textsr.models.encoder import Encoder
 from textsr.models.package import ModelSpec, build_network, save_model
+from textsr.models.text_head import TextHead
 from textsr.models.upsampler import UpsamplerNet
 from textsr.params import MODELS, Params
-from textsr.training.fitting import OnMetrics, checkpoint_folder, fit
+from textsr.training.fitting import OnMetrics, checkpoint_folder, choose_precision, fit
 from textsr.training.objective import SuperResolution
 
 VALIDATION_LINES = 512
@@ -94,15 +99,19 @@ def run_training(run: TrainingRun, output: Path, on_metrics: OnMetrics) -> list[
             weight_decay=params.weight_decay,
             warmup_steps=round(params.warmup_fraction * steps),
             total_steps=steps,
+            text_head=_text_head(run, network),
+            text_weight=params.text_weight,
         )
+    synthesis = run.params.synthesis
     state, curves = fit(
         module,
         PairBatches(
             _shuffled(run, run.dataset),
             batch_size=params.batch_size,
-            crop_size=(run.params.synthesis.lr_height, params.crop_width),
+            max_size=(synthesis.lr_height, synthesis.max_lr_width),
             scale=run.spec.scale,
             seed=run.params.seed,
+            max_shift=params.max_shift_px,
             own=None if run.own is None else _shuffled(run, run.own),
             own_share=params.own_share,
         ),
@@ -110,13 +119,11 @@ def run_training(run: TrainingRun, output: Path, on_metrics: OnMetrics) -> list[
         checkpoint_every=params.checkpoint_every_steps,
         checkpoints=run.checkpoints,
         seed=run.params.seed,
+        precision=choose_precision(run.params.compute.precision),
+        gradient_clip=params.gradient_clip,
         ema_decay=None if run.name == "seed" else params.ema_decay,
-        validation=centre_batches(
-            run.dataset / "val",
-            batch_size=32,
-            crop_width=params.crop_width,
-            scale=run.spec.scale,
-            limit=VALIDATION_LINES,
+        validation=whole_batches(
+            run.dataset / "val", batch_size=32, scale=run.spec.scale, limit=VALIDATION_LINES
         ),
         on_metrics=on_metrics,
     )
@@ -127,8 +134,26 @@ def run_training(run: TrainingRun, output: Path, on_metrics: OnMetrics) -> list[
 
 def _shuffled(run: TrainingRun, folder: Path) -> ShuffledLines:
     return ShuffledLines(
-        folder / "train", window_rows=run.params.training.shuffle_rows, seed=run.params.seed
+        folder / "train",
+        window_rows=run.params.training.shuffle_rows,
+        seed=run.params.seed,
+        values=LINE_VALUES,
     )
+
+
+def _text_head(run: TrainingRun, network: nn.Module) -> TextHead | None:
+    """Return a head over the training split's characters, if letters are to be asked for.
+
+    Only the text encoder has frames narrow enough to tell letters apart.
+    """
+    if run.spec.encoder != "text" or not run.params.training.text_weight:
+        return None
+    assert isinstance(network, UpsamplerNet)
+    alphabet: set[str] = set()
+    for row in iterate_rows(run.dataset / "train", ["text"]):
+        alphabet.update(row["text"])
+    encoder = cast(Encoder, network.encoder)
+    return TextHead(encoder.channels[-1], "".join(sorted(alphabet)))
 
 
 def load_encoder(network: UpsamplerNet, folder: Path) -> None:
