@@ -22,8 +22,7 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks import peers
-from textsr.datasets.pairs import LINE_VALUES, PairBatches
-from textsr.datasets.stream import ShuffledLines
+from textsr.datasets.pairs import PairBatches, shuffled_pairs
 from textsr.evaluation.score import bicubic_upscale, network_upscale
 from textsr.models.package import ModelSpec, build_network
 from textsr.params import Params, load_params
@@ -132,7 +131,7 @@ def _bench_training(table: Table, params: Params, folder: Path) -> None:
     module.log = lambda *args, **kwargs: None  # type: ignore[method-assign]  # no Trainer here
     optimizer = module.configure_optimizers()
     batches = PairBatches(
-        ShuffledLines(folder, window_rows=training.shuffle_rows, seed=1, values=LINE_VALUES),
+        shuffled_pairs(folder, training.shuffle_rows, 1),
         batch_size=training.batch_size,
         max_size=(params.synthesis.lr_height, params.synthesis.max_lr_width),
         scale=4,

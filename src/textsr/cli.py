@@ -122,6 +122,14 @@ def pretrain(method: str) -> None:
 
 
 @app.command(rich_help_panel=_STAGES)
+def recogniser() -> None:
+    """Train the reader that teaches the networks and never judges them."""
+    from textsr.training.recogniser import run_recogniser
+
+    run_recogniser(_params(), project.DATASET, project.RECOGNISER)
+
+
+@app.command(rich_help_panel=_STAGES)
 def train(model: str) -> None:
     """Train a super-resolution network: MODEL is seed, scratch, simclr or byol."""
     from textsr.training.track import train_tracked

@@ -135,6 +135,16 @@ class Pretraining(Section):
     byol: BYOLParams
 
 
+class Recogniser(Section):
+    """Training of our own reader; without steps there is none."""
+
+    steps: NonNegativeInt
+    batch_size: PositiveInt
+    learning_rate: PositiveFloat
+    clean_share: Probability
+    checkpoint_every_steps: PositiveInt
+
+
 class SeedNet(Section):
     """Training of the article's network."""
 
@@ -149,6 +159,8 @@ class Training(Section):
     batch_size: PositiveInt
     max_shift_px: Annotated[int, Field(ge=0, le=8)]
     text_weight: Annotated[float, Field(ge=0)]
+    reading_weight: Annotated[float, Field(ge=0)]
+    reading_from: Probability
     learning_rate: PositiveFloat
     weight_decay: Annotated[float, Field(ge=0)]
     warmup_fraction: Probability
@@ -200,10 +212,17 @@ class Params(Section):
     synthesis: Synthesis
     validation: Validation
     pretraining: Pretraining
+    recogniser: Recogniser
     training: Training
     evaluation: Evaluation
     registration: Registration
     tracking: Tracking
+
+    @model_validator(mode="after")
+    def _has_reader(self) -> "Params":
+        if self.training.reading_weight and not self.recogniser.steps:
+            raise ValueError("training.reading_weight needs a reader: recogniser.steps above 0")
+        return self
 
 
 def load_params(path: Path = Path("params.yaml")) -> Params:

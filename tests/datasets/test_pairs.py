@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from textsr.datasets.pairs import (
-    LINE_VALUES,
     Batch,
     PairBatches,
     UnlabelledImages,
     centre_batches,
     crop,
     epoch_order,
+    shuffled_pairs,
     split_positions,
     to_tensor,
     whole_batches,
@@ -42,7 +42,7 @@ def write_pairs(folder: Path, lines: list[np.ndarray]) -> ShuffledLines:
         rows.append(row)
     folder.mkdir(exist_ok=True)
     pq.write_table(pa.Table.from_pylist(rows, SCHEMA), folder / "00000-of-00001.parquet")
-    return ShuffledLines(folder, window_rows=1000, seed=1, values=LINE_VALUES)
+    return shuffled_pairs(folder, 1000, 1)
 
 
 def noise_line(index: int, height: int = 16) -> np.ndarray:
@@ -136,7 +136,7 @@ def test_lines_of_a_batch_are_of_like_width(tmp_path: Path) -> None:
 
 
 def test_batch_is_a_pure_function_of_seed_and_step(dataset: Path) -> None:
-    lines = ShuffledLines(dataset / "train", window_rows=1000, seed=1, values=LINE_VALUES)
+    lines = shuffled_pairs(dataset / "train", 1000, 1)
     first, second = (make_batches(lines) for _ in range(2))
     second(0), second(30)
     assert torch.equal(first(7).lr, second(7).lr)

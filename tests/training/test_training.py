@@ -11,8 +11,7 @@ import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
-from textsr.datasets.pairs import LINE_VALUES, Batch, PairBatches
-from textsr.datasets.stream import ShuffledLines
+from textsr.datasets.pairs import Batch, PairBatches, shuffled_pairs
 from textsr.errors import TextsrError
 from textsr.models.package import ModelSpec, build_network
 from textsr.models.text_head import TextHead
@@ -247,7 +246,7 @@ def test_spelling_is_added_at_its_weight_and_teaches_the_encoder() -> None:
 
 def test_network_learns_a_batch_by_heart(dataset: Path, tmp_path: Path) -> None:
     make = PairBatches(
-        ShuffledLines(dataset / "train", window_rows=1000, seed=1, values=LINE_VALUES),
+        shuffled_pairs(dataset / "train", 1000, 1),
         batch_size=4,
         max_size=(16, 128),
         scale=4,

@@ -18,9 +18,6 @@ from textsr.errors import TextsrError
 _IMAGES_HELD = 4096  # decoded lines, some 4 KB each
 
 
-LINE_VALUES = ("text", "lr_width")
-"""Plain columns that `PairBatches` reads of its lines."""
-
 _POOL = 8  # batches whose lines are sorted by width together
 _WIDTH_STEP = 8  # LR pixels; few widths, so that convolutions are prepared for each but once
 
@@ -42,6 +39,11 @@ class _Line(NamedTuple):
     lr: Image
     hr: Image
     text: str
+
+
+def shuffled_pairs(folder: Path, window_rows: int, seed: int) -> ShuffledLines:
+    """Stream the pairs of a split with all that `PairBatches` asks for."""
+    return ShuffledLines(folder, window_rows=window_rows, seed=seed, values=("text", "lr_width"))
 
 
 class PairBatches:
@@ -66,7 +68,7 @@ class PairBatches:
         """Make batches out of `lines` and, at `own_share`, the user's own pairs.
 
         Args:
-            lines: synthetic pairs of one height, with the values `LINE_VALUES`.
+            lines: synthetic pairs of one height, from `shuffled_pairs`.
             batch_size: lines a batch.
             max_size: height of all lines and width of the widest, LR pixels; of own lines that
                 are larger, a random part is taken.
@@ -74,7 +76,8 @@ class PairBatches:
             seed: of what is drawn beside the order.
             max_shift: LR pixels by which a line is moved up or down, at most; its first or last
                 row fills the gap.
-            own: the user's pairs, of any height; None or none at all: the batches are as without.
+            own: the user's pairs, from `shuffled_pairs`, of any height; None or none at all: the
+                batches are as without.
             own_share: of the lines that are taken from `own`.
         """
         self._lines = lines

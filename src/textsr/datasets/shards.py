@@ -50,6 +50,14 @@ def spread_rows(folder: Path, columns: Sequence[str], limit: int) -> Iterator[di
         first += count
 
 
+def alphabet_of(folder: Path) -> str:
+    """Return every character of one split's texts, sorted."""
+    characters: set[str] = set()
+    for row in iterate_rows(folder, ["text"]):
+        characters.update(row["text"])
+    return "".join(sorted(characters))
+
+
 def decode_grey(encoded: bytes, name: str = "image") -> Image:
     """Decode PNG bytes to an HxW uint8 image.
 

@@ -24,8 +24,8 @@ class TextHead(nn.Module):
         log_probabilities: Tensor = scores.permute(2, 0, 1).log_softmax(-1)
         return log_probabilities
 
-    def loss(self, frames: Tensor, texts: list[str], widths: list[int]) -> Tensor:
-        """Return CTC's loss a character, averaged over the lines that have a text; a scalar.
+    def losses(self, frames: Tensor, texts: list[str], widths: list[int]) -> Tensor:
+        """Return CTC's loss a character of each line that has a text; one 0 if none has.
 
         Args:
             frames: (B, C, H, W), coarsest level of the encoder.
@@ -36,7 +36,7 @@ class TextHead(nn.Module):
         targets = [[self._classes[c] for c in text if c in self._classes] for text in texts]
         known = [i for i, target in enumerate(targets) if target]
         if not known:
-            return frames.sum() * 0
+            return frames.sum(dtype=torch.float32)[None] * 0
         lengths = torch.tensor([len(targets[i]) for i in known])
         losses = nn.functional.ctc_loss(
             self(frames[known]),
@@ -46,7 +46,7 @@ class TextHead(nn.Module):
             reduction="none",
             zero_infinity=True,  # a line too narrow for its text, a letter a frame and no more
         )
-        return (losses / lengths.to(losses.device)).mean()
+        return losses / lengths.to(losses.device)
 
     @torch.no_grad()
     def read(self, frames: Tensor, widths: list[int]) -> list[str]:

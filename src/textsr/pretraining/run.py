@@ -27,13 +27,14 @@ from textsr.pretraining.objective import METHODS
 from textsr.pretraining.probe import probe_reconstruction
 from textsr.pretraining.views import make_view
 from textsr.training.fitting import (
+    VALIDATION_LINES,
     checkpoint_folder,
     choose_precision,
     fit,
     forget_checkpoints,
     write_curves,
 )
-from textsr.training.run import ENCODER_WEIGHTS, VALIDATION_LINES
+from textsr.training.run import ENCODER_WEIGHTS
 
 _PROBE_BATCH_SIZE = 64
 

@@ -30,6 +30,9 @@ from textsr.params import Precision
 CHECKPOINTS = Path(".checkpoints")
 """Where unfinished runs are kept, outside DVC's outputs, which DVC removes before a stage runs."""
 
+VALIDATION_LINES = 512
+"""Of the validation split, at most so many are looked at for the curves."""
+
 _LAST = "last"
 
 OnMetrics = Callable[[Mapping[str, float], int], None]

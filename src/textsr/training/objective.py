@@ -10,15 +10,20 @@ from torch import Tensor, nn
 
 from textsr.datasets.pairs import Batch
 from textsr.models.encoder import Encoder
+from textsr.models.recogniser import Recogniser
 from textsr.models.text_head import TextHead
 from textsr.models.upsampler import UpsamplerNet
+
+_CEILING = 6.0  # of the reader's loss: a line that it cannot read has nothing to teach
 
 
 class SuperResolution(LightningModule):
     """Mean squared error against HR, with AdamW or, as in the article, plain Adam.
 
-    With a `text_head`, the encoder's frames must also spell the line: CTC's loss is added. Losses
-    that sharpen (L1 with a gradient term) raised neither reader's accuracy at equal training; the
+    With a `text_head`, the encoder's frames must also spell the line: CTC's loss is added. With a
+    `recogniser`, a frozen reader must be able to read the output (TBSRN, Chen et al. 2021, section
+    3.3, and TPGSR, Ma et al. 2021, use such losses); no engine that judges is ever one. Losses that
+    sharpen (L1 with a gradient term) raised neither reader's accuracy at equal training; the
     posterior mean is the honest guess where a stroke cannot be known, and what the line says is
     what narrows the posterior.
     """
@@ -33,6 +38,9 @@ class SuperResolution(LightningModule):
         total_steps: int | None = None,
         text_head: TextHead | None = None,
         text_weight: float = 0.0,
+        recogniser: Recogniser | None = None,
+        reading_weight: float = 0.0,
+        reading_from: int = 0,
     ) -> None:
         """With `total_steps`, warm up linearly, then fall along a cosine; else stay constant.
 
@@ -44,35 +52,50 @@ class SuperResolution(LightningModule):
             total_steps: steps in all.
             text_head: reads the encoder's frames.
             text_weight: of CTC's loss a character, in units of mean squared error.
+            recogniser: a frozen reader of the output.
+            reading_weight: of its loss a character, in the same units.
+            reading_from: step from which it is asked.
         """
         super().__init__()
         self.network = network
         self.text_head = text_head
         self._text_weight = text_weight
+        # In a tuple, it is no part of what is trained, averaged and saved.
+        self._frozen = () if recogniser is None else (recogniser,)
+        self._reading_weight = reading_weight
+        self._reading_from = reading_from
         self._learning_rate = learning_rate
         self._weight_decay = weight_decay
         self._warmup_steps = warmup_steps
         self._total_steps = total_steps
 
+    def on_fit_start(self) -> None:
+        """Bring the frozen reader to where the network is."""
+        for recogniser in self._frozen:
+            recogniser.to(self.device).to(memory_format=torch.channels_last)
+
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """Return the loss of a batch."""
-        if self.text_head is None:
-            loss = F.mse_loss(self.network(batch.lr), batch.hr)
-            self._log("train_mse", loss, batch)
-            return loss
-        upscaled, frames = cast(UpsamplerNet, self.network).upscale(batch.lr)
+        upscaled, frames = self._upscale(batch)
         loss = F.mse_loss(upscaled, batch.hr)
         self._log("train_mse", loss, batch)
-        text = self.text_head.loss(frames, list(batch.texts), self._frame_counts(batch))
-        self._log("train_ctc", text, batch)
-        return loss + self._text_weight * text
+        texts = list(batch.texts)
+        if self.text_head is not None:
+            spelling = self.text_head.losses(frames, texts, self._frame_counts(batch)).mean()
+            self._log("train_ctc", spelling, batch)
+            loss = loss + self._text_weight * spelling
+        if self._frozen and self.global_step >= self._reading_from:
+            scale = batch.hr.shape[-1] // batch.lr.shape[-1]
+            widths = [width * scale for width in batch.widths]
+            reading = self._frozen[0].losses(upscaled, texts, widths).clamp_max(_CEILING).mean()
+            self._log("train_reading", reading, batch)
+            loss = loss + self._reading_weight * reading
+        return loss
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         """Log the mean PSNR of a batch in dB and the share of lines that the head can read."""
-        if self.text_head is None:
-            upscaled = self.network(batch.lr)
-        else:
-            upscaled, frames = cast(UpsamplerNet, self.network).upscale(batch.lr)
+        upscaled, frames = self._upscale(batch)
+        if self.text_head is not None:
             read = self.text_head.read(frames, self._frame_counts(batch))
             right = [a == b for a, b in zip(read, batch.texts, strict=True)]
             self.log("val_text", sum(right) / len(right), batch_size=len(right))
@@ -96,6 +119,12 @@ class SuperResolution(LightningModule):
 
     def _log(self, name: str, value: Tensor, batch: Batch) -> None:
         self.log(name, value, on_step=False, on_epoch=True, batch_size=len(batch.lr))
+
+    def _upscale(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return the output and the frames, which are the input where none are asked for."""
+        if self.text_head is None:
+            return self.network(batch.lr), batch.lr
+        return cast(UpsamplerNet, self.network).upscale(batch.lr)
 
     def _frame_counts(self, batch: Batch) -> list[int]:
         _, frame_px = cast(Encoder, cast(UpsamplerNet, self.network).encoder).strides[-1]

@@ -10,21 +10,26 @@ from torch import nn
 
 import textsr
 from textsr.compute import use_threads
-from textsr.datasets.pairs import LINE_VALUES, PairBatches, whole_batches
-from textsr.datasets.shards import iterate_rows
+from textsr.datasets.pairs import PairBatches, shuffled_pairs, whole_batches
+from textsr.datasets.shards import alphabet_of
 from textsr.datasets.stream import ShuffledLines
 from textsr.errors import TextsrError
 from textsr.files import fingerprint
 from textsr.models.encoder import Encoder
 from textsr.models.package import ModelSpec, build_network, save_model
+from textsr.models.recogniser import load_recogniser
 from textsr.models.text_head import TextHead
 from textsr.models.upsampler import UpsamplerNet
 from textsr.params import MODELS, Params
-from textsr.training.fitting import OnMetrics, checkpoint_folder, choose_precision, fit
+from textsr.training.fitting import (
+    VALIDATION_LINES,
+    OnMetrics,
+    checkpoint_folder,
+    choose_precision,
+    fit,
+)
 from textsr.training.objective import SuperResolution
 
-VALIDATION_LINES = 512
-"""Of the validation split, at most so many are looked at for the curves."""
 ENCODER_WEIGHTS = "encoder.safetensors"
 
 
@@ -38,11 +43,17 @@ class TrainingRun:
     dataset: Path
     own: Path | None
     encoder: Path | None
+    recogniser: Path | None
     checkpoints: Path
 
 
 def plan_training(
-    name: str, params: Params, dataset: Path, own: Path | None, encoders: Path
+    name: str,
+    params: Params,
+    dataset: Path,
+    own: Path | None,
+    encoders: Path,
+    recogniser: Path | None = None,
 ) -> TrainingRun:
     """Decide what training `name` means.
 
@@ -52,6 +63,7 @@ def plan_training(
         dataset: folder of the synthetic splits.
         own: folder of the splits of the user's pairs, if there are any.
         encoders: folder of pretrained encoders, one a method.
+        recogniser: folder of our own reader, asked if `training.reading_weight` says so.
 
     Raises:
         TextsrError: if there is no such model.
@@ -71,11 +83,10 @@ def plan_training(
         )
     depends = [dataset / "train", Path(textsr.__file__).parent]
     described = f"{name} {params.seed} {params.training.model_dump_json()} {spec}"
-    depends += [path for path in (encoder, own and own / "train") if path]
-    run = fingerprint(described, depends)
-    return TrainingRun(
-        name, spec, params, dataset, own, encoder, checkpoint_folder(f"train-{name}", run)
-    )
+    reader = recogniser if params.training.reading_weight and name != "seed" else None
+    depends += [path for path in (encoder, own and own / "train", reader) if path]
+    checkpoints = checkpoint_folder(f"train-{name}", fingerprint(described, depends))
+    return TrainingRun(name, spec, params, dataset, own, encoder, reader, checkpoints)
 
 
 def run_training(run: TrainingRun, output: Path, on_metrics: OnMetrics) -> list[dict[str, float]]:
@@ -101,6 +112,9 @@ def run_training(run: TrainingRun, output: Path, on_metrics: OnMetrics) -> list[
             total_steps=steps,
             text_head=_text_head(run, network),
             text_weight=params.text_weight,
+            recogniser=None if run.recogniser is None else load_recogniser(run.recogniser),
+            reading_weight=params.reading_weight,
+            reading_from=round(params.reading_from * steps),
         )
     synthesis = run.params.synthesis
     state, curves = fit(
@@ -133,12 +147,7 @@ def run_training(run: TrainingRun, output: Path, on_metrics: OnMetrics) -> list[
 
 
 def _shuffled(run: TrainingRun, folder: Path) -> ShuffledLines:
-    return ShuffledLines(
-        folder / "train",
-        window_rows=run.params.training.shuffle_rows,
-        seed=run.params.seed,
-        values=LINE_VALUES,
-    )
+    return shuffled_pairs(folder / "train", run.params.training.shuffle_rows, run.params.seed)
 
 
 def _text_head(run: TrainingRun, network: nn.Module) -> TextHead | None:
@@ -149,11 +158,8 @@ def _text_head(run: TrainingRun, network: nn.Module) -> TextHead | None:
     if run.spec.encoder != "text" or not run.params.training.text_weight:
         return None
     assert isinstance(network, UpsamplerNet)
-    alphabet: set[str] = set()
-    for row in iterate_rows(run.dataset / "train", ["text"]):
-        alphabet.update(row["text"])
     encoder = cast(Encoder, network.encoder)
-    return TextHead(encoder.channels[-1], "".join(sorted(alphabet)))
+    return TextHead(encoder.channels[-1], alphabet_of(run.dataset / "train"))
 
 
 def load_encoder(network: UpsamplerNet, folder: Path) -> None:

@@ -14,7 +14,9 @@ def train_tracked(name: str, params: Params, root: Path) -> None:
     """Train model `name`; write `model/`, `curves.csv` and `run.json` under its folder."""
     output = project.MODELS / name
     own = project.OWN if project.OWN.is_dir() else None
-    run = plan_training(name, params, project.DATASET, own, project.ENCODERS)
+    run = plan_training(
+        name, params, project.DATASET, own, project.ENCODERS, project.RECOGNISER / "recogniser"
+    )
     tracker = Tracker(root)
     record = _open_run(tracker, run, root)
     try:

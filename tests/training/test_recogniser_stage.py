@@ -1,0 +1,83 @@
+"""The recogniser's stage: it learns to read, resumes, and without steps it is none."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from textsr.datasets.pairs import Batch, PairBatches, shuffled_pairs
+from textsr.models.bicubic import bicubic
+from textsr.models.recogniser import Recogniser, load_recogniser
+from textsr.params import Params
+from textsr.training.fitting import fit
+from textsr.training.recogniser import RecogniserTraining, run_recogniser
+
+
+def with_steps(params: Params, steps: int) -> Params:
+    section = params.recogniser.model_copy(
+        update={"steps": steps, "batch_size": 4, "checkpoint_every_steps": 2}
+    )
+    return params.model_copy(update={"recogniser": section})
+
+
+@pytest.mark.parametrize("steps", [0, 3])
+def test_stage_writes_a_recogniser_that_can_be_loaded(
+    tiny_params: Params,
+    dataset: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    steps: int,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run_recogniser(with_steps(tiny_params, steps), dataset, tmp_path / "out")
+    reader = load_recogniser(tmp_path / "out/recogniser")
+    assert reader.head.alphabet == "".join(sorted(reader.head.alphabet))
+    metrics = json.loads((tmp_path / "out/metrics.json").read_text())
+    assert metrics["step"] == steps
+    assert ("val_hr" in metrics) == (steps > 0)
+    assert not list(tmp_path.glob(".checkpoints/recogniser/*"))
+
+
+def test_it_learns_a_batch_by_heart(tiny_params: Params, dataset: Path, tmp_path: Path) -> None:
+    lines = shuffled_pairs(dataset / "train", 1000, 1)
+    batch = PairBatches(lines, batch_size=4, max_size=(16, 128), scale=4, seed=1)(0)
+    steps = 150
+    torch.manual_seed(0)
+    module = RecogniserTraining(
+        Recogniser("".join(sorted(set("".join(batch.texts))))),
+        with_steps(tiny_params, steps).recogniser.model_copy(update={"clean_share": 1.0}),
+        seed=1,
+    )
+    fit(
+        module, lambda step: batch, steps=steps, checkpoint_every=steps, checkpoints=tmp_path,
+        seed=0,
+    )  # fmt: skip
+    module.eval()
+    widths = [4 * width for width in batch.widths]
+    with torch.inference_mode():
+        assert module.recogniser.read(batch.hr, widths) == list(batch.texts)
+
+
+def test_it_sees_hr_first_and_mixtures_with_bicubic_later(tiny_params: Params) -> None:
+    lr = torch.rand(64, 1, 16, 32)
+    batch = Batch(lr, torch.full((64, 1, 64, 128), 0.5), ("a",) * 64, (32,) * 64)
+    section = tiny_params.recogniser.model_copy(update={"steps": 10, "clean_share": 0.5})
+    low = bicubic(lr, 4).clamp(0, 1) - 0.5
+
+    class At(RecogniserTraining):
+        global_step = 0  # type: ignore[assignment]
+
+    module = At(Recogniser("a"), section, seed=1)
+
+    def shares_of_bicubic() -> torch.Tensor:
+        """By least squares, a line each; noise is independent of it."""
+        shown = module._lines(batch) - 0.5
+        return (shown * low).sum((1, 2, 3)) / low.square().sum((1, 2, 3))
+
+    assert shares_of_bicubic().abs().max() < 0.05
+    module.global_step = 5
+    mixed = shares_of_bicubic()
+    assert 0.3 < (mixed.abs() < 0.05).float().mean() < 0.75
+    assert mixed.max() > 0.8
+    assert mixed.max() < 1.05
