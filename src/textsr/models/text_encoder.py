@@ -9,7 +9,7 @@ from textsr.models.blocks import ResidualBlock, pad_to_multiple
 
 _INSTANCE_FRAMES = 8  # 16 LR pixels, one or two letters
 _STAGE_BLOCKS = 2
-_SEQUENCE_BLOCKS = 4
+_SEQUENCE_BLOCKS = 3
 
 
 class TextEncoder(nn.Module):
