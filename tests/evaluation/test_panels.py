@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from textsr.evaluation.panels import Cell, save_panel, spread_evenly
+from textsr.evaluation.panels import Cell, printable, save_panel, spread_evenly
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (64, 200)).astype(np.uint8)
 
@@ -24,9 +24,24 @@ def test_no_text_is_taken_for_mathematics(tmp_path: Path, text: str, where: str)
 
 
 def test_reading_in_another_script_or_of_control_characters_is_shown(tmp_path: Path) -> None:
+    reading = "漢字 € Łódź שלום a\u0301 \u20b9 a\nb\tc\0"
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # matplotlib warns of glyphs that its font lacks
-        save_panel(tmp_path / "p.png", ["m"], [("r", [Cell(IMAGE, "漢字 a\nb\tc\0")])], "t")
+        save_panel(tmp_path / "p.png", ["m"], [("r", [Cell(IMAGE, reading)])], "t")
+
+
+@pytest.mark.parametrize("text", ["€ 9,50", "Łódź", "Œuvre", "naïve Σ ≤ Ж", ""])
+def test_what_the_font_can_draw_is_drawn_as_it_is(text: str) -> None:
+    assert printable(text) == text
+
+
+@given(text=st.text(max_size=40))
+def test_every_character_is_drawn_as_itself_or_as_a_box(text: str) -> None:
+    drawn = printable(text)
+    assert len(drawn) == len(text)
+    assert all(shown in (character, "□") for shown, character in zip(drawn, text, strict=True))
+    assert drawn.isprintable()
+    assert printable(drawn) == drawn
 
 
 def coloured(path: Path) -> tuple[bool, bool]:

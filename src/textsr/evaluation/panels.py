@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import cv2
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
 
 from textsr.datasets.shards import Image
 from textsr.evaluation.ocr import normalise
@@ -51,20 +54,40 @@ def save_panel(
     axes = figure.subplots(len(rows), len(methods), squeeze=False)
     for line, (text, cells) in zip(axes, rows, strict=True):
         for axis, method, cell in zip(line, methods, cells, strict=True):
-            axis.imshow(_fit(cell.image), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-            axis.set_axis_off()
+            draw_cell(axis, cell, text)
             if axis in axes[0]:
                 axis.set_title(method, fontsize=10, fontweight="bold", pad=14, parse_math=False)
-            if cell.reading is not None:
-                right = normalise(cell.reading) == normalise(text)
-                axis.text(
-                    0.0, 1.02, _printable(cell.reading) or "(nothing read)", fontsize=7,
-                    color=_RIGHT if right else _WRONG, transform=axis.transAxes, va="bottom",
-                    parse_math=False,
-                )  # fmt: skip
+    save_figure(path, figure)
+
+
+def draw_cell(axis: Axes, cell: Cell, text: str) -> None:
+    """Draw an image and over it its reading, green where it reads `text` and else red."""
+    axis.imshow(_fit(cell.image), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+    axis.set_axis_off()
+    if cell.reading is not None:
+        right = normalise(cell.reading) == normalise(text)
+        axis.text(
+            0.0, 1.02, printable(cell.reading) or "(nothing read)", fontsize=7,
+            color=_RIGHT if right else _WRONG, transform=axis.transAxes, va="bottom",
+            parse_math=False,
+        )  # fmt: skip
+
+
+def save_figure(path: Path, figure: Figure) -> None:
+    """Save a figure as PNG, whole or not at all; equal figures give equal bytes."""
     with replace_file(path) as temporary, matplotlib.rc_context({"svg.hashsalt": "textsr"}):
         # No date in the file: the same lines give the same bytes.
         figure.savefig(temporary, dpi=110, metadata={"Software": None})
+
+
+def printable(text: str) -> str:
+    """Return `text` with a box for each character that pictures have no glyph for."""
+    return "".join(c if c.isprintable() and ord(c) in _glyphs() else "□" for c in text)
+
+
+@cache
+def _glyphs() -> frozenset[int]:
+    return frozenset(get_font(findfont(FontProperties())).get_charmap())
 
 
 def _fit(image: Image) -> Image:
@@ -74,8 +97,3 @@ def _fit(image: Image) -> Image:
     height, width = image.shape
     missing = max(8 * height - width, 0)
     return np.pad(image, ((0, 0), (0, missing)), constant_values=255)
-
-
-def _printable(text: str) -> str:
-    # Other scripts have no glyph in matplotlib's font.
-    return "".join(c if c.isprintable() and ord(c) < 0x250 else "□" for c in text)
