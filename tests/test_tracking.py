@@ -220,17 +220,20 @@ def test_experiment_is_made_once_and_explains_itself(tracker: Tracker) -> None:
 def test_evaluation_is_on_its_trainings_run_but_for_the_model(
     tracker: Tracker, tmp_path: Path
 ) -> None:
-    for name in ("metrics.json", "panels/test.png", "model/model.json"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+    sheet = "panels/cases/test-rapidocr.png"
+    for name in ("metrics.json", "panels/test.png", sheet, "model/model.json"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("x")
     record = run(tracker, "evaluated")
     assert tracker.evaluation_key(record.run_id) is None
     tracker.log_evaluation(record.run_id, {"test/ssim": 0.5}, tmp_path, "key")
     assert tracker.evaluation_key(record.run_id) == "key"
     assert tracker.client.get_run(record.run_id).data.metrics == {"test/ssim": 0.5}
-    logged = [item.path for folder in ("evaluation", "evaluation/panels")
-              for item in tracker.client.list_artifacts(record.run_id, folder)]  # fmt: skip
-    assert logged == ["evaluation/metrics.json", "evaluation/panels", "evaluation/panels/test.png"]
+    folders = ("evaluation", "evaluation/panels", "evaluation/panels/cases")
+    logged = [item.path for folder in folders
+              for item in tracker.client.list_artifacts(record.run_id, folder)
+              if not item.is_dir]  # fmt: skip
+    assert logged == [f"evaluation/{name}" for name in ("metrics.json", "panels/test.png", sheet)]
 
 
 def test_reference_of_another_evaluation_is_another_run(tracker: Tracker) -> None:

@@ -86,7 +86,11 @@ def test_one_finished_run_a_trained_model_with_all_that_belongs_to_it(
         assert len(client.get_metric_history(tracked.info.run_id, "val_psnr_db")) >= 1
         assert "test/rapidocr_gain" in tracked.data.metrics
         panels = client.list_artifacts(tracked.info.run_id, "evaluation/panels")
-        assert [item.path for item in panels] == ["evaluation/panels/test.png"]
+        assert {item.path for item in panels} == {
+            "evaluation/panels/test.png", "evaluation/panels/cases",
+        }  # fmt: skip
+        cases = client.list_artifacts(tracked.info.run_id, "evaluation/panels/cases")
+        assert "evaluation/panels/cases/test-rapidocr.png" in {item.path for item in cases}
     pretraining = client.get_experiment_by_name("textsr-pretraining")
     assert pretraining is not None
     known = {run.info.run_id for run in client.search_runs([pretraining.experiment_id])}

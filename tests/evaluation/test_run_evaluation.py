@@ -180,8 +180,10 @@ def test_an_evaluation_is_complete(evaluated: tuple[Path, dict[str, Ticks]]) -> 
     for model in MODELS:
         names = {path.name for path in (folder / model).iterdir()}
         assert names == {"model", "panels", "samples.parquet", "metrics.json", "speed.json"}
-        panels = {path.name for path in (folder / model / "panels").iterdir()}
-        assert panels == {"test.png", "receipts.png"}
+        panels = folder / model / "panels"
+        assert {str(path.relative_to(panels)) for path in panels.rglob("*.png")} == {
+            "test.png", "receipts.png", "cases/test-rapidocr.png", "cases/receipts-rapidocr.png",
+        }  # fmt: skip
         samples = pd.read_parquet(folder / model / "samples.parquet")
         assert set(samples["method"]) == {model}
         assert samples["set"].value_counts().to_dict() == {"test": 24, "receipts": 2}
@@ -240,6 +242,7 @@ def test_leaderboard_has_the_agreed_shape(
     text = (tmp_path / "leaderboard.md").read_text()
     assert "### test (24 lines)" in text
     assert "### receipts (2 lines)" in text
+    assert "artifacts/evaluation/METHOD/panels/cases/SET-READER.png" in text
     for table in text.split("\n\n"):
         rows = [line for line in table.splitlines() if line.startswith("|")]
         assert len({line.count("|") for line in rows}) <= 1

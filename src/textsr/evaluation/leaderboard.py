@@ -8,6 +8,7 @@ import pandas as pd
 
 from textsr.evaluation.blend import preference
 from textsr.evaluation.panels import Cell, save_panel, spread_evenly
+from textsr.evaluation.pictures import CASES
 from textsr.evaluation.run import TEST, resampling_of
 from textsr.evaluation.score import bicubic_upscale, network_upscale, reader_names
 from textsr.evaluation.sets import load_split
@@ -15,6 +16,7 @@ from textsr.evaluation.summary import summarise
 from textsr.files import read_json, write_json, write_text
 from textsr.models.package import load_model
 from textsr.params import MODELS, Params
+from textsr.project import EVALUATION
 
 READERS = ("rapidocr", "tesseract")
 
@@ -88,7 +90,10 @@ def render_leaderboard(leaderboard: Mapping[str, Any]) -> str:
         "Accuracy is exact match of lower-cased letters and digits; brackets are "
         f"{leaderboard['confidence']:.0%} bootstrap intervals; gap closed is "
         "(method - bicubic) / (HR - bicubic); blend is the weight of the network's output against "
-        "bicubic's.\n"
+        "bicubic's.\n\n"
+        "The best, median and worst lines of each network, for each set and reader: "
+        f"`{EVALUATION.as_posix()}/METHOD/panels/{CASES}/SET-READER.png`, and in MLflow on the "
+        "network's run.\n"
     )
     return "\n".join(parts)
 

@@ -14,8 +14,8 @@ from textsr.datasets.sets import find_sets
 from textsr.datasets.shards import Image
 from textsr.evaluation.blend import preference, score_blends
 from textsr.evaluation.ocr import Reader, available_readers
-from textsr.evaluation.panels import Cell, save_panel, spread_evenly
-from textsr.evaluation.score import bicubic_upscale, network_upscale, reader_names, score_set
+from textsr.evaluation.pictures import draw_pictures
+from textsr.evaluation.score import bicubic_upscale, network_upscale, score_set
 from textsr.evaluation.sets import EvaluationLine, load_real_set, load_split
 from textsr.evaluation.statistics import Resampling
 from textsr.evaluation.summary import compare_methods, gaps_closed, summarise
@@ -75,10 +75,10 @@ def run_evaluation(
     output: Path,
     progress: Progress,
 ) -> dict[str, Any]:
-    """Choose a model's blend on val, score it on test and the real sets, draw its panels.
+    """Choose a model's blend on val, score it on test and the real sets, draw its pictures.
 
     Writes under `output`: `model/` (the model with its blend), `samples.parquet`, `metrics.json`,
-    `panels/SET.png` and `speed.json`.
+    `panels/` (see `draw_pictures`) and `speed.json`.
 
     Returns:
         The content of `metrics.json`.
@@ -103,7 +103,7 @@ def run_evaluation(
             metrics[name] = _set_metrics(table, base, resampling_of(params))
             if name == TEST:
                 metrics[name]["unblended_psnr_db"] = _unblended_psnr(trained, lines)
-            _draw_panel(params, spec.name, name, lines, images, table, base, panels)
+            draw_pictures(params, lines, images, table, base, panels)
     write_samples(output / "samples.parquet", pd.concat(tables, ignore_index=True))
     write_json(output / "speed.json", measure_speed(blended, params.synthesis.lr_height))
     result = {"model": spec.name, "validation": validation, "sets": metrics}
@@ -157,37 +157,6 @@ def _unblended_psnr(trained: BlendedModel, lines: Sequence[EvaluationLine]) -> f
     upscale = network_upscale(trained.network)
     table = score_set("network", TEST, lines, [upscale(line.lr) for line in lines], [])
     return float(table["psnr_db"].mean())
-
-
-def _draw_panel(
-    params: Params,
-    method: str,
-    name: str,
-    lines: Sequence[EvaluationLine],
-    images: Sequence[Image],
-    table: pd.DataFrame,
-    base: pd.DataFrame,
-    folder: Path,
-) -> None:
-    reader = reader_names(table)[0]
-    readings = {
-        (row["method"], row["line_id"]): str(row[f"{reader}_text"])
-        for row in [*base[base["set"] == name].to_dict("records"), *table.to_dict("records")]
-    }
-    upscale = bicubic_upscale(params.synthesis.scale)
-    rows = []
-    for index in spread_evenly(len(lines), params.evaluation.panel_lines):
-        line = lines[index]
-        cells = [
-            Cell(upscale(line.lr), readings["bicubic", line.line_id]),
-            Cell(images[index], readings[method, line.line_id]),
-        ]
-        if line.hr is not None:
-            cells.append(Cell(line.hr, readings["hr", line.line_id]))
-        rows.append((line.text, cells))
-    headings = ["bicubic", method, "HR"][: len(rows[0][1])]
-    title = f"{name}: {len(rows)} of {len(lines)} lines at equal distances, read by {reader}"
-    save_panel(folder / f"{name}.png", headings, rows, title)
 
 
 def measure_speed(model: torch.nn.Module, lr_height: int) -> dict[str, float]:

@@ -1,0 +1,134 @@
+"""The pictures of one method on one set: a panel, and a sheet of cases for each reader."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from textsr.datasets.shards import Image
+from textsr.evaluation.cases import Case, choose_cases, compare_lines
+from textsr.evaluation.panels import Cell, save_panel, spread_evenly
+from textsr.evaluation.score import bicubic_upscale, reader_names
+from textsr.evaluation.sets import EvaluationLine
+from textsr.evaluation.sheets import SheetRow, save_sheet
+from textsr.params import Params
+
+CASES = "cases"
+"""The folder of the sheets, beside the panels."""
+
+_Cells = Callable[[int, str], list[Cell]]
+"""Maps the index of a line and a reader to a cell a method."""
+
+
+def draw_pictures(
+    params: Params,
+    lines: Sequence[EvaluationLine],
+    images: Sequence[Image],
+    scores: pd.DataFrame,
+    base: pd.DataFrame,
+    folder: Path,
+) -> None:
+    """Draw what a method made of a set's lines, beside bicubic and, where it is known, HR.
+
+    Writes under `folder`: `SET.png`, lines at equal distances, read by the first reader, and
+    `cases/SET-READER.png`, the lines that `choose_cases` chooses, for each reader.
+
+    Args:
+        params: the whole of params.yaml.
+        lines: the set's lines, at least one; HR is known of all or of none.
+        images: the method's image of each line.
+        scores: the method's scores of the lines, as `score_set` returns them.
+        base: the scores of bicubic and HR, of this set and others.
+        folder: where to write; it is there.
+
+    Raises:
+        TextsrError: if bicubic was scored on other lines.
+    """
+    method, name = scores["method"].iloc[0], scores["set"].iloc[0]
+    base = base[base["set"] == name]
+    bicubic = base[base["method"] == "bicubic"]
+    readers = [reader for reader in reader_names(scores) if reader in reader_names(bicubic)]
+    headings = ["bicubic", method, "HR"][: 2 if lines[0].hr is None else 3]
+    readings = {
+        (row["method"], row["line_id"]): row
+        for row in [*base.to_dict("records"), *scores.to_dict("records")]
+    }
+    upscale = bicubic_upscale(params.synthesis.scale)
+
+    def cells(index: int, reader: str) -> list[Cell]:
+        line = lines[index]
+        shown = {"bicubic": upscale(line.lr), method: images[index], "hr": line.hr}
+        return [
+            Cell(image, str(readings[key, line.line_id][f"{reader}_text"]))
+            for key, image in shown.items()
+            if image is not None
+        ]
+
+    wanted = params.evaluation.panel_lines
+    indices = spread_evenly(len(lines), wanted)
+    title = f"{name}: {len(indices)} of {len(lines)} lines at equal distances, read by {readers[0]}"
+    rows = [(lines[index].text, cells(index, readers[0])) for index in indices]
+    save_panel(folder / f"{name}.png", headings, rows, title)
+
+    (folder / CASES).mkdir(exist_ok=True)
+    for reader in readers:
+        title = f"{name}: best, median and worst lines of {method}, read by {reader}"
+        path = folder / CASES / f"{name}-{reader}.png"
+        ranked = compare_lines(scores, bicubic, reader)
+        _draw_cases(path, title, headings, ranked, lines, reader, cells, max(1, wanted // 3))
+
+
+def _draw_cases(
+    path: Path,
+    title: str,
+    headings: Sequence[str],
+    ranked: Sequence[Case],
+    lines: Sequence[EvaluationLine],
+    reader: str,
+    cells: _Cells,
+    wanted: int,
+) -> None:
+    index_of = {line.line_id: index for index, line in enumerate(lines)}
+
+    def rows(places: Sequence[int]) -> list[SheetRow]:
+        indices = [index_of[ranked[place].line_id] for place in places]
+        return [
+            SheetRow(place + 1, ranked[place], lines[index].text, cells(index, reader))
+            for place, index in zip(places, indices, strict=True)
+        ]
+
+    choice = choose_cases(ranked, wanted)
+    fewer, more = _count_changes(ranked)
+    unsettled = sum(not case.settled for case in ranked)
+    groups = [
+        (
+            f"best: the first {len(choice.best)} of {fewer} lines with fewer errors",
+            rows(choice.best),
+        ),
+        (
+            f"median: the {len(choice.median)} nearest to the middle of the {unsettled} lines that "
+            "are not read right from both",
+            rows(choice.median),
+        ),
+        (
+            f"worst: the last {len(choice.worst)} of {more} lines with more errors",
+            rows(choice.worst),
+        ),
+    ]
+    save_sheet(path, f"{title}\n{_explain(ranked, headings[1])}", headings, groups)
+
+
+def _count_changes(ranked: Sequence[Case]) -> tuple[int, int]:
+    """Count the lines with fewer errors and those with more."""
+    return sum(case.change < 0 for case in ranked), sum(case.change > 0 for case in ranked)
+
+
+def _explain(ranked: Sequence[Case], method: str) -> str:
+    fewer, more = _count_changes(ranked)
+    psnr = "" if ranked[0].psnr_gain_db is None else "the gain in PSNR, "
+    return (
+        f"{len(ranked)} lines, ranked by the change in character error (edits over length, {method}"
+        f" minus bicubic), what falls most first; then by the change in edits, {psnr}the name.\n"
+        f"Errors against bicubic: fewer on {fewer}, more on {more}, as many on "
+        f"{len(ranked) - fewer - more}. Readings are green where right, else red."
+    )
