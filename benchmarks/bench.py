@@ -92,9 +92,9 @@ def _bench_peers(table: Table, params: Params, data: Path) -> list[str]:
     count = itertools.count()
     texts, fonts = _plain_texts(source), _plain_fonts(source)
     missing = []
-    for name in peers.NAMES:
+    for name in peers.GENERATORS:
         try:
-            with peers.start(name, texts, fonts) as draw:
+            with peers.start_generator(name, texts, fonts) as draw:
                 _compare(
                     table,
                     "synthesis, 1 process",

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import cv2
 import numpy as np
-from protocol import serve
+from protocol import serve_lines
 from synthtiger import components, layers, utils
 
 HEIGHT = 64
@@ -61,4 +61,4 @@ def prepare(texts: list[str], fonts: list[str]) -> Callable[[], object]:
     return draw
 
 
-serve(prepare)
+serve_lines(prepare)
