@@ -44,9 +44,9 @@ class Upscaler:
 
 
 UPSCALERS = {
-    "realesrgan-x4plus": Upscaler("ncnn", 10),
     "realesr-animevideov3-x4": Upscaler("ncnn", 10),
     "dat-light-x4": Upscaler("dat", 0),
+    "realesrgan-x4plus": Upscaler("ncnn", 10),
 }
 
 

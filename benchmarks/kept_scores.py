@@ -1,0 +1,51 @@
+"""Scores that are kept between runs, for as long as nothing that makes them changes."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import pandas as pd
+
+from textsr.evaluation import fidelity, ocr, score
+from textsr.evaluation.ocr import Reader, tesseract_data
+from textsr.evaluation.run import write_samples
+from textsr.evaluation.sets import EvaluationLine
+from textsr.files import fingerprint
+
+_PACKAGES = ("rapidocr", "onnxruntime", "tesserocr", "opencv-python-headless", "torchmetrics")
+
+
+def keep(path: Path, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    """Return the table at `path`; where there is none, make it and write it there, whole."""
+    if not path.is_file():
+        write_samples(path, make())
+    return pd.read_parquet(path)
+
+
+def judges_version(readers: Sequence[Reader]) -> str:
+    """Return what changes whenever readings or measures may: packages, language data, our code."""
+    versions = [reader.name for reader in readers] + [_version(name) for name in _PACKAGES]
+    files = [Path(module.__file__ or "") for module in (score, ocr, fidelity)]
+    data = tesseract_data()
+    if data is not None:
+        files.append(data / "eng.traineddata")
+    return fingerprint(" ".join(versions), files)
+
+
+def lines_version(lines: Sequence[EvaluationLine]) -> str:
+    """Return a hash of lines: ids, texts, LR and HR pixels."""
+    digest = hashlib.blake2b(digest_size=12)
+    for line in lines:
+        digest.update(repr((line.line_id, line.text)).encode())
+        for image in (line.lr, line.hr):
+            digest.update(b"none" if image is None else repr(image.shape).encode())
+            digest.update(b"" if image is None else image.tobytes())
+    return digest.hexdigest()
+
+
+def _version(package: str) -> str:
+    try:
+        return f"{package} {version(package)}"
+    except PackageNotFoundError:
+        return f"no {package}"
