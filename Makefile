@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup data repro demo test lint bench scale ui lock clean
+.PHONY: help setup data repro demo test lint bench peers scale ui lock clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -51,6 +51,12 @@ lint: setup ## Ruff and mypy, as pre-commit runs them
 
 bench: setup ## Measure speeds side by side and print their ratios
 	$(RUN) python -m benchmarks.bench
+
+# What to compare with: models, further folders of labelled images (`--help` tells).
+PEERS ?= --model byol=artifacts/evaluation/byol/model
+
+peers: setup ## Compare with general super-resolution networks, e.g. PEERS="--model mine=FOLDER"
+	$(RUN) python -m benchmarks.peers_quality $(PEERS)
 
 scale: setup ## Measure memory and speed at 10,000, 100,000 and 1,000,000 lines (an hour, 9 GB)
 	$(RUN) python -m benchmarks.scale

@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -37,6 +38,8 @@ LINES = 1000
 SHARDS = 20  # so many that both processes end at about the same time
 PEER_LINES = 60  # a round; peers draw a tenth as fast
 STEPS = 8  # of training, a round
+UPSCALED = 10  # lines a round, against a peer in a process of its own
+UPSCALER = "realesr-animevideov3-x4"
 
 Side = tuple[str, Callable[[], object]]
 
@@ -64,9 +67,10 @@ def main() -> None:
                 ("2 processes", lambda: list(pool.map(write_shard, tasks))),
                 ("1 process", lambda: [write_shard(task) for task in tasks]),
             )
-        said += _bench_peers(table, params, data)
+        said += _bench_generators(table, params, data)
         _bench_training(table, params, Path(folder) / "train")
     _bench_inference(table, params)
+    said += _bench_upscaler(table, params)
     Console().print(table)
     for sentence in said:
         Console().print(sentence)
@@ -80,7 +84,7 @@ def _tasks(params: Params, data: Path, folder: Path) -> list[ShardTask]:
     return plan_shards(params.model_copy(update={"synthesis": synthesis}), "train", data, folder)
 
 
-def _bench_peers(table: Table, params: Params, data: Path) -> list[str]:
+def _bench_generators(table: Table, params: Params, data: Path) -> list[str]:
     """Draw the same kinds of texts in the same fonts by other generators, on one core each.
 
     Ours are finished pairs with the full set of effects; theirs have the effects that they have.
@@ -168,6 +172,42 @@ def _bench_inference(table: Table, params: Params) -> None:
             (f"{name} network", lambda upscale=sides[0]: upscale(line)),  # type: ignore[misc]
             (peer, lambda upscale=sides[1]: upscale(line)),  # type: ignore[misc]
         )
+
+
+def _bench_upscaler(table: Table, params: Params) -> list[str]:
+    """Upscale a line and a part of a page by a general network that is made for speed.
+
+    It has as many threads as ours, and images without the border that its tool adds.
+
+    Returns:
+        A sentence about the peer where it could not be run.
+    """
+    rng = np.random.default_rng(0)
+    ours = _upscaler(params, "text")
+    try:
+        with peers.start_upscaler(UPSCALER, torch.get_num_threads()) as theirs:
+            for what, shape, unit, count, times in (
+                ("a 16x64 line", (16, 64), "lines/s", UPSCALED, UPSCALED),
+                ("a 512x512 page part", (512, 512), "LR kilopixels/s", 262, 1),
+            ):
+                image = rng.integers(0, 256, shape).astype(np.uint8)
+                theirs.upscale(image)  # it keeps the image, for repeat
+                _compare(
+                    table,
+                    f"upscaling {what}",
+                    unit,
+                    count,
+                    ("text network", partial(_repeat, times, partial(ours, image))),
+                    (f"{UPSCALER}, ncnn", partial(theirs.repeat, times)),
+                )
+    except peers.PeerError as error:
+        return [f"{UPSCALER}: left out: {error}"]
+    return []
+
+
+def _repeat(times: int, work: Callable[[], object]) -> None:
+    for _ in range(times):
+        work()
 
 
 def _upscaler(params: Params, name: str) -> Callable[..., object]:
