@@ -57,7 +57,10 @@ def _peer(
 
 
 def _ours(params: Training, network: nn.Module, learning_rate: float) -> Recipe:
-    """Return what `textsr train` does, the schedule along the budget instead of along steps."""
+    """Return what `textsr train` does to pixels, the schedule along the budget instead of steps.
+
+    Texts are left out for all: what differs is the network.
+    """
     warmup = params.warmup_fraction
 
     def rate(share: float) -> float:
@@ -71,6 +74,6 @@ def _ours(params: Training, network: nn.Module, learning_rate: float) -> Recipe:
             network.parameters(), lr=learning_rate, weight_decay=params.weight_decay
         ),
         rate=rate,
-        clip_norm=1.0,
+        clip_norm=params.gradient_clip,
         ema_decay=params.ema_decay,
     )

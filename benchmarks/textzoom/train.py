@@ -17,8 +17,7 @@ from benchmarks.textzoom.budget import BudgetedRun
 from benchmarks.textzoom.package import CurvePoint, PeerRecord, PeerSpec, build_peer, save_peer
 from benchmarks.textzoom.recipes import build_recipe
 from textsr.compute import use_threads
-from textsr.datasets.pairs import PairBatches
-from textsr.datasets.stream import ShuffledLines
+from textsr.datasets.pairs import PairBatches, shuffled_pairs
 from textsr.files import fingerprint
 from textsr.params import Params, load_params
 
@@ -60,7 +59,7 @@ def train(
 ) -> None:
     """Train a network and write its folder; `load_peer` reads it.
 
-    Batches are those of `textsr train` without imported pairs: same crops, same order, same seed.
+    Batches are those of `textsr train` without imported pairs: same lines, same order, same seed.
 
     Args:
         name: `tsrn`, `tbsrn` or `ours`.
@@ -85,11 +84,12 @@ def train(
     rate = learning_rate or _PUBLISHED_RATES.get(name, training.learning_rate)
     recipe = build_recipe(name, training, network, rate)
     batches = PairBatches(
-        ShuffledLines(dataset / "train", window_rows=training.shuffle_rows, seed=params.seed),
+        shuffled_pairs(dataset / "train", training.shuffle_rows, params.seed),
         batch_size=training.batch_size,
-        crop_size=(params.synthesis.lr_height, training.crop_width),
+        max_size=(params.synthesis.lr_height, params.synthesis.max_lr_width),
         scale=spec.scale,
         seed=params.seed,
+        max_shift=training.max_shift_px,
     )
     described = f"{spec} {params.seed} {training.model_dump_json()} {minutes} {rate}"
     run = BudgetedRun(
