@@ -14,6 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
@@ -23,14 +24,18 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks import peers
-from textsr.datasets.pairs import PairBatches, shuffled_pairs
+from textsr.datasets.pairs import Batch, PairBatches, shuffled_pairs
+from textsr.datasets.shards import alphabet_of
 from textsr.evaluation.score import bicubic_upscale, network_upscale
+from textsr.models.encoder import Encoder
 from textsr.models.package import ModelSpec, build_network
+from textsr.models.text_head import TextHead
 from textsr.params import Params, load_params
 from textsr.synthesis.fonts import characters
 from textsr.synthesis.sample import Source, load_source, make_sample
 from textsr.synthesis.shards import ShardTask, plan_shards, write_shard
 from textsr.synthesis.sources import fetch_sources
+from textsr.training.fitting import choose_precision
 from textsr.training.objective import SuperResolution
 
 ROUNDS = 7
@@ -125,13 +130,19 @@ def _plain_fonts(source: Source) -> list[str]:
 
 
 def _bench_training(table: Table, params: Params, folder: Path) -> None:
+    """Time steps as `textsr train` takes them, on the same batches from shards and from memory."""
     training = params.training
     spec = ModelSpec(
         name="bench", architecture="upsampler", scale=4, encoder="text", width=training.width
     )
+    network = build_network(spec)
+    encoder = cast(Encoder, network.encoder)
     module = SuperResolution(
-        build_network(spec).to(memory_format=torch.channels_last), learning_rate=1e-4
-    )
+        network,
+        learning_rate=1e-4,
+        text_head=TextHead(encoder.channels[-1], alphabet_of(folder)),
+        text_weight=training.text_weight,
+    ).to(memory_format=torch.channels_last)
     module.log = lambda *args, **kwargs: None  # type: ignore[method-assign]  # no Trainer here
     optimizer = module.configure_optimizers()
     batches = PairBatches(
@@ -140,12 +151,14 @@ def _bench_training(table: Table, params: Params, folder: Path) -> None:
         max_size=(params.synthesis.lr_height, params.synthesis.max_lr_width),
         scale=4,
         seed=1,
+        max_shift=training.max_shift_px,
     )
-    resident = batches(0)
-    steps = itertools.count()
+    resident = [batches(number) for number in range(STEPS)]
+    mixed = choose_precision(params.compute.precision) == "bf16-mixed"
 
-    def step(loaded: bool) -> None:
-        loss = module.training_step(batches(next(steps)) if loaded else resident, 0)
+    def step(batch: Batch) -> None:
+        with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+            loss = module.training_step(batch, 0)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -155,8 +168,8 @@ def _bench_training(table: Table, params: Params, folder: Path) -> None:
         "training step",
         "lines/s",
         training.batch_size * STEPS,
-        ("from shards", lambda: [step(True) for _ in range(STEPS)]),
-        ("from tensors in memory", lambda: [step(False) for _ in range(STEPS)]),
+        ("from shards", lambda: [step(batches(number)) for number in range(STEPS)]),
+        ("from tensors in memory", lambda: [step(batch) for batch in resident]),
     )
 
 

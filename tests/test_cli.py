@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import typer
 import yaml
@@ -170,6 +172,16 @@ def test_project_root_is_found_from_below_and_missed_with_a_remedy(tmp_path: Pat
 def test_a_folder_that_is_no_model_is_named(tmp_path: Path, refusal: Callable[..., str]) -> None:
     said = refusal("upscale", "x.png", "-o", "y.png", "--model", str(tmp_path / "nothing"))
     assert "nothing" in said
+
+
+def test_without_a_champion_the_packages_own_weights_upscale(clone: Path) -> None:
+    cv2.imwrite("small.png", np.full((16, 40), 200, np.uint8))
+    result = CliRunner().invoke(
+        cli.app, ["upscale", "small.png", "-o", "big.png"], catch_exceptions=False
+    )
+    assert result.exit_code == 0
+    assert "reference weights (no version of textsr is champion)" in result.stderr
+    assert cv2.imread("big.png", cv2.IMREAD_UNCHANGED).shape == (64, 160)
 
 
 def test_progress_without_a_terminal_is_a_line_a_tenth(capsys: pytest.CaptureFixture[str]) -> None:

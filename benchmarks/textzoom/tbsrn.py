@@ -2,8 +2,7 @@
 
 Its text-focused loss compares what a transformer recogniser, trained beforehand and frozen, makes
 of the upscaled line and of HR. There is no such recogniser here: none may be downloaded, and one of
-our readers, which judge, must not train. So it is trained for the L2 loss alone; `text_focus` has
-the rest of the loss for who has a recogniser.
+our readers, which judge, must not train. So it is trained for the L2 loss alone.
 """
 
 import math

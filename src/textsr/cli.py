@@ -206,6 +206,18 @@ def rollback() -> None:
     typer.echo(f"{name}: champion is version {new} again; version {old} is previous")
 
 
+@app.command("publish-reference", rich_help_panel=_MODELS)
+def publish_reference(model: str) -> None:
+    """Make an evaluated model the weights that come with the package."""
+    from textsr.reference import FOLDER
+    from textsr.reference.publish import publish_reference
+
+    folder = publish_reference(
+        project.MODELS / model, project.EVALUATION / model, project.PARAMS, FOLDER
+    )
+    typer.echo(f"{folder}: {model}'s weights, params and card")
+
+
 @app.command(rich_help_panel=_MODELS)
 def show() -> None:
     """Print the leaderboard, what was registered and why, and where to look."""
@@ -218,7 +230,7 @@ ModelOption = Annotated[
     str | None,
     typer.Option(
         "--model",
-        help="A model folder or a models:/ URI; by default the champion, else the challenger.",
+        help="A model folder or a models:/ URI; by default the champion, else the package's own.",
         show_default=False,
     ),
 ]
@@ -308,24 +320,32 @@ def _params() -> Any:
 
 
 def _model(name: str | None) -> tuple[Any, str]:
-    """Load a model by folder, URI or alias; return it and a sentence that says which it is."""
+    """Load a model by folder, by URI, or the best there is; return it and a sentence about it."""
     from textsr.models.package import load_model
+    from textsr.reference import load_reference
 
     if name is not None and not name.startswith(("models:/", "runs:/")):
         return load_model(Path(name)), f"model: {name}"
-    from textsr.registry.aliases import CHALLENGER, preferred
+    try:
+        root = project.find_root(Path.cwd())
+    except TextsrError:
+        if name is not None:
+            raise
+        return load_reference(), "model: the package's reference weights"
+    from textsr.params import load_params
+    from textsr.registry.aliases import CHAMPION, version_of
     from textsr.registry.packaging import fetch_model
     from textsr.tracking import Tracker
 
-    root = project.find_root(Path.cwd())
     tracker = Tracker(root)
     if name is not None:
         return load_model(fetch_model(tracker, name)), f"model: {name}"
-    from textsr.params import load_params
-
     registered = load_params(root / project.PARAMS).registration.model_name
-    alias, version = preferred(tracker, registered)
-    said = f"model: {registered} version {version.version}, the {alias}"
-    if alias == CHALLENGER:
-        said += " (there is no champion: the gate has promoted none yet)"
-    return load_model(fetch_model(tracker, f"models:/{registered}@{alias}")), said
+    champion = version_of(tracker, registered, CHAMPION)
+    if champion is None:
+        return load_reference(), (
+            f"model: the package's reference weights (no version of {registered} is {CHAMPION})"
+        )
+    uri = f"models:/{registered}@{CHAMPION}"
+    said = f"model: {registered} version {champion.version}, the {CHAMPION}"
+    return load_model(fetch_model(tracker, uri)), said

@@ -29,9 +29,9 @@ KINDS = (
 """Kinds of text; `custom` is the user's own lines, absent when there are none."""
 
 SSL_METHODS = ("simclr", "byol")
-INITIALISATIONS = ("scratch", "simclr", "byol")
+INITIALISATIONS = ("scratch", "simclr", "byol", "reference")
 MODELS = ("seed", *INITIALISATIONS)
-"""What `train` trains and `evaluate` evaluates: the article's network and three starts of ours."""
+"""What `train` trains and `evaluate` evaluates: the article's network and four starts of ours."""
 
 
 Precision = Literal["auto", "32", "bf16"]
@@ -152,6 +152,13 @@ class SeedNet(Section):
     learning_rate: PositiveFloat
 
 
+class Reference(Section):
+    """Further training of the package's weights."""
+
+    steps: NonNegativeInt
+    learning_rate: PositiveFloat
+
+
 class Training(Section):
     """Training of the super-resolution network."""
 
@@ -170,6 +177,7 @@ class Training(Section):
     width: Annotated[int, Field(ge=8, multiple_of=8)]
     shuffle_rows: PositiveInt
     own_share: Probability
+    reference: Reference
     seed_net: SeedNet
 
 

@@ -3,14 +3,7 @@
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 
-from benchmarks.textzoom.backbone import mse
-from benchmarks.textzoom.text_focus import (
-    content_aware_loss,
-    position_aware_loss,
-    text_focused_loss,
-)
 from benchmarks.textzoom.tsrn import gradient_magnitude, gradient_profile_loss, tsrn_loss
 
 
@@ -47,37 +40,3 @@ def test_gradient_profile_of_flat_images_has_a_gradient() -> None:
     torch.autograd.backward(gradient_profile_loss(flat, torch.rand(1, 1, 8, 8)))
     assert flat.grad is not None
     assert torch.isfinite(flat.grad).all()
-
-
-def test_position_aware_loss_leaves_hr_alone() -> None:
-    upscaled = torch.rand(2, 4, 8, requires_grad=True)
-    hr = torch.rand(2, 4, 8, requires_grad=True)
-    loss = position_aware_loss(upscaled, hr)
-    torch.autograd.backward(loss)
-    assert loss.item() == pytest.approx((upscaled - hr).abs().mean().item())
-    assert upscaled.grad is not None
-    assert hr.grad is None
-
-
-def test_content_aware_loss_of_equal_weights_is_cross_entropy() -> None:
-    logits, characters = torch.randn(5, 7), torch.arange(5)
-    loss = content_aware_loss(logits, characters, torch.ones(7, 7))
-    assert torch.allclose(loss, F.cross_entropy(logits, characters))
-
-
-def test_content_aware_loss_is_the_papers_formula() -> None:
-    rng = np.random.default_rng(1)
-    logits, weights = rng.normal(size=(4, 6)), rng.uniform(0.2, 3, (6, 6))
-    characters = np.array([0, 5, 2, 2])
-    odds = weights[characters] * np.exp(logits)
-    expected = -np.log(odds[np.arange(4), characters] / odds.sum(1)).mean()
-    loss = content_aware_loss(
-        torch.from_numpy(logits), torch.from_numpy(characters), torch.from_numpy(weights)
-    )
-    assert loss.item() == pytest.approx(expected)
-
-
-def test_text_focused_loss_is_the_weighted_sum() -> None:
-    upscaled, hr = torch.rand(2, 2, 1, 8, 8)
-    loss = text_focused_loss(upscaled, hr, torch.tensor(0.3), torch.tensor(2.0))
-    assert torch.allclose(loss, mse(upscaled, hr) + 3.0 + 0.001)

@@ -15,6 +15,7 @@ from textsr.files import read_json
 from textsr.models.encoder import build_encoder
 from textsr.models.package import load_model
 from textsr.params import Params
+from textsr.pretraining import run as run_module
 from textsr.pretraining.objective import BYOL, SimCLR
 from textsr.pretraining.run import ViewBatches, run_pretraining
 from textsr.pretraining.views import make_view
@@ -177,3 +178,26 @@ def test_pretrained_encoder_is_the_one_that_training_starts_from(
 def test_unknown_method_is_refused(tiny_params: Params, dataset: Path, tmp_path: Path) -> None:
     with pytest.raises(TextsrError, match="simclr, byol"):
         run_pretraining("moco", tiny_params, dataset, tmp_path, tmp_path / "out")
+
+
+def test_a_wider_network_is_another_run(
+    tiny_params: Params, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its checkpoints do not fit into one of another width."""
+    folders = []
+    (unlabelled := tmp_path / "none").mkdir()
+
+    class ReachedError(Exception):
+        pass
+
+    def reach(*args: object, checkpoints: Path, **more: object) -> None:
+        folders.append(checkpoints)
+        raise ReachedError
+
+    monkeypatch.setattr(run_module, "fit", reach)
+    for width in (16, 24, 16):
+        training = tiny_params.training.model_copy(update={"width": width})
+        params = tiny_params.model_copy(update={"training": training})
+        with pytest.raises(ReachedError):
+            run_pretraining("byol", params, dataset, unlabelled, tmp_path / "out")
+    assert folders[0] == folders[2] != folders[1]

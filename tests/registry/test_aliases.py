@@ -9,7 +9,6 @@ from mlflow.entities.model_registry import ModelVersion
 
 from textsr.errors import TextsrError
 from textsr.registry.aliases import (
-    preferred,
     promote,
     register_challenger,
     roll_back,
@@ -93,19 +92,8 @@ def test_champion_and_previous_follow_promotions_and_rollbacks(
         assert aliases(tracker, name) == {k: v for k, v in expected.items() if v}
 
 
-def test_champion_is_preferred_to_the_challenger(tracker: Tracker) -> None:
-    first, second = register(tracker, "preferred", 2)
-    assert preferred(tracker, "preferred")[0] == "challenger"
-    promote(tracker, "preferred", first)
-    alias, version = preferred(tracker, "preferred")
-    assert (alias, version.version) == ("champion", first.version)
-    assert version_of(tracker, "preferred", "challenger").version == second.version
-
-
 def test_what_does_not_exist_is_none_and_the_remedy_is_named(tracker: Tracker) -> None:
     assert version_of(tracker, "never", "champion") is None
-    with pytest.raises(TextsrError, match=r"never: no champion and no challenger.*dvc repro"):
-        preferred(tracker, "never")
     with pytest.raises(TextsrError, match="never: nothing to roll back to"):
         roll_back(tracker, "never")
 
@@ -117,6 +105,5 @@ def test_champion_that_cannot_be_asked_for_is_not_absent(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     down = Tracker(tmp_path)
-    for ask in (lambda: version_of(down, "m", "champion"), lambda: preferred(down, "m")):
-        with pytest.raises(TextsrError, match=r"http://127\.0\.0\.1:1: MLflow gives no answer"):
-            ask()
+    with pytest.raises(TextsrError, match=r"http://127\.0\.0\.1:1: MLflow gives no answer"):
+        version_of(down, "m", "champion")

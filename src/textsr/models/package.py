@@ -18,7 +18,8 @@ from textsr.models.seed import SeedNet
 from textsr.models.upsampler import UpsamplerNet
 
 _SPEC = "model.json"
-_WEIGHTS = "weights.safetensors"
+WEIGHTS = "weights.safetensors"
+"""The file of a model folder that holds its numbers, at any precision."""
 
 
 class ModelSpec(BaseModel):
@@ -77,7 +78,7 @@ def save_model(folder: Path, spec: ModelSpec, network: nn.Module) -> None:
     """Write a model's folder, whole or not at all."""
     with replace_folder(folder) as temporary:
         state = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
-        save_file(state, temporary / _WEIGHTS)
+        save_file(state, temporary / WEIGHTS)
         (temporary / _SPEC).write_text(spec.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
@@ -108,7 +109,7 @@ def load_model(folder: Path) -> BlendedModel:
     """
     spec = read_spec(folder)
     network = build_network(spec)
-    path = folder / _WEIGHTS
+    path = folder / WEIGHTS
     try:
         network.load_state_dict(load_file(path))
     except Exception as error:  # safetensors raises its own type, torch RuntimeError

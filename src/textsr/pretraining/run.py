@@ -83,10 +83,11 @@ def run_pretraining(
         raise TextsrError(f"{method}: no such method; choose one of {', '.join(SSL_METHODS)}")
     use_threads(params.compute.threads)
     own = UnlabelledImages(unlabelled, params.synthesis.lr_height)
-    described = f"{method} {params.seed} {params.pretraining.model_dump_json()}"
+    width = params.training.width
+    described = f"{method} {params.seed} {width} {params.pretraining.model_dump_json()}"
     run = fingerprint(described, [dataset / "train", unlabelled, Path(textsr.__file__).parent])
     torch.manual_seed(params.seed)
-    encoder = build_encoder(params.pretraining.encoder, params.training.width)
+    encoder = build_encoder(params.pretraining.encoder, width)
     untrained = {name: value.clone() for name, value in encoder.state_dict().items()}
     module = METHODS[method](encoder, params.pretraining)
     module.to(memory_format=torch.channels_last)

@@ -75,19 +75,3 @@ def roll_back(tracker: Tracker, name: str) -> tuple[str, str]:
     tracker.client.set_registered_model_alias(name, PREVIOUS, champion.version)
     tracker.client.set_registered_model_alias(name, CHAMPION, previous.version)
     return str(champion.version), str(previous.version)
-
-
-def preferred(tracker: Tracker, name: str) -> tuple[str, ModelVersion]:
-    """Return the champion, or else the challenger, with the alias that found it.
-
-    Raises:
-        TextsrError: if neither exists.
-    """
-    for alias in (CHAMPION, CHALLENGER):
-        version = version_of(tracker, name, alias)
-        if version is not None:
-            return alias, version
-    raise TextsrError(
-        f"{name}: no champion and no challenger at {tracker.uri}; train and register one with "
-        "`dvc repro` (`dvc repro -f register` if training is done), or name a model with --model"
-    )

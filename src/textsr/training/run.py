@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 import textsr
+from textsr import reference
 from textsr.compute import use_threads
 from textsr.datasets.pairs import PairBatches, shuffled_pairs, whole_batches
 from textsr.datasets.shards import alphabet_of
@@ -16,11 +17,12 @@ from textsr.datasets.stream import ShuffledLines
 from textsr.errors import TextsrError
 from textsr.files import fingerprint
 from textsr.models.encoder import Encoder
-from textsr.models.package import ModelSpec, build_network, save_model
+from textsr.models.package import ModelSpec, build_network, read_spec, save_model
 from textsr.models.recogniser import load_recogniser
 from textsr.models.text_head import TextHead
 from textsr.models.upsampler import UpsamplerNet
 from textsr.params import MODELS, Params
+from textsr.reference import load_reference
 from textsr.training.fitting import (
     VALIDATION_LINES,
     OnMetrics,
@@ -58,7 +60,7 @@ def plan_training(
     """Decide what training `name` means.
 
     Args:
-        name: `seed`, `scratch`, `simclr` or `byol`.
+        name: `seed`, `scratch`, `simclr`, `byol` or `reference`.
         params: the whole of params.yaml.
         dataset: folder of the synthetic splits.
         own: folder of the splits of the user's pairs, if there are any.
@@ -73,6 +75,10 @@ def plan_training(
     encoder = encoders / name / "encoder" if name in ("simclr", "byol") else None
     if name == "seed":
         spec = ModelSpec(name=name, architecture="seed", scale=params.synthesis.scale)
+    elif name == "reference":
+        spec = read_spec(reference.FOLDER).model_copy(
+            update={"scale": params.synthesis.scale, "blend": 1.0}
+        )
     else:
         spec = ModelSpec(
             name=name,
@@ -99,14 +105,20 @@ def run_training(run: TrainingRun, output: Path, on_metrics: OnMetrics) -> list[
     if run.encoder is not None:
         assert isinstance(network, UpsamplerNet)
         load_encoder(network, run.encoder)
+    if run.name == "reference":
+        _load_reference(network)
+        if not params.reference.steps:
+            save_model(output, run.spec, network)
+            return [{"step": 0.0}]
     if run.name == "seed":
         steps = params.seed_net.steps
         module = SuperResolution(network, learning_rate=params.seed_net.learning_rate)
     else:
-        steps = params.steps
+        schedule = params.reference if run.name == "reference" else params
+        steps = schedule.steps
         module = SuperResolution(
             network,
-            learning_rate=params.learning_rate,
+            learning_rate=schedule.learning_rate,
             weight_decay=params.weight_decay,
             warmup_steps=round(params.warmup_fraction * steps),
             total_steps=steps,
@@ -114,7 +126,7 @@ def run_training(run: TrainingRun, output: Path, on_metrics: OnMetrics) -> list[
             text_weight=params.text_weight,
             recogniser=None if run.recogniser is None else load_recogniser(run.recogniser),
             reading_weight=params.reading_weight,
-            reading_from=round(params.reading_from * steps),
+            reading_from=0 if run.name == "reference" else round(params.reading_from * steps),
         )
     synthesis = run.params.synthesis
     state, curves = fit(
@@ -160,6 +172,13 @@ def _text_head(run: TrainingRun, network: nn.Module) -> TextHead | None:
     assert isinstance(network, UpsamplerNet)
     encoder = cast(Encoder, network.encoder)
     return TextHead(encoder.channels[-1], alphabet_of(run.dataset / "train"))
+
+
+def _load_reference(network: nn.Module) -> None:
+    """Take over the package's weights; for another scale, all but the last layer."""
+    mine, state = network.state_dict(), load_reference().network.state_dict()
+    fitting = {name: value for name, value in state.items() if value.shape == mine[name].shape}
+    network.load_state_dict(fitting, strict=False)
 
 
 def load_encoder(network: UpsamplerNet, folder: Path) -> None:
