@@ -8,7 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -160,7 +160,7 @@ def _methods(
         )
     bicubic = bicubic_upscale(peers.SCALE)
     threads = params.compute.threads or os.cpu_count() or 1
-    methods = [Method(BICUBIC, BICUBIC, partial(nullcontext[Upscale], bicubic))]
+    methods = [Method(BICUBIC, BICUBIC, partial(_ready, bicubic))]
     for name in upscalers:
         version = peers.upscaler_version(name)
         methods.append(Method(name, version, partial(_start_peer, name, threads)))
@@ -168,9 +168,14 @@ def _methods(
         model = load_model(folder)
         if model.scale != peers.SCALE:
             raise TextsrError(f"--model {name}: upscales {model.scale} times, not {peers.SCALE}")
-        methods.append(Method(name, None, partial(nullcontext[Upscale], network_upscale(model))))
+        methods.append(Method(name, None, partial(_ready, network_upscale(model))))
     _refuse_twice("--model", [method.name for method in methods])
     return methods
+
+
+@contextmanager
+def _ready(upscale: Upscale) -> Iterator[Upscale]:
+    yield upscale
 
 
 @contextmanager
