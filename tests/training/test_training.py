@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from textsr.datasets.pairs import Batch, PairBatches, shuffled_pairs
 from textsr.errors import TextsrError
 from textsr.models.package import ModelSpec, build_network
+from textsr.models.recogniser import Recogniser
 from textsr.models.text_head import TextHead
 from textsr.params import Params
 from textsr.training.fitting import fit, forget_checkpoints, read_curves, write_curves
@@ -242,6 +243,39 @@ def test_spelling_is_added_at_its_weight_and_teaches_the_encoder() -> None:
         reached = network.encoder.sequence[0].body[0].weight.grad
         assert (reached is not None and bool(reached.abs().max() > 0)) == (weight > 0)
     assert losses[1] > losses[0]
+
+
+def test_a_frozen_reader_is_asked_from_its_step_on_and_is_not_trained() -> None:
+    torch.manual_seed(0)
+    spec = ModelSpec(name="x", architecture="upsampler", encoder="text", width=8, scale=4)
+    reader = Recogniser("ab").eval().requires_grad_(False)
+    before = {name: value.clone() for name, value in reader.state_dict().items()}
+    batch = Batch(torch.rand(2, 1, 16, 32), torch.rand(2, 1, 64, 128), ("ab", "b"), (32, 20))
+
+    class At(SuperResolution):
+        global_step = 0
+
+    module = At(
+        build_network(spec),
+        learning_rate=1.0,
+        recogniser=reader,
+        reading_weight=0.5,
+        reading_from=3,
+    )
+    logged: dict[str, float] = {}
+    module.log = lambda name, value, **kwargs: logged.update({name: float(value)})
+    module.on_fit_start()
+    module.train()
+    assert float(module.training_step(batch, 0).detach()) == pytest.approx(logged["train_mse"])
+    assert "train_reading" not in logged
+    module.global_step = 3
+    loss = module.training_step(batch, 0)
+    expected = logged["train_mse"] + 0.5 * logged["train_reading"]
+    assert float(loss.detach()) == pytest.approx(expected, rel=1e-5)
+    loss.backward()
+    assert module.network.to_hr[0].weight.grad.abs().max() > 0
+    assert len(module.state_dict()) == len(module.network.state_dict())
+    assert all(torch.equal(reader.state_dict()[name], value) for name, value in before.items())
 
 
 def test_network_learns_a_batch_by_heart(dataset: Path, tmp_path: Path) -> None:
