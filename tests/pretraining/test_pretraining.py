@@ -62,10 +62,23 @@ def test_simclr_is_nt_xent_over_all_instances(tiny_params: Params) -> None:
     simclr = module(SimCLR, tiny_params)
     batch = views()
     loss = simclr.training_step(batch, 0)
-    projected = [simclr.projection(simclr.embed(simclr.encoder, view)) for view in batch]
+    embedded = [simclr.embed(simclr.encoder, view) for view in batch]
+    projected = [simclr.projection(instances) for instances, _ in embedded]
     assert projected[0].shape == (5 * 4, tiny_params.pretraining.projection_dim)
     expected = nt_xent_by_hand(*projected, tiny_params.pretraining.simclr.temperature)
-    assert float(loss) == pytest.approx(expected, rel=1e-4)
+    energy = sum(float(energy.detach()) for _, energy in embedded) / 2
+    assert float(loss.detach()) == pytest.approx(expected + 0.01 * energy, rel=1e-4)
+
+
+@pytest.mark.parametrize("method", [SimCLR, BYOL])
+def test_features_that_grow_out_of_reach_cost(method: type, tiny_params: Params) -> None:
+    """Cosines do not see the scale: without a price on it, no decoder could use the features."""
+    ssl = module(method, tiny_params)
+    batch = views()
+    before = float(ssl.training_step(batch, 0).detach())
+    with torch.no_grad():
+        ssl.encoder.stem[1].weight.mul_(1000)
+    assert float(ssl.training_step(batch, 0).detach()) > before + 1
 
 
 def test_byol_is_the_symmetric_distance_to_the_targets(tiny_params: Params) -> None:
@@ -75,11 +88,13 @@ def test_byol_is_the_symmetric_distance_to_the_targets(tiny_params: Params) -> N
             parameter.mul_(1.3).add_(0.01)
     batch = views()
     loss = byol.training_step(batch, 0)
-    online = [byol.prediction(byol.projection(byol.embed(byol.encoder, v))) for v in batch]
-    target = [byol.target_projection(byol.embed(byol.target_encoder, v)) for v in batch]
+    embedded = [byol.embed(byol.encoder, v) for v in batch]
+    online = [byol.prediction(byol.projection(instances)) for instances, _ in embedded]
+    target = [byol.target_projection(byol.embed(byol.target_encoder, v)[0]) for v in batch]
     by_hand = (byol_by_hand(online[0], target[1]) + byol_by_hand(online[1], target[0])) / 2
     # lightly minimises -cosine; 2 - 2 cosine has the same minimum: by hand = 2 + 2 loss.
-    assert 2 + 2 * float(loss) == pytest.approx(by_hand, rel=1e-4)
+    distance = float(loss.detach()) - 0.01 * sum(float(e.detach()) for _, e in embedded) / 2
+    assert 2 + 2 * distance == pytest.approx(by_hand, rel=1e-4)
 
 
 def test_byol_targets_get_no_gradient_and_follow_by_momentum(tiny_params: Params) -> None:
