@@ -116,9 +116,13 @@ def test_second_run_does_nothing(unbroken: Path) -> None:
 
 
 def test_upscaling_with_the_registered_model(unbroken: Path) -> None:
-    sample = unbroken / "docs/images/sample.png"
-    said = run(unbroken, "textsr", "upscale", str(sample), "-o", "out/big.png", "--compare")
-    assert "version 1" in said
+    upscale = ("textsr", "upscale", str(unbroken / "docs/images/sample.png"), "--compare")
+    model = "models:/textsr@challenger"
+    assert model in run(unbroken, *upscale, "-o", "out/new.png", "--model", model)
+    assert (unbroken / "out/new.png").stat().st_size > 0
+    promoted = json.loads((unbroken / "reports/registration.json").read_text())["promoted"]
+    said = run(unbroken, *upscale, "-o", "out/big.png")
+    assert ("version 1, the champion" if promoted else "the package's reference weights") in said
     assert (unbroken / "out/big.png").stat().st_size > 0
     assert (unbroken / "out/big-compare.png").stat().st_size > 0
     assert "## Leaderboard" in run(unbroken, "textsr", "show")
