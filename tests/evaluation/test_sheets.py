@@ -86,7 +86,7 @@ def test_sheet_shows_the_chosen_lines_with_their_own_images_and_readings(
     assert path == tmp_path / "cases/mine-oracle.png"
     assert methods == ["bicubic", "net", "HR"][: 3 if hr else 2]
     assert "mine: best, median and worst lines of net, read by oracle" in title
-    assert "fewer on 2, more on 2, as many on 3" in title
+    assert "fewer on 2, more on 2, as many on 3 of 7 lines" in title
     assert ("PSNR" in title) == hr
 
     shown = {heading.split(":")[0]: rows for heading, rows in groups}

@@ -15,7 +15,7 @@ class Case:
 
     Attributes:
         line_id: unique in its set.
-        length: characters of its text that count (see `ocr.normalise`).
+        length: characters of its text that count (see `ocr.normalise`), at least 1.
         edits: from bicubic's reading and from the model's to the text, in characters.
         psnr_gain_db: the model's PSNR over bicubic's; None where HR is not known.
     """
@@ -27,11 +27,8 @@ class Case:
 
     @property
     def change(self) -> float:
-        """Return the character error rate, model minus bicubic; below 0 if the model helps.
-
-        Of a line without a character that counts, each character read is one error in one.
-        """
-        return self.edits_change / max(self.length, 1)
+        """Return the character error rate, model minus bicubic; below 0 if the model helps."""
+        return self.edits_change / self.length
 
     @property
     def edits_change(self) -> int:
@@ -57,9 +54,9 @@ def compare_lines(model: pd.DataFrame, bicubic: pd.DataFrame, reader: str) -> li
     """Pair two methods' scores of the same lines, as `score_set` returns them, for one reader.
 
     Returns:
-        A case a line, ranked by the change in character error, what falls most first. Where that
-        is equal, the change in edits decides; then the gain in PSNR, the greatest first; then
-        `line_id`.
+        A case a line whose text has a letter or digit: of others there is no error rate. They are
+        ranked by the change in character error, what falls most first. Where that is equal, the
+        change in edits decides; then the gain in PSNR, the greatest first; then `line_id`.
 
     Raises:
         TextsrError: if the two tables are not of the same lines.
@@ -73,6 +70,7 @@ def compare_lines(model: pd.DataFrame, bicubic: pd.DataFrame, reader: str) -> li
             psnr_gain_db=_known(our["psnr_db"] - their["psnr_db"]),
         )
         for our, their in zip(ours, theirs, strict=True)
+        if our[f"{reader}_length"] > 0
     ]
     return sorted(cases, key=_rank)
 

@@ -72,7 +72,10 @@ def draw_pictures(
 
     (folder / CASES).mkdir(exist_ok=True)
     for reader in readers:
-        title = f"{name}: best, median and worst lines of {method}, read by {reader}"
+        title = (
+            f"{name}: best, median and worst lines of {method}, read by {reader}: "
+            "green where right, else red"
+        )
         path = folder / CASES / f"{name}-{reader}.png"
         ranked = compare_lines(scores, bicubic, reader)
         _draw_cases(path, title, headings, ranked, lines, reader, cells, max(1, wanted // 3))
@@ -125,10 +128,10 @@ def _count_changes(ranked: Sequence[Case]) -> tuple[int, int]:
 
 def _explain(ranked: Sequence[Case], method: str) -> str:
     fewer, more = _count_changes(ranked)
-    psnr = "" if ranked[0].psnr_gain_db is None else "the gain in PSNR, "
+    psnr = "the gain in PSNR, " if any(case.psnr_gain_db is not None for case in ranked) else ""
     return (
-        f"{len(ranked)} lines, ranked by the change in character error (edits over length, {method}"
-        f" minus bicubic), what falls most first; then by the change in edits, {psnr}the name.\n"
+        f"Ranked by the change in character error (edits over length, {method} minus bicubic), "
+        f"what falls most first; then by the change in edits, {psnr}the name.\n"
         f"Errors against bicubic: fewer on {fewer}, more on {more}, as many on "
-        f"{len(ranked) - fewer - more}. Readings are green where right, else red."
+        f"{len(ranked) - fewer - more} of {len(ranked)} lines with letters or digits."
     )
