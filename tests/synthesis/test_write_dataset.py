@@ -5,7 +5,6 @@ import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -147,11 +146,8 @@ def test_failure_does_not_wait_for_shards_not_begun(
         time.sleep(0.02)
         return 1
 
-    def threads(workers: int, mp_context: Any) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(workers)
-
     monkeypatch.setattr(shards, "write_shard", fail_at_the_first)
-    monkeypatch.setattr(shards, "ProcessPoolExecutor", threads)
+    monkeypatch.setattr(shards, "worker_pool", ThreadPoolExecutor)
     params = with_synthesis(with_processes(tiny_params, 2), shard_rows=1)
     with pytest.raises(OSError, match="disk full"):
         write_dataset(params, data, tmp_path, lambda rows: None)

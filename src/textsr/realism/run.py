@@ -2,9 +2,8 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
@@ -16,6 +15,7 @@ from textsr.datasets.shards import Image, decode_grey
 from textsr.errors import TextsrError
 from textsr.files import write_json
 from textsr.params import Params
+from textsr.processes import worker_pool
 from textsr.realism.classifier import Verdict, tell_apart
 from textsr.realism.picture import save_cases
 from textsr.sections import Effect, Section, effect_fields
@@ -134,9 +134,7 @@ def _judge_each(
 ) -> Iterator[tuple[str, Verdict, list[Image]]]:
     """Judge variants of the data, as many at a time as there are `processes`; 0: one a core."""
     workers = min(processes or os.cpu_count() or 1, len(variants))
-    # Spawned, not forked: a forked child inherits OpenCV's and PyTorch's threads in an unknown
-    # state.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with worker_pool(workers) as pool:
         names = {pool.submit(judge, real, params, data): name for name, params in variants.items()}
         try:
             for future in as_completed(names):

@@ -2,10 +2,9 @@
 
 import os
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass
 from functools import lru_cache
-from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
@@ -15,6 +14,7 @@ import pyarrow.parquet as pq
 from textsr.datasets.schema import SCHEMA, shard_name
 from textsr.files import replace_file, replace_folder
 from textsr.params import SPLITS, Params, Split
+from textsr.processes import worker_pool
 from textsr.synthesis.sample import Source, load_source, make_sample
 
 
@@ -89,8 +89,7 @@ def _write_shards(tasks: list[ShardTask], params: Params, progress: Callable[[in
         for task in tasks:
             progress(write_shard(task))
         return
-    # Spawned, not forked: a forked child inherits OpenCV's threads in an unknown state.
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+    with worker_pool(processes) as pool:
         try:
             for future in as_completed([pool.submit(write_shard, task) for task in tasks]):
                 progress(future.result())
