@@ -1,5 +1,6 @@
 """One MLflow run a training, however often it is killed on its way."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from textsr import reference
 from textsr.files import read_json
 from textsr.params import Params
 from textsr.training import track
@@ -94,3 +96,21 @@ def test_run_says_what_it_depends_on_and_where_it_comes_from(
     weight = tiny_params.synthesis.render.weight
     told = f"probability {weight.probability}, px [{weight.px[0]}, {weight.px[1]}]"
     assert byol.params["synthesis.render.weight"] == told
+
+
+def test_run_names_the_weights_it_went_on_from(
+    project: Path, tiny_params: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(track, "run_training", training(killed_after=99))
+    seen = []
+    for content in (b"first", b"second", b"first"):
+        folder = project / "package"
+        folder.mkdir(exist_ok=True)
+        (folder / "weights.safetensors").write_bytes(content)
+        (folder / "model.json").write_bytes((reference.FOLDER / "model.json").read_bytes())
+        with monkeypatch.context() as patch:
+            patch.setattr(reference, "FOLDER", folder)
+            train_tracked("reference", tiny_params, project)
+        shutil.rmtree("artifacts/models/reference")
+        seen.append(runs_of(project)[0].data.tags["initial_weights"])
+    assert seen[0] == seen[2] != seen[1]

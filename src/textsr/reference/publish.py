@@ -21,6 +21,7 @@ _LINEAGE = {
     "git_dirty": "changes beside it",
     "data_hash": "`data.dvc`",
     "dvc_lock_hash": "`dvc.lock`",
+    "initial_weights": "started from weights (BLAKE2b)",
     "seed": "seed",
     "hardware": "hardware",
 }

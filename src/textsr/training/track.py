@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from textsr import project
-from textsr.files import write_text
+from textsr import project, reference
+from textsr.files import fingerprint, write_text
+from textsr.models.package import WEIGHTS
 from textsr.params import Params
 from textsr.tracking import RunRecord, Tracker, flatten, lineage_tags
 from textsr.training.fitting import forget_checkpoints, write_curves
@@ -44,6 +45,8 @@ def _open_run(tracker: Tracker, run: TrainingRun, root: Path) -> RunRecord:
     if run.encoder is not None:
         encoder_run = tracker.encoder_run(run.params.tracking.experiment, run.encoder)
         tags["encoder_run_id"] = encoder_run or "unknown: pretrained on another tracking server"
+    if run.name == reference.NAME:
+        tags["initial_weights"] = fingerprint("", [reference.FOLDER / WEIGHTS])
     record = tracker.start(run.name, run.params.tracking.experiment, _described(run), tags)
     write_text(path, record.model_dump_json(indent=2) + "\n")
     return record
