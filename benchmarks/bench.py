@@ -22,6 +22,7 @@ import torch
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from benchmarks import peers
 from textsr.datasets.pairs import Batch, PairBatches, shuffled_pairs
@@ -42,7 +43,6 @@ ROUNDS = 7
 LINES = 1000
 SHARDS = 20  # so many that both processes end at about the same time
 PEER_LINES = 60  # a round; peers draw a tenth as fast
-STEPS = 8  # of training, a round
 UPSCALED = 10  # lines a round, against a peer in a process of its own
 UPSCALER = "realesr-animevideov3-x4"
 
@@ -130,46 +130,57 @@ def _plain_fonts(source: Source) -> list[str]:
 
 
 def _bench_training(table: Table, params: Params, folder: Path) -> None:
-    """Time steps as `textsr train` takes them, on the same batches from shards and from memory."""
+    """Time an epoch as `textsr train` takes it, from shards and from tensors held in memory.
+
+    From shards, each line is read, decompressed and decoded once, as in an epoch of any length.
+    """
     training = params.training
     spec = ModelSpec(
         name="bench", architecture="upsampler", scale=4, encoder="text", width=training.width
     )
     network = build_network(spec)
     encoder = cast(Encoder, network.encoder)
+    spells = training.text_weight > 0
     module = SuperResolution(
         network,
         learning_rate=1e-4,
-        text_head=TextHead(encoder.channels[-1], alphabet_of(folder)),
+        text_head=TextHead(encoder.channels[-1], alphabet_of(folder)) if spells else None,
         text_weight=training.text_weight,
     ).to(memory_format=torch.channels_last)
     module.log = lambda *args, **kwargs: None  # type: ignore[method-assign]  # no Trainer here
+    averaged = AveragedModel(module, multi_avg_fn=get_ema_multi_avg_fn(training.ema_decay))
     optimizer = module.configure_optimizers()
-    batches = PairBatches(
-        shuffled_pairs(folder, training.shuffle_rows, 1),
-        batch_size=training.batch_size,
-        max_size=(params.synthesis.lr_height, params.synthesis.max_lr_width),
-        scale=4,
-        seed=1,
-        max_shift=training.max_shift_px,
-    )
-    resident = [batches(number) for number in range(STEPS)]
     mixed = choose_precision(params.compute.precision) == "bf16-mixed"
+    steps = range(LINES // training.batch_size)
 
-    def step(batch: Batch) -> None:
-        with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
-            loss = module.training_step(batch, 0)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+    def read() -> Callable[[int], Batch]:
+        return PairBatches(
+            shuffled_pairs(folder, training.shuffle_rows, 1),
+            batch_size=training.batch_size,
+            max_size=(params.synthesis.lr_height, params.synthesis.max_lr_width),
+            scale=4,
+            seed=1,
+            max_shift=training.max_shift_px,
+        )
 
+    def train(make_batch: Callable[[int], Batch]) -> None:
+        for number in steps:
+            with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+                loss = module.training_step(make_batch(number), 0)
+            optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(module.parameters(), training.gradient_clip)
+            optimizer.step()
+            averaged.update_parameters(module)
+
+    resident = list(map(read(), steps))
     _compare(
         table,
-        "training step",
+        "training",
         "lines/s",
-        training.batch_size * STEPS,
-        ("from shards", lambda: [step(batches(number)) for number in range(STEPS)]),
-        ("from tensors in memory", lambda: [step(batch) for batch in resident]),
+        training.batch_size * len(steps),
+        ("from shards", lambda: train(read())),
+        ("from tensors in memory", lambda: train(resident.__getitem__)),
     )
 
 

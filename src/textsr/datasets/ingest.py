@@ -18,7 +18,7 @@ from textsr.datasets.own_schema import OWN_SCHEMA
 from textsr.datasets.pictures import find_images, read_grey
 from textsr.datasets.schema import shard_name
 from textsr.datasets.sets import OwnSet, Use, find_sets
-from textsr.datasets.shards import Image, encode_png
+from textsr.datasets.shards import COMPRESSION, Image, encode_png
 from textsr.errors import TextsrError
 from textsr.files import replace_folder
 from textsr.params import Params, Synthesis
@@ -223,7 +223,7 @@ class _ShardWriter:
 
     def _flush(self) -> None:
         table = pa.Table.from_pylist(self._pending, OWN_SCHEMA)
-        pq.write_table(table, self._folder / f"{self._shards:05d}", compression="none")
+        pq.write_table(table, self._folder / f"{self._shards:05d}", compression=COMPRESSION)
         self._shards += 1
         self._pending = []
 

@@ -1,5 +1,6 @@
 """Batches of lines out of shards, each a pure function of the step."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -98,19 +99,8 @@ class PairBatches:
         if self._own is not None:
             _, own = split_positions(step, self._batch_size, self._own_share)
             lines += [self._part(self._own, position, width, rng) for position in own]
-        shifts = rng.integers(-self._max_shift, self._max_shift + 1, len(lines))
-        inverted = rng.random(len(lines)) < 0.5
-        return _stack(
-            [
-                self._vary(line, int(shift), bool(invert))
-                for line, shift, invert in zip(lines, shifts, inverted, strict=True)
-            ],
-            self._scale,
-        )
-
-    def _vary(self, line: _Line, shift: int, invert: bool) -> _Line:
-        lr, hr = _shifted(line.lr, shift), _shifted(line.hr, shift * self._scale)
-        return _Line(255 - lr, 255 - hr, line.text) if invert else _Line(lr, hr, line.text)
+        shifts = rng.integers(-self._max_shift, self._max_shift + 1, len(lines)).tolist()
+        return _stack(lines, self._scale, shifts, rng.random(len(lines)) < 0.5)
 
     def _deal_pool(self, pool: int) -> list[list[int]]:
         """Return the positions of the synthetic lines of each step of a pool."""
@@ -154,21 +144,45 @@ class PairBatches:
         )
 
 
-def _shifted(image: Image, rows: int) -> Image:
-    if rows == 0:
-        return image
-    return image[np.clip(np.arange(image.shape[0]) - rows, 0, image.shape[0] - 1)]
+def _stack(
+    lines: list[_Line],
+    scale: int,
+    shifts: Sequence[int] | None = None,
+    inverted: npt.NDArray[np.bool_] | None = None,
+) -> Batch:
+    """Put lines of one height side by side.
 
-
-def _stack(lines: list[_Line], scale: int) -> Batch:
+    Args:
+        lines: at least one.
+        scale: HR pixels an LR pixel.
+        shifts: LR pixels by which each is moved down; its first or last row fills the gap.
+        inverted: of which lines ink and ground are exchanged.
+    """
     widths = tuple(line.lr.shape[1] for line in lines)
     height, width = lines[0].lr.shape[0], -(-max(widths) // _WIDTH_STEP) * _WIDTH_STEP
-    return Batch(
-        to_tensor([crop(line.lr, 0, 0, height, width) for line in lines]),
-        to_tensor([crop(line.hr, 0, 0, height * scale, width * scale) for line in lines]),
-        tuple(line.text for line in lines),
-        widths,
-    )
+    lr = np.empty((len(lines), height, width), np.uint8)
+    hr = np.empty((len(lines), height * scale, width * scale), np.uint8)
+    for number, line in enumerate(lines):
+        shift = 0 if shifts is None else shifts[number]
+        lr[number] = _moved(line.lr, shift, width)
+        hr[number] = _moved(line.hr, shift * scale, width * scale)
+    if inverted is not None:
+        for side in (lr, hr):
+            np.bitwise_not(side, out=side, where=inverted[:, None, None])
+    return Batch(_to_unit(lr), _to_unit(hr), tuple(line.text for line in lines), widths)
+
+
+def _moved(image: Image, rows: int, width: int) -> Image:
+    """Move an image down by `rows` and continue it to `width` by its last column."""
+    height = image.shape[0]
+    top, bottom = (min(max(side, 0), height - 1) for side in (rows, -rows))
+    kept = image[bottom : height - top, :width]
+    right = width - kept.shape[1]
+    if not (top or bottom or right):
+        return kept
+    # Ten times as fast as NumPy's `pad`, which took a sixth of the time that a batch took.
+    padded = cv2.copyMakeBorder(kept, top, bottom, 0, right, cv2.BORDER_REPLICATE)
+    return np.asarray(padded, np.uint8)
 
 
 def whole_batches(folder: Path, *, batch_size: int, scale: int, limit: int) -> list[Batch]:
@@ -247,10 +261,13 @@ def crop(image: Image, top: int, left: int, height: int, width: int) -> Image:
 
 def to_tensor(images: list[Image]) -> Tensor:
     """Stack equal HxW images into (B, 1, H, W) in [0, 1]."""
+    return _to_unit(np.stack(images))
+
+
+def _to_unit(images: npt.NDArray[np.uint8]) -> Tensor:
+    """Turn (B, H, W) of 0 to 255 into (B, 1, H, W) in [0, 1]."""
     # By NumPy: for so few numbers PyTorch's threads cost more than they save.
-    scaled = np.stack(images)[:, None].astype(np.float32)
-    scaled /= np.float32(255)
-    return torch.from_numpy(scaled)
+    return torch.from_numpy(np.divide(images[:, None], np.float32(255), dtype=np.float32))
 
 
 class UnlabelledImages:

