@@ -39,10 +39,11 @@ Precision = Literal["auto", "32", "bf16"]
 
 
 class Compute(Section):
-    """Threads and processes, where 0 means one a core, and precision."""
+    """Threads and processes, where 0 means one a core, devices and precision."""
 
     threads: NonNegativeInt
     processes: NonNegativeInt
+    devices: PositiveInt
     precision: Precision
 
 

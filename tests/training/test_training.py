@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from lightning.pytorch import LightningModule
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from textsr.datasets.pairs import Batch, PairBatches, shuffled_pairs
@@ -30,8 +31,13 @@ from textsr.training.run import plan_training, run_training
 
 params = Params.model_validate_json(Path("params.json").read_text())
 run = plan_training("scratch", params, Path(sys.argv[1]), None, Path("encoders"))
-run_training(run, Path("model"), lambda metrics, step: print("at", step, flush=True))
+curves = run_training(run, Path("model"), lambda metrics, step: print("at", step, flush=True))
 print("done", flush=True)
+"""
+KEEP = """
+from textsr.training.fitting import follows, write_curves
+if not follows():
+    write_curves(Path("curves.csv"), curves)
 """
 
 
@@ -333,3 +339,42 @@ def test_checkpoints_are_forgotten_by_name(tmp_path: Path, monkeypatch: pytest.M
         (tmp_path / ".checkpoints" / name).mkdir(parents=True)
     forget_checkpoints("train-a")
     assert [p.name for p in (tmp_path / ".checkpoints").iterdir()] == ["train-b"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", [[], ["-m", "torch.distributed.run", "--nproc-per-node=2"]])
+def test_two_processes_train_as_one_does(
+    tiny_params: Params, dataset: Path, tmp_path: Path, launcher: list[str]
+) -> None:
+    params = longer(tiny_params)
+    params = params.model_copy(
+        update={"compute": params.compute.model_copy(update={"precision": "32", "threads": 1})}
+    )
+    curves, weights = [], []
+    for devices in (1, 2):
+        compute = params.compute.model_copy(update={"devices": devices})
+        folder = tmp_path / str(devices)
+        folder.mkdir()
+        (folder / "params.json").write_text(
+            params.model_copy(update={"compute": compute}).model_dump_json()
+        )
+        (folder / "train.py").write_text(SCRIPT + KEEP)
+        run = subprocess.run(
+            [sys.executable, *(launcher if devices == 2 else []), "train.py", str(dataset)],
+            cwd=folder,
+            env=os.environ | {"GLOO_SOCKET_IFNAME": "lo"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert run.returncode == 0, run.stderr
+        # The second process helps and reports nothing.
+        assert [line for line in run.stdout.splitlines() if line == "at 4"] == ["at 4"]
+        curves.append(read_curves(folder / "curves.csv"))
+        weights.append(load_file(folder / "model/weights.safetensors"))
+    # Equal up to the order in which 32-bit numbers are added: relative 1e-7 a sum, which 40 steps
+    # of Adam, whose first ones are of one size however small the gradient, make larger.
+    for one, two in zip(*curves, strict=True):
+        assert two == pytest.approx(one, rel=1e-3)
+    for name, value in weights[0].items():
+        torch.testing.assert_close(weights[1][name], value, rtol=1e-2, atol=1e-4)

@@ -35,6 +35,11 @@ class Batch(NamedTuple):
     widths: tuple[int, ...] = ()
     """LR pixels of each line before it was continued."""
 
+    def part(self, number: int, parts: int) -> "Batch":
+        """Return one of so many equal parts, as wide as the whole."""
+        own = slice(number, None, parts)
+        return Batch(self.lr[own], self.hr[own], self.texts[own], self.widths[own])
+
 
 class _Line(NamedTuple):
     lr: Image

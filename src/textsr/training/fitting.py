@@ -7,6 +7,7 @@ chunk's border sees what an unbroken run would have seen.
 
 import csv
 import logging
+import os
 import shutil
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,6 +25,7 @@ from rich.console import Console
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from textsr.errors import TextsrError
 from textsr.files import replace_file
 from textsr.params import Precision
 
@@ -80,6 +82,8 @@ class _Curves(Callback):
         self._print_rows = print_rows
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if follows():
+            return
         row = {name: float(value) for name, value in trainer.callback_metrics.items()}
         self.rows.append({"step": trainer.global_step, **row})
         self._on_metrics(row, trainer.global_step)
@@ -102,6 +106,7 @@ def fit(
     checkpoint_every: int,
     checkpoints: Path,
     seed: int,
+    devices: int = 1,
     precision: str = "32-true",
     gradient_clip: float = 1.0,
     ema_decay: float | None = None,
@@ -110,8 +115,13 @@ def fit(
 ) -> tuple[dict[str, Tensor], list[dict[str, float]]]:
     """Fit `module` for `steps` optimiser steps, resuming from `checkpoints` if it holds a run.
 
-    The device is chosen by what is there. The folder of checkpoints stays; the caller removes it
-    with `forget_checkpoints` once the result is safe.
+    The kind of device is chosen by what is there. With several, Lightning starts this very command
+    again for each; a batch is divided among them and their gradients are averaged, so that a step
+    is the same up to rounding. `torchrun` may start the processes instead, on several nodes that
+    share the folder of checkpoints. All but the first process `follows()`, and has no result.
+
+    The folder of checkpoints stays; the caller removes it with `forget_checkpoints` once the
+    result is safe.
 
     Args:
         module: what to fit; its configured scheduler steps once a step.
@@ -120,6 +130,8 @@ def fit(
         checkpoint_every: steps between checkpoints, validations and rows of the curves.
         checkpoints: folder of this very run, as `checkpoint_folder` names it.
         seed: of PyTorch's generators.
+        devices: of this node, where `torchrun` does not say it; if more than one, batches have a
+            method `part` (see `textsr.datasets.pairs.Batch`).
         precision: Lightning's name of it, as `choose_precision` returns it.
         gradient_clip: largest norm of all gradients together.
         ema_decay: decay a step of the averaged weights that are returned; None: no averaging.
@@ -127,7 +139,11 @@ def fit(
         on_metrics: called after each chunk.
 
     Returns:
-        The module's final state (averaged if `ema_decay`), and the curves, a row a chunk.
+        The module's final state (averaged if `ema_decay`), and the curves, a row a chunk; both
+        empty where this process follows another.
+
+    Raises:
+        TextsrError: if there are not so many devices.
     """
     # Lightning reports at INFO what hardware it found, and advertises.
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
@@ -147,7 +163,8 @@ def fit(
         callbacks.append(EMAWeightAveraging(decay=ema_decay))
     trainer = Trainer(
         accelerator="auto",
-        devices=1,
+        use_distributed_sampler=False,
+        **_placement(devices),
         precision=cast(Any, precision),
         max_steps=steps,
         max_epochs=-1,
@@ -160,8 +177,15 @@ def fit(
         log_every_n_steps=1,
         gradient_clip_val=gradient_clip,
     )
+
+    def make_part(step: int) -> Any:
+        batch = make_batch(step)
+        if trainer.world_size == 1:
+            return batch
+        return batch.part(trainer.global_rank, trainer.world_size)
+
     loader = DataLoader(
-        _StepBatches(make_batch, steps),
+        _StepBatches(make_part, steps),
         batch_size=None,
         sampler=_ChunkSampler(steps, checkpoint_every, lambda: trainer.global_step),
     )
@@ -181,10 +205,30 @@ def fit(
             ckpt_path=str(last) if last.exists() else None,
             weights_only=True,
         )
+    if follows():
+        return {}, []
     # Read back what was saved: averaged weights lie there, whether this run made the last step
     # or was killed after its predecessor had made it.
     state = torch.load(last, map_location="cpu", weights_only=True)["state_dict"]
     return state, curves.rows
+
+
+def follows() -> bool:
+    """Return whether another process leads: it alone writes results and talks to MLflow."""
+    # `torchrun` and Lightning set them before the process starts.
+    return int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", 0))) > 0
+
+
+def _placement(devices: int) -> dict[str, Any]:
+    """Return Lightning's arguments for so many devices here, or for what `torchrun` started."""
+    nodes = 1
+    if torch.distributed.is_torchelastic_launched():
+        devices, nodes = int(os.environ["LOCAL_WORLD_SIZE"]), int(os.environ["GROUP_WORLD_SIZE"])
+    present = torch.cuda.device_count()
+    if torch.cuda.is_available() and devices > present:
+        raise TextsrError(f"compute.devices {devices}: there are {present} GPUs; lower it")
+    strategy = "ddp" if devices * nodes > 1 else "auto"
+    return {"devices": devices, "num_nodes": nodes, "strategy": strategy}
 
 
 def choose_precision(wanted: Precision) -> str:

@@ -118,7 +118,10 @@ class SuperResolution(LightningModule):
         return [optimizer], [{"scheduler": schedule, "interval": "step"}]
 
     def _log(self, name: str, value: Tensor, batch: Batch) -> None:
-        self.log(name, value, on_step=False, on_epoch=True, batch_size=len(batch.lr))
+        # Of all devices' parts, which are equal in size.
+        self.log(
+            name, value, on_step=False, on_epoch=True, sync_dist=True, batch_size=len(batch.lr)
+        )
 
     def _upscale(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return the output and the frames, which are the input where none are asked for."""

@@ -29,6 +29,7 @@ from textsr.training.fitting import (
     checkpoint_folder,
     choose_precision,
     fit,
+    follows,
 )
 from textsr.training.objective import SuperResolution
 
@@ -96,9 +97,21 @@ def plan_training(
 
 
 def run_training(run: TrainingRun, output: Path, on_metrics: OnMetrics) -> list[dict[str, float]]:
-    """Train, write the model's folder to `output`, return the curves."""
+    """Train, write the model's folder to `output`, return the curves.
+
+    A process that follows another (see `textsr.training.fitting.fit`) writes nothing.
+
+    Raises:
+        TextsrError: if a batch cannot be divided among the devices.
+    """
     params = run.params.training
-    use_threads(run.params.compute.threads)
+    devices = run.params.compute.devices
+    if params.batch_size % devices:
+        raise TextsrError(
+            f"training.batch_size {params.batch_size}: cannot be divided among {devices} devices "
+            "(compute.devices); make it a multiple"
+        )
+    use_threads(run.params.compute.threads, devices)
     # Built from the same seed for every initialisation: they differ by the encoder alone.
     torch.manual_seed(run.params.seed)
     network = build_network(run.spec).to(memory_format=torch.channels_last)
@@ -145,6 +158,7 @@ def run_training(run: TrainingRun, output: Path, on_metrics: OnMetrics) -> list[
         checkpoint_every=params.checkpoint_every_steps,
         checkpoints=run.checkpoints,
         seed=run.params.seed,
+        devices=devices,
         precision=choose_precision(run.params.compute.precision),
         gradient_clip=params.gradient_clip,
         ema_decay=None if run.name == "seed" else params.ema_decay,
@@ -153,8 +167,9 @@ def run_training(run: TrainingRun, output: Path, on_metrics: OnMetrics) -> list[
         ),
         on_metrics=on_metrics,
     )
-    module.load_state_dict(state)
-    save_model(output, run.spec, network)
+    if not follows():
+        module.load_state_dict(state)
+        save_model(output, run.spec, network)
     return curves
 
 

@@ -7,17 +7,23 @@ from textsr.files import fingerprint, write_text
 from textsr.models.package import WEIGHTS
 from textsr.params import Params
 from textsr.tracking import RunRecord, Tracker, flatten, lineage_tags
-from textsr.training.fitting import forget_checkpoints, write_curves
+from textsr.training.fitting import follows, forget_checkpoints, write_curves
 from textsr.training.run import TrainingRun, plan_training, run_training
 
 
 def train_tracked(name: str, params: Params, root: Path) -> None:
-    """Train model `name`; write `model/`, `curves.csv` and `run.json` under its folder."""
+    """Train model `name`; write `model/`, `curves.csv` and `run.json` under its folder.
+
+    A process that follows another, where several devices train, writes and tracks nothing.
+    """
     output = project.MODELS / name
     own = project.OWN if project.OWN.is_dir() else None
     run = plan_training(
         name, params, project.DATASET, own, project.ENCODERS, project.RECOGNISER / "recogniser"
     )
+    if follows():
+        run_training(run, output / "model", lambda metrics, step: None)
+        return
     tracker = Tracker(root)
     record = _open_run(tracker, run, root)
     try:
