@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from textsr.errors import TextsrError
-from textsr.inference.device import choose_device
+from textsr.inference.device import choose_device, suits_bf16
+from textsr.models.package import BlendedModel, ModelSpec, build_network
 
 
 @pytest.mark.parametrize("name", [None, "auto"])
@@ -39,3 +40,26 @@ def test_absent_devices_are_refused(monkeypatch: pytest.MonkeyPatch, name: str) 
 def test_unknown_names_are_refused(name: str) -> None:
     with pytest.raises(TextsrError, match="unknown; use auto, cpu"):
         choose_device(name)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "device", "instructions", "expected"),
+    [
+        ("upsampler", "cpu", True, True),
+        ("upsampler", "cpu", False, False),
+        ("upsampler", "cuda", True, False),
+        ("seed", "cpu", True, False),
+    ],
+)
+def test_bf16_is_for_corrections_on_cpus_that_have_it(
+    monkeypatch: pytest.MonkeyPatch,
+    architecture: str,
+    device: str,
+    instructions: bool,
+    expected: bool,
+) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: instructions)
+    spec = ModelSpec.model_validate(
+        {"name": "n", "architecture": architecture, "scale": 2, "encoder": "text", "width": 8}
+    )
+    assert suits_bf16(BlendedModel(spec, build_network(spec)), torch.device(device)) is expected

@@ -90,6 +90,60 @@ def test_the_network_never_sees_more_than_a_tile_and_its_halo(size: tuple[int, i
     assert steps == [(done, len(model.sizes)) for done in range(1, len(model.sizes) + 1)]
 
 
+@settings(deadline=None, max_examples=60)
+@given(
+    height=st.integers(1, 3000),
+    width=st.integers(1, 3000),
+    tile=st.sampled_from([128, 256, 800]),
+    halo=st.sampled_from([0, 16, 96]),
+)
+def test_no_grid_costs_more_than_squares_do(height: int, width: int, tile: int, halo: int) -> None:
+    most = (tile + 2 * halo) ** 2
+    windows = windows_of(height, width, tile, halo)
+    assert all(tall * wide <= most for tall, wide in windows)
+    if height * width > most:
+        rows, columns = -(-height // tile), -(-width // tile)
+        squares = (height + 2 * halo * (rows - 1)) * (width + 2 * halo * (columns - 1))
+        assert sum(tall * wide for tall, wide in windows) <= squares
+
+
+def test_a_page_is_cut_into_strips() -> None:
+    windows = windows_of(1754, 1240, 800, 96)
+    assert {wide for _, wide in windows} == {1240}
+    assert sum(tall * wide for tall, wide in windows) < 1.25 * 1754 * 1240
+
+
+def windows_of(height: int, width: int, tile: int, halo: int) -> list[tuple[int, int]]:
+    """The sizes of what a network would see of an image."""
+
+    class Sizes(nn.Module):
+        scale = 1
+        alignment = 16
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.seen: list[tuple[int, int]] = []
+
+        def forward(self, images: Tensor) -> Tensor:
+            self.seen.append((images.shape[2], images.shape[3]))
+            return images
+
+    model = Sizes()
+    for _ in upscale_tiles(
+        model, np.zeros((height, width), np.float32), device=CPU, tile=tile, halo=halo
+    ):
+        pass
+    return model.seen
+
+
+def test_bf16_is_used_only_when_asked() -> None:
+    model, grey = CoarseNet(2), random_grey(16, 16)
+    exact = untiled(model, grey)
+    assert np.abs(upscale_grey(model, grey, device=CPU) - exact).max() < 1e-5
+    rounded = np.abs(upscale_grey(model, grey, device=CPU, bf16=True) - exact).max()
+    assert 1e-5 < rounded < 0.05  # bf16 has three decimal digits
+
+
 @pytest.mark.parametrize("size", [(1, 1), (32, 32), (4, 256)])
 def test_small_images_go_through_at_once(size: tuple[int, int]) -> None:
     model = Recorder()

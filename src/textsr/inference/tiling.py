@@ -11,8 +11,8 @@ from torch import nn
 from textsr.errors import TextsrError
 from textsr.inference.images import FloatImage
 
-TILE = 256
-"""Default side of a tile, LR pixels."""
+TILE = 800
+"""Default side of a tile, LR pixels: with its halo, a megapixel."""
 
 HALO = 96
 """Default width of the surroundings that a tile is computed with, LR pixels."""
@@ -50,6 +50,7 @@ def upscale_grey(
     device: torch.device,
     tile: int = TILE,
     halo: int = HALO,
+    bf16: bool = False,
     progress: Progress | None = None,
 ) -> FloatImage:
     """Upscale an HxW image in [0, 1] to (H * scale)x(W * scale), not clipped.
@@ -63,7 +64,9 @@ def upscale_grey(
     scale = scale_of(model)
     height, width = grey.shape
     result = np.empty((height * scale, width * scale), np.float32)
-    for part in upscale_tiles(model, grey, device=device, tile=tile, halo=halo, progress=progress):
+    for part in upscale_tiles(
+        model, grey, device=device, tile=tile, halo=halo, bf16=bf16, progress=progress
+    ):
         result[magnify(part.rows, scale), magnify(part.columns, scale)] = part.values
     return result
 
@@ -75,19 +78,22 @@ def upscale_tiles(
     device: torch.device,
     tile: int = TILE,
     halo: int = HALO,
+    bf16: bool = False,
     progress: Progress | None = None,
 ) -> Iterator[Tile]:
     """Upscale an HxW image in [0, 1] and yield the result in parts that do not overlap.
 
     The network sees at most `(tile + 2 * halo) ** 2` LR pixels at a time, and the whole image at
-    once if it has no more than that. The model is moved to `device` and set to evaluation.
+    once if it has no more than that; else the parts have the shape at which their halos cost
+    least. The model is moved to `device` and set to evaluation.
 
     Args:
         model: maps (B, 1, H, W) to (B, 1, H * scale, W * scale); has `scale` and `alignment`.
         grey: float32 LR image.
         device: where to compute.
-        tile: side of a part in LR pixels, a multiple of the model's alignment.
+        tile: side of a square part in LR pixels, a multiple of the model's alignment.
         halo: LR pixels around each part that the network sees besides, such a multiple, too.
+        bf16: compute convolutions in bf16; see `textsr.inference.device.suits_bf16`.
         progress: told of each part done.
 
     Raises:
@@ -96,13 +102,14 @@ def upscale_tiles(
     alignment = alignment_of(model)
     _check_multiple("tile", tile, alignment, minimum=alignment)
     _check_multiple("halo", halo, alignment, minimum=0)
-    model.to(device).eval()
+    # Convolutions on CPUs read the channels of a pixel together.
+    model.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     scale = scale_of(model)
     height, width = grey.shape
-    cores = _cores(height, width, tile, halo)
+    cores = _cores(height, width, tile, halo, alignment)
     for done, (rows, columns) in enumerate(cores, start=1):
         window_rows, window_columns = widen(rows, halo, height), widen(columns, halo, width)
-        values = _forward(model, grey[window_rows, window_columns], device)
+        values = _forward(model, grey[window_rows, window_columns], device, bf16)
         inner = (
             magnify(_relative(rows, window_rows), scale),
             magnify(_relative(columns, window_columns), scale),
@@ -129,23 +136,46 @@ def _check_multiple(name: str, value: int, alignment: int, minimum: int) -> None
         )
 
 
-def _cores(height: int, width: int, tile: int, halo: int) -> list[tuple[slice, slice]]:
-    if height * width <= (tile + 2 * halo) ** 2:
+def _cores(
+    height: int, width: int, tile: int, halo: int, alignment: int
+) -> list[tuple[slice, slice]]:
+    """Cut an image so that the windows, of bounded size, have the fewest pixels in all.
+
+    A page is best cut into few strips as wide as it is: they have halos above and below only.
+    """
+    most = (tile + 2 * halo) ** 2
+    if height * width <= most:
         return [(slice(0, height), slice(0, width))]
-    return list(product(_steps(height, tile), _steps(width, tile)))
+    grids = []
+    for across in range(1, -(-width // tile) + 1):
+        wide = _part(width, across, alignment)
+        window_width = min(wide + 2 * halo, width)
+        tallest = height if height * window_width <= most else most // window_width - 2 * halo
+        tallest -= tallest % alignment if tallest < height else 0
+        if tallest > 0:
+            down = -(-height // tallest)
+            pixels = (height + 2 * halo * (down - 1)) * (width + 2 * halo * (across - 1))
+            grids.append((pixels, _part(height, down, alignment), wide))
+    _, tall, wide = min(grids)
+    return list(product(_steps(height, tall), _steps(width, wide)))
 
 
-def _steps(size: int, tile: int) -> list[slice]:
-    return [slice(start, min(start + tile, size)) for start in range(0, size, tile)]
+def _part(size: int, count: int, alignment: int) -> int:
+    """The side of `count` equal parts of `size`, rounded up to a multiple of `alignment`."""
+    return -(-size // (count * alignment)) * alignment
+
+
+def _steps(size: int, side: int) -> list[slice]:
+    return [slice(start, min(start + side, size)) for start in range(0, size, side)]
 
 
 def _relative(part: slice, window: slice) -> slice:
     return slice(part.start - window.start, part.stop - window.start)
 
 
-def _forward(model: nn.Module, window: FloatImage, device: torch.device) -> FloatImage:
+def _forward(model: nn.Module, window: FloatImage, device: torch.device, bf16: bool) -> FloatImage:
     try:
-        with torch.inference_mode():
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
             output = model(torch.tensor(window, device=device)[None, None])
             return cast(FloatImage, output[0, 0].float().cpu().numpy())
     except torch.OutOfMemoryError as error:

@@ -25,7 +25,8 @@ class _Format:
     options: dict[str, Any] = field(default_factory=dict)
 
 
-_PNG = _Format("PNG", alpha=True, bit_depth=16)
+# A third of the time of Pillow's level 6, which is more than the network takes; 8% larger.
+_PNG = _Format("PNG", alpha=True, bit_depth=16, options={"compress_level": 3})
 _TIFF = _Format("TIFF", alpha=True, bit_depth=16, options={"compression": "tiff_adobe_deflate"})
 _JPEG = _Format(
     "JPEG", alpha=False, bit_depth=8, max_side=65_500, options={"quality": 95, "subsampling": 0}
