@@ -245,15 +245,15 @@ def upscale(
         bool, typer.Option("--compare", help="Also write side-by-side pictures.")
     ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
-    tile: Annotated[int, typer.Option(help="Side of a tile, LR pixels.", min=32)] = 256,
+    tile: Annotated[int, typer.Option(help="Side of a tile, LR pixels.", min=32)] = 800,
     max_pixels: Annotated[
         int | None, typer.Option(help="Refuse larger inputs.", min=1, show_default=False)
     ] = None,
 ) -> None:
     """Upscale images of any size and kind."""
-    from textsr.inference.device import choose_device
+    from textsr.inference.batch import upscale_paths
+    from textsr.inference.device import choose_device, suits_bf16
     from textsr.inference.reading import MAX_PIXELS
-    from textsr.inference.upscale import upscale_paths
 
     loaded, said = _model(model)
     typer.echo(said, err=True)
@@ -265,6 +265,7 @@ def upscale(
         device=target,
         tile=tile,
         halo=loaded.halo,
+        bf16=suits_bf16(loaded, target),
         max_pixels=max_pixels or MAX_PIXELS,
         compare=compare,
         progress=True,

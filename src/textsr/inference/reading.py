@@ -1,5 +1,6 @@
 """Reading image files of every kind that Pillow or OpenCV opens."""
 
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,9 @@ MAX_PIXELS = 50_000_000
 """Input pixels above which an image is refused unless the caller allows more."""
 
 AnyArray = npt.NDArray[Any]
+
+_PILLOW = threading.Lock()
+"""Held while Pillow's limit and Python's filters of warnings, which are the process's, differ."""
 
 
 def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> LoadedImage:
@@ -79,7 +83,7 @@ def _pillow_limit(max_pixels: int) -> Iterator[None]:
 
 
 def _read_with_pillow(path: Path, max_pixels: int) -> tuple[LoadedImage, int]:
-    with _pillow_limit(max_pixels), Image.open(path) as image:
+    with _PILLOW, _pillow_limit(max_pixels), Image.open(path) as image:
         # The further pictures of an MPO are a camera's previews of the same photograph.
         pictures = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
         image.load()
