@@ -1,4 +1,5 @@
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
@@ -10,8 +11,9 @@ from stand_in_networks import Bicubic, CoarseNet
 from torch import Tensor
 
 from textsr.errors import TextsrError
+from textsr.inference import batch
 from textsr.inference.batch import upscale_paths
-from textsr.inference.images import to_float
+from textsr.inference.images import LoadedImage, to_float
 from textsr.inference.reading import read_image
 
 MakeImage = Callable[..., Path]
@@ -123,3 +125,92 @@ def test_colour_of_cmyk_and_palette_images_survives(tmp_path: Path, cpu: torch.d
     upscale_paths(Bicubic(2), [tmp_path / "in"], tmp_path / "out", device=cpu)
     for name in ("ink.tif", "palette.png"):
         assert np.abs(read_image(tmp_path / "out" / name).pixels - [0.0, 0, 255]).max() <= 2
+
+
+class Meeting(Bicubic):
+    """Waits in the network until so many images are in it, or for a second."""
+
+    def __init__(self, parties: int) -> None:
+        super().__init__(scale=2)
+        self.barrier = threading.Barrier(parties)
+        self.threads: list[int] = []
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.threads.append(torch.get_num_threads())
+        self.barrier.wait(timeout=1)
+        return super().forward(images)
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_images_are_upscaled_side_by_side_a_thread_each(
+    tmp_path: Path, make_image: MakeImage, cpu: torch.device
+) -> None:
+    names = [f"{number}.png" for number in range(8)]
+    inputs = [make_image(name, 4, 5 + number) for number, name in enumerate(names)]
+    model = Meeting(2)
+    done = upscale_paths(model, inputs, tmp_path / "out", device=cpu)
+    assert done == [(tmp_path / name, tmp_path / "out" / name) for name in names]
+    assert [read_image(result).width for _, result in done] == [2 * (5 + n) for n in range(8)]
+    assert model.threads == [1] * 8
+    assert torch.get_num_threads() == 2
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_large_images_come_alone_with_all_threads(
+    tmp_path: Path, make_image: MakeImage, cpu: torch.device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "LARGE", 50)
+    inputs = [make_image("a.png", 6, 9), make_image("b.png", 9, 6), make_image("c.png", 8, 8)]
+    model = Meeting(2)
+    with pytest.raises(threading.BrokenBarrierError):
+        upscale_paths(model, inputs, tmp_path / "out", device=cpu)
+    assert set(model.threads) == {2}
+    assert torch.get_num_threads() == 2
+    assert not list((tmp_path).rglob("*partial*"))
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_an_interrupt_ends_the_work_and_leaves_no_part_of_a_file(
+    tmp_path: Path, make_image: MakeImage, cpu: torch.device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs = [make_image(f"{number}.png") for number in range(20)]
+    written: list[Path] = []
+    true_write = batch.write_image
+
+    def write(path: Path, image: LoadedImage) -> None:
+        written.append(path)
+        if len(written) == 3:
+            raise KeyboardInterrupt
+        true_write(path, image)
+
+    monkeypatch.setattr(batch, "write_image", write)
+    with pytest.raises(KeyboardInterrupt):
+        upscale_paths(Bicubic(2), inputs, tmp_path / "out", device=cpu)
+    left = list((tmp_path / "out").iterdir())
+    assert all(read_image(path).height == 12 for path in left)
+    assert 2 <= len(left) < 20
+    assert torch.get_num_threads() == 2
+
+
+def test_text_of_another_height_is_warned_of(tmp_path: Path, cpu: torch.device) -> None:
+    for height_px in (16, 90):
+        line = np.full((height_px, 8 * height_px), 230, np.uint8)
+        scale = height_px / 32
+        cv2.putText(
+            line, "Amounts due", (2, int(0.72 * height_px)), 0, scale, 20, 1 + height_px // 30
+        )
+        assert cv2.imwrite(str(tmp_path / f"{height_px}.png"), line)
+    inputs = [tmp_path / "16.png", tmp_path / "90.png"]
+    with pytest.warns(
+        UserWarning, match=r"text outside 7 to 24 px in 1 of 2 images: \S*90\.png"
+    ) as said:
+        upscale_paths(Bicubic(2), inputs, tmp_path / "out", device=cpu)
+    assert len(said) == 1

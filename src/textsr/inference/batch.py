@@ -1,6 +1,7 @@
 """Upscaling files and folders, with all cores at work."""
 
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -13,9 +14,10 @@ from torch import nn
 
 from textsr.errors import TextsrError
 from textsr.inference.compare import compare_picture
-from textsr.inference.images import LoadedImage
+from textsr.inference.images import LoadedImage, luminance
 from textsr.inference.planning import Job, plan_jobs
 from textsr.inference.reading import MAX_PIXELS, read_image
+from textsr.inference.text_height import RANGE_PX, text_height
 from textsr.inference.tiling import HALO, TILE, Progress, scale_of
 from textsr.inference.upscale import upscale_image
 from textsr.inference.writing import write_image
@@ -23,6 +25,7 @@ from textsr.inference.writing import write_image
 LARGE = 4_000_000
 """Input pixels above which an image is upscaled alone, so that memory does not add up."""
 
+_NAMED = 3  # images in a warning
 _WORKERS_BESIDE_GPU = 2  # one decodes or encodes while the other computes
 
 
@@ -44,7 +47,8 @@ def upscale_paths(
     As many images are decoded, upscaled and encoded at a time as PyTorch has threads, each on one
     of them: an image's decoding and encoding know no threads, and lines are too small for more
     than one. A single image, and one above `LARGE`, has all threads and is upscaled alone. When
-    interrupted, it ends after the tiles in work, and leaves no part of a file.
+    interrupted, it ends after the tiles in work, and leaves no part of a file. A warning names the
+    images whose text is higher or lower than what the network is made for.
 
     Args:
         model: the network.
@@ -70,11 +74,15 @@ def upscale_paths(
     workers = min(len(jobs), threads if device.type == "cpu" else _WORKERS_BESIDE_GPU)
     turns = _Turns(workers, threads)
     stopped = threading.Event()
+    unsuitable: list[str] = []
 
     def work(job: Job) -> str | None:
         """Return what went wrong with the image, if anything did."""
         try:
             image = read_image(job.source, max_pixels=max_pixels)
+            height = text_height(luminance(image))
+            if height is not None and not RANGE_PX[0] <= height <= RANGE_PX[1]:
+                unsuitable.append(f"{job.source} ({height:.0f} px)")
             with turns.take(image), _tile_bar(bars, job, stopped) as show_tiles:
                 result = upscale_image(
                     model,
@@ -100,6 +108,8 @@ def upscale_paths(
             outcomes = _work_off(work, jobs, workers, stopped)
         finally:
             torch.set_num_threads(threads)
+    if unsuitable:
+        warnings.warn(_warning(sorted(unsuitable), len(jobs)), stacklevel=2)
     problems = [outcome for outcome in outcomes if outcome is not None]
     if problems:
         raise TextsrError(_report(problems, len(jobs)))
@@ -174,3 +184,12 @@ def _report(problems: Sequence[str], images: int) -> str:
         return problems[0]
     listed = "\n".join(f"  {problem}" for problem in problems)
     return f"{len(problems)} of {images} images could not be upscaled:\n{listed}"
+
+
+def _warning(images: Sequence[str], total: int) -> str:
+    low, high = RANGE_PX
+    named = ", ".join(images[:_NAMED]) + (", ..." if len(images) > _NAMED else "")
+    return (
+        f"text outside {low} to {high} px in {len(images)} of {total} images: {named}; "
+        "it may come out no better than by bicubic interpolation"
+    )

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -58,6 +59,12 @@ def to_integer(values: FloatImage, bit_depth: int) -> IntImage:
     kind = np.uint8 if bit_depth == 8 else np.uint16
     rounded: IntImage = np.rint(np.clip(values, 0, 1) * np.iinfo(kind).max).astype(kind)
     return rounded
+
+
+def luminance(image: LoadedImage) -> FloatImage:
+    """The HxW luminance (BT.601) in [0, 1]; alpha is ignored."""
+    values = to_float(image.pixels)
+    return np.asarray(cv2.cvtColor(values, cv2.COLOR_BGR2GRAY)) if image.is_colour else values
 
 
 def to_8_bit(image: LoadedImage) -> LoadedImage:
