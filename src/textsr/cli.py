@@ -275,6 +275,20 @@ def upscale(
 
 
 @app.command(rich_help_panel=_USE)
+def export(
+    output: Annotated[Path, typer.Argument(metavar="FILE.onnx")],
+    model: ModelOption = None,
+) -> None:
+    """Write a model as one ONNX file, for programs without PyTorch."""
+    from textsr.inference.export import OPSET, export_onnx
+
+    loaded, said = _model(model)
+    typer.echo(said, err=True)
+    export_onnx(loaded, output)
+    typer.echo(f"{output}: ONNX, opset {OPSET}, images of any size")
+
+
+@app.command(rich_help_panel=_USE)
 def score(
     folder: Annotated[Path, typer.Argument(help="Crops of lines or words, and labels.tsv.")],
     kind: Annotated[

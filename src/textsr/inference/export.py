@@ -1,0 +1,55 @@
+"""A model as one ONNX file, for programs without PyTorch."""
+
+import importlib.util
+from pathlib import Path
+
+import torch
+from torch.export import Dim
+
+from textsr.errors import TextsrError
+from textsr.files import replace_file
+from textsr.models.package import BlendedModel
+
+OPSET = 20
+"""Version of the ONNX operators: of ONNX 1.15 and ONNX Runtime 1.17."""
+
+TOLERANCE = 1e-5
+"""Largest difference to PyTorch's values in [0, 1], at any size; tests hold it."""
+
+
+def export_onnx(model: BlendedModel, path: Path) -> None:
+    """Write a model as ONNX, whole or not at all.
+
+    Input `lr` is (batch, 1, height, width) float32 in [0, 1] of any size; output `hr` is
+    (batch, 1, height * scale, width * scale), not clipped. The file's metadata tell `scale`, and
+    `halo` and `alignment`, which whoever cuts images into tiles needs.
+
+    Raises:
+        TextsrError: if the packages that write ONNX are missing, or the name has another suffix.
+    """
+    if path.suffix.lower() != ".onnx":
+        raise TextsrError(f"{path}: name a file that ends in .onnx")
+    missing = [name for name in ("onnx", "onnxscript") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise TextsrError(
+            f"exporting needs {' and '.join(missing)}; install it by `pip install 'textsr[onnx]'`"
+        )
+    # Sides of 1 would be taken for constants.
+    example = torch.zeros(2, 1, 2 * model.alignment, 3 * model.alignment)
+    sides = {0: Dim.DYNAMIC, 2: Dim.DYNAMIC, 3: Dim.DYNAMIC}
+    program = torch.onnx.export(
+        model.eval(),
+        (example,),
+        input_names=["lr"],
+        output_names=["hr"],
+        opset_version=OPSET,
+        dynamo=True,
+        dynamic_shapes=(sides,),
+        verbose=False,
+    )
+    assert program is not None  # it is None only where torch itself writes the file
+    program.model.metadata_props.update(
+        {name: str(getattr(model, name)) for name in ("scale", "halo", "alignment")}
+    )
+    with replace_file(path) as temporary:
+        program.save(temporary, external_data=False)
