@@ -68,7 +68,7 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_help_reads_as_the_pipeline_does() -> None:
     said = run("--help").stdout
     verbs = ["fetch-data", "synthesize", "validate", "pretrain", "train", "baselines", "evaluate",
-             "compare", "register", "rollback", "upscale", "score"]  # fmt: skip
+             "compare", "register", "rollback", "upscale", "export", "score"]  # fmt: skip
     first_words = re.findall(r"^[│\s]*([a-z-]+)\s", said, re.MULTILINE)
     assert [word for word in first_words if word in verbs] == verbs
 

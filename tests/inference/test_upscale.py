@@ -33,15 +33,40 @@ def test_flat_colour_stays(
 
 @pytest.mark.parametrize("scale", [2, 4])
 @pytest.mark.parametrize("size", [(1, 1), (1, 40), (37, 45)])
-def test_with_bicubic_for_a_network_all_channels_are_bicubic(
+def test_with_bicubic_for_a_network_a_tinted_image_is_bicubic(
     cpu: torch.device, scale: int, size: tuple[int, int]
 ) -> None:
-    """Converting to luminance and chroma is linear, so it must leave no trace, nor may tiles."""
-    pixels = RNG.integers(90, 166, (*size, 3)).astype(np.uint8)
+    """Where chroma goes with luminance, converting must leave no trace, nor may tiles."""
+    grey = RNG.integers(90, 166, (*size, 1))
+    pixels = np.rint(grey * [0.7, 1.0, 1.2]).astype(np.uint8)
     image = LoadedImage(pixels)
     result = upscale_image(Bicubic(scale), image, device=cpu, tile=8, halo=4)
     expected = cv2.resize(to_float(pixels), None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
-    assert np.abs(result.pixels - expected * 255).max() <= 1
+    assert np.abs(result.pixels - expected * 255).max() <= 3
+
+
+def test_the_colour_of_letters_ends_where_they_end(cpu: torch.device) -> None:
+    """Red strokes on a pale ground: chroma must be as sharp as a network makes luminance."""
+    hr = np.full((64, 256, 3), (200, 225, 225), np.uint8)
+    cv2.putText(hr, "Sample", (8, 46), cv2.FONT_HERSHEY_SIMPLEX, 1.6, (40, 20, 190), 4, cv2.LINE_AA)
+    lr = np.asarray(cv2.resize(hr, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA))
+    sharp = np.asarray(cv2.cvtColor(to_float(hr), cv2.COLOR_BGR2YCrCb))[..., 0]
+
+    class Ideal(Bicubic):
+        def forward(self, images: Tensor) -> Tensor:
+            assert images.shape[2:] == (16, 64)
+            return torch.from_numpy(sharp)[None, None]
+
+    result = upscale_image(Ideal(4), LoadedImage(lr), device=cpu).pixels
+    interpolated = cv2.cvtColor(to_float(lr), cv2.COLOR_BGR2YCrCb)
+    interpolated = cv2.resize(interpolated, (256, 64), interpolation=cv2.INTER_CUBIC)
+    interpolated[..., 0] = sharp
+    peer = np.clip(cv2.cvtColor(interpolated, cv2.COLOR_YCrCb2BGR), 0, 1) * 255
+
+    def distance(picture: np.ndarray) -> float:
+        return float(np.abs(picture.astype(float) - hr).mean())
+
+    assert distance(result) < 0.7 * distance(peer)
 
 
 def test_the_network_sees_luminance_and_only_that_changes(cpu: torch.device) -> None:

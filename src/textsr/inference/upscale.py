@@ -23,8 +23,12 @@ from textsr.inference.tiling import (
 
 _Scalar = TypeVar("_Scalar", bound=np.integer[Any] | np.floating[Any])
 
-_CUBIC_REACH = 2
-"""LR pixels on either side that a bicubically interpolated value depends on."""
+_REACH = 1
+"""LR pixels on either side that a linearly interpolated value depends on."""
+
+# Chosen by measurement on coloured text; docs/upscaling.md has the table.
+_COLOUR_WINDOW = (7, 7)
+_COLOUR_EVENNESS = 1e-5
 
 
 def upscale_image(
@@ -39,8 +43,8 @@ def upscale_image(
 ) -> LoadedImage:
     """Upscale an image of any kind; the result has its kind, bit depth and profile.
 
-    The network upscales luminance (BT.601); chroma and alpha are interpolated bicubically. Besides
-    the result itself, memory grows with the input and the tile only.
+    The network upscales luminance (BT.601). Chroma follows its edges, and alpha is interpolated
+    bicubically. Besides the result itself, memory grows with the input and the tile only.
 
     Raises:
         TextsrError: as `textsr.inference.tiling.upscale_tiles` does.
@@ -50,27 +54,47 @@ def upscale_image(
     if image.is_colour:
         values = np.asarray(cv2.cvtColor(values, cv2.COLOR_BGR2YCrCb), np.float32)
     luminance = values[..., 0] if image.is_colour else values
+    colours = _follow(luminance, values[..., 1:]) if image.is_colour else None
     shape = (image.height * scale, image.width * scale, *image.pixels.shape[2:])
     pixels: IntImage = np.empty(shape, image.pixels.dtype)
     for part in upscale_tiles(
         model, luminance, device=device, tile=tile, halo=halo, bf16=bf16, progress=progress
     ):
-        result = _join_chroma(part, values[..., 1:], scale) if image.is_colour else part.values
+        result = part.values if colours is None else _join_colours(part, colours, scale)
         place = magnify(part.rows, scale), magnify(part.columns, scale)
         pixels[place] = to_integer(result, image.bit_depth)
     alpha = None if image.alpha is None else _enlarge(image.alpha, scale)
     return replace(image, pixels=pixels, alpha=alpha)
 
 
-def _join_chroma(part: Tile, chroma: FloatImage, scale: int) -> FloatImage:
-    """The tile's BGR values, of its HR luminance and the whole image's HxWx2 LR chroma."""
-    height, width = chroma.shape[:2]
-    rows = widen(part.rows, _CUBIC_REACH, height)
-    columns = widen(part.columns, _CUBIC_REACH, width)
+def _follow(luminance: FloatImage, chroma: FloatImage) -> FloatImage:
+    """How chroma goes with luminance around each pixel: HxWx4, two slopes and two offsets.
+
+    A guided filter with luminance as the guide (He et al. 2013, section 3): letters and ground have
+    a colour each, so that where luminance steps, chroma does.
+    """
+
+    def mean(values: FloatImage) -> FloatImage:
+        return np.asarray(cv2.blur(values, _COLOUR_WINDOW, borderType=cv2.BORDER_REPLICATE))
+
+    guide = np.dstack([luminance, luminance])
+    guide_mean, chroma_mean = mean(guide), mean(chroma)
+    variance = mean(guide * guide) - guide_mean**2
+    slopes = (mean(guide * chroma) - guide_mean * chroma_mean) / (variance + _COLOUR_EVENNESS)
+    return mean(np.dstack([slopes, chroma_mean - slopes * guide_mean]))
+
+
+def _join_colours(part: Tile, colours: FloatImage, scale: int) -> FloatImage:
+    """The tile's BGR values, of its HR luminance and how the whole image's chroma follows it."""
+    height, width = colours.shape[:2]
+    rows, columns = widen(part.rows, _REACH, height), widen(part.columns, _REACH, width)
     top, left = (part.rows.start - rows.start) * scale, (part.columns.start - columns.start) * scale
     tall, wide = part.values.shape
-    enlarged = _enlarge(chroma[rows, columns], scale)[top : top + tall, left : left + wide]
-    joined = np.dstack([np.clip(part.values, 0, 1), enlarged])
+    enlarged = cv2.resize(
+        colours[rows, columns], None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR
+    )[top : top + tall, left : left + wide]
+    luminance = np.clip(part.values, 0, 1)
+    joined = np.dstack([luminance, enlarged[..., :2] * luminance[..., None] + enlarged[..., 2:]])
     return np.asarray(cv2.cvtColor(joined, cv2.COLOR_YCrCb2BGR), np.float32)
 
 
