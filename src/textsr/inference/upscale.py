@@ -1,5 +1,6 @@
 """Upscaling one image of any kind."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -22,6 +23,8 @@ from textsr.inference.tiling import (
 )
 
 _Scalar = TypeVar("_Scalar", bound=np.integer[Any] | np.floating[Any])
+
+_BAND_ROWS = 32  # LR pixels
 
 _REACH = 1
 """LR pixels on either side that a linearly interpolated value depends on."""
@@ -60,11 +63,20 @@ def upscale_image(
     for part in upscale_tiles(
         model, luminance, device=device, tile=tile, halo=halo, bf16=bf16, progress=progress
     ):
-        result = part.values if colours is None else _join_colours(part, colours, scale)
-        place = magnify(part.rows, scale), magnify(part.columns, scale)
-        pixels[place] = to_integer(result, image.bit_depth)
+        for band in _bands(part, scale):
+            result = band.values if colours is None else _join_colours(band, colours, scale)
+            place = magnify(band.rows, scale), magnify(band.columns, scale)
+            pixels[place] = to_integer(result, image.bit_depth)
     alpha = None if image.alpha is None else _enlarge(image.alpha, scale)
     return replace(image, pixels=pixels, alpha=alpha)
+
+
+def _bands(part: Tile, scale: int) -> Iterator[Tile]:
+    """The tile in bands of few rows: converting colours takes a dozen planes of their size."""
+    for start in range(part.rows.start, part.rows.stop, _BAND_ROWS):
+        rows = slice(start, min(start + _BAND_ROWS, part.rows.stop))
+        inner = magnify(slice(rows.start - part.rows.start, rows.stop - part.rows.start), scale)
+        yield Tile(rows, part.columns, part.values[inner])
 
 
 def _follow(luminance: FloatImage, chroma: FloatImage) -> FloatImage:
