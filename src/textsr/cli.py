@@ -328,6 +328,29 @@ def realism(
     typer.echo(f"{output}: realism.json and realism.png")
 
 
+@app.command(rich_help_panel=_USE)
+def monitor(
+    folder: Annotated[
+        str | None,
+        typer.Argument(
+            help="Production LR images, or a bucket's s3://BUCKET/PATH; by default "
+            "monitoring.folder of params.yaml.",
+            show_default=False,
+        ),
+    ] = None,
+    output: Annotated[Path, typer.Option(help="Folder for the report.")] = Path(
+        "artifacts/monitoring/report"
+    ),
+) -> None:
+    """Tell whether production images have drifted from what the champion was trained on."""
+    from textsr.monitoring.run import run_monitor
+
+    with ticks() as start:
+        report = run_monitor(_params(), Path.cwd(), folder, output, start)
+    typer.echo(report.summary())
+    typer.echo(f"{output}: report.md, drift.json and pictures")
+
+
 def _params() -> Any:
     from textsr.params import load_params
 

@@ -207,6 +207,44 @@ class Registration(Section):
     gate: Gate
 
 
+class Tolerance(Section):
+    """How far each property may move, in the unit of its name, before it is a matter.
+
+    `sharpness` and `blocking` are shares, as `monitoring.measure` defines them; confidences are
+    the reader's, before and after upscaling.
+    """
+
+    height_px: PositiveFloat
+    contrast_levels: PositiveFloat
+    sharpness: PositiveFloat
+    noise_levels: PositiveFloat
+    blocking: PositiveFloat
+    confidence_before: PositiveFloat
+    confidence_after: PositiveFloat
+
+
+class Monitoring(Section):
+    """What the drift of production images is judged by."""
+
+    folder: Annotated[str, Field(min_length=1)] | None
+    max_images: PositiveInt
+    min_images: Annotated[int, Field(ge=20)]
+    reference_lines: PositiveInt
+    ocr_lines: NonNegativeInt
+    significance: Annotated[float, Field(gt=0, lt=1)]
+    tolerance: Tolerance
+
+    @model_validator(mode="after")
+    def _enough(self) -> "Monitoring":
+        for name in ("max_images", "reference_lines", "ocr_lines"):
+            count = getattr(self, name)
+            if count < self.min_images and (name != "ocr_lines" or count > 0):
+                raise ValueError(
+                    f"{name}: fewer ({count}) than min_images ({self.min_images}) are not judged"
+                )
+        return self
+
+
 class Tracking(Section):
     """MLflow."""
 
@@ -225,6 +263,7 @@ class Params(Section):
     training: Training
     evaluation: Evaluation
     registration: Registration
+    monitoring: Monitoring
     tracking: Tracking
 
     @model_validator(mode="after")

@@ -1,0 +1,1 @@
+"""Watching whether production images are still like what the champion was trained on."""

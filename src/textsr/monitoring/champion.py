@@ -1,0 +1,91 @@
+"""The model that is watched, what it was trained on, and the profile of that beside it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from textsr import reference
+from textsr.monitoring.profile import Profile, load_profile
+from textsr.params import Params
+from textsr.registry.aliases import CHAMPION, version_of
+from textsr.registry.packaging import fetch_model
+from textsr.tracking import Tracker, flatten, lineage_tags
+
+_PLACE = "monitoring"  # of the profile, among the run's artifacts
+PROFILE = "reference.parquet"
+"""The profile's file name, in the project and on the champion's run."""
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The champion, or the package's weights where no version is champion.
+
+    Attributes:
+        name: what reports call it.
+        folder: its model folder.
+        run_id: of its MLflow run; None for the package's weights.
+        data_hash: of the `data/` that it was trained with; None for the package's weights.
+        differences: what the local project would train it on otherwise, a sentence each.
+    """
+
+    name: str
+    folder: Path
+    run_id: str | None
+    data_hash: str | None
+    differences: tuple[str, ...]
+
+
+def find_champion(tracker: Tracker, params: Params, root: Path) -> Champion:
+    """Find the champion and hold its lineage against the local project.
+
+    Raises:
+        TextsrError: if the tracking server cannot be asked, or does not have the model.
+    """
+    name = params.registration.model_name
+    version = version_of(tracker, name, CHAMPION)
+    if version is None:
+        said = f"the package's weights (no version of {name} is {CHAMPION})"
+        return Champion(said, reference.FOLDER, None, None, ())
+    run_id = str(version.run_id)
+    run = tracker.client.get_run(run_id).data
+    return Champion(
+        name=f"{name} version {version.version}, the {CHAMPION}",
+        folder=fetch_model(tracker, f"models:/{name}@{CHAMPION}"),
+        run_id=run_id,
+        data_hash=run.tags.get("data_hash"),
+        differences=tuple(_differences(run.tags, run.params, params, root)),
+    )
+
+
+def _differences(
+    tags: dict[str, str], trained: dict[str, str], params: Params, root: Path
+) -> list[str]:
+    here = lineage_tags(root, params.seed)["data_hash"]
+    said = []
+    if here != tags.get("data_hash"):
+        said.append(f"data.dvc is {here}, its was {tags.get('data_hash', 'not recorded')}")
+    local = flatten({"synthesis": params.synthesis.model_dump(mode="json")})
+    keys = sorted(key for key in local if trained.get(key) != local[key])
+    if keys:
+        more = f" and {len(keys) - 3} more" if len(keys) > 3 else ""
+        said.append(f"its params were others: {', '.join(keys[:3])}{more}")
+    return said
+
+
+def attached_profile(tracker: Tracker, champion: Champion) -> Profile | None:
+    """Return the profile that lies beside the champion on its MLflow run, if one does."""
+    if champion.run_id is None:
+        return None
+    place = f"{_PLACE}/{PROFILE}"
+    listed = tracker.client.list_artifacts(champion.run_id, _PLACE)
+    if place not in {artifact.path for artifact in listed}:
+        return None
+    with TemporaryDirectory() as folder:
+        path = tracker.client.download_artifacts(champion.run_id, place, folder)
+        return load_profile(Path(path))
+
+
+def attach_profile(tracker: Tracker, champion: Champion, path: Path) -> None:
+    """Put a profile beside the champion, so that other machines need no training data."""
+    assert champion.run_id is not None
+    tracker.client.log_artifact(champion.run_id, str(path), _PLACE)

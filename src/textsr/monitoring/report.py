@@ -1,0 +1,189 @@
+"""The drift report: a folder with the numbers, a page to read and pictures."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+from pydantic import BaseModel
+
+from textsr.datasets.shards import Image
+from textsr.files import replace_folder, write_json, write_text
+from textsr.monitoring.champion import Champion
+from textsr.monitoring.drift import Finding, Verdict, unusual
+from textsr.monitoring.measure import UNITS
+from textsr.monitoring.pictures import DISTRIBUTIONS, UNUSUAL, draw_distributions, draw_unusual
+from textsr.monitoring.production import Production
+from textsr.monitoring.profile import Profile
+from textsr.params import Monitoring
+
+_SHOWN = 16  # unusual images
+_LISTED = 10  # unreadable images
+_SHORT = 28  # characters of a file's name
+
+
+class DriftReport(BaseModel):
+    """`drift.json`.
+
+    Attributes:
+        folder: of the production images.
+        verdict: over all properties.
+        found: image files in the folder.
+        measured: the newest of them, that were measured.
+        unreadable: what is wrong with new ones that could not be.
+        model: what upscaled the images.
+        reference: where the training lines' profile is from.
+        data_hash: of the data that the champion was trained with, if it is known.
+        differences: between the champion's lineage and the local project, a sentence each.
+        thresholds: the section `monitoring` of params.yaml.
+        findings: what was compared, property by property.
+    """
+
+    folder: str
+    verdict: Verdict
+    found: int
+    measured: int
+    unreadable: dict[str, str]
+    model: str
+    reference: str
+    data_hash: str | None
+    differences: list[str]
+    thresholds: Monitoring
+    findings: list[Finding]
+
+    def summary(self) -> str:
+        """Return the verdict as a sentence."""
+        what = f"{self.folder}: {self.verdict} in {self.measured} images"
+        if self.verdict == "too few images":
+            return (
+                f"{self.folder}: {self.measured} readable images, too few to judge; at least "
+                f"{self.thresholds.min_images} are needed (monitoring.min_images)"
+            )
+        drifted = [finding.name for finding in self.findings if finding.drifted]
+        return what + (f": {', '.join(drifted)}" if drifted else "")
+
+
+def describe(
+    folder: str,
+    verdict: Verdict,
+    production: Production,
+    champion: Champion,
+    profile: Profile,
+    findings: list[Finding],
+    thresholds: Monitoring,
+) -> DriftReport:
+    """Put together what a report says."""
+    return DriftReport(
+        folder=folder,
+        verdict=verdict,
+        found=production.found,
+        measured=len(production.images),
+        unreadable=production.unreadable,
+        model=champion.name,
+        reference=profile.origin,
+        data_hash=champion.data_hash,
+        differences=list(champion.differences),
+        thresholds=thresholds,
+        findings=findings,
+    )
+
+
+def write_report(
+    output: Path,
+    report: DriftReport,
+    reference: pd.DataFrame,
+    measured: pd.DataFrame,
+    images: dict[str, Image],
+) -> None:
+    """Write `drift.json`, `report.md` and pictures into `output`, whole or not at all.
+
+    Args:
+        output: the folder; what is in it is replaced.
+        report: what to say.
+        reference: the training lines, measured.
+        measured: the production images, measured, a row each in the order of `images`.
+        images: the production images by name.
+    """
+    names = list(images)
+    with replace_folder(output) as folder:
+        write_json(folder / "drift.json", report.model_dump(mode="json"))
+        pictures = []
+        if report.findings:
+            draw_distributions(reference, measured, report.findings, folder / DISTRIBUTIONS)
+            pictures.append(("How the properties are distributed", DISTRIBUTIONS))
+        ranked = unusual(reference, measured, report.thresholds)[:_SHOWN]
+        if ranked:
+            captions = [
+                f"{_shortened(names[number])}: {name} {measured[name].iloc[number]:.3g}"
+                for number, name in ranked
+            ]
+            shown = [images[names[number]] for number, _ in ranked]
+            draw_unusual(list(zip(shown, captions, strict=True)), folder / UNUSUAL)
+            pictures.append(("The images furthest out, of each property in turn", UNUSUAL))
+        write_text(folder / "report.md", _page(report, pictures))
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= _SHORT else f"...{name[-_SHORT:]}"
+
+
+def _page(report: DriftReport, pictures: Sequence[tuple[str, str]]) -> str:
+    lines = [f"# {report.summary()}", ""]
+    older = report.found - report.measured - len(report.unreadable)
+    lines.append(
+        f"- Images: {report.measured} measured, {len(report.unreadable)} unreadable, "
+        f"{older} older ones left out"
+    )
+    lines.append(f"- Model: {report.model}")
+    lines.append(
+        f"- Trained on: {report.reference}"
+        + (f", data {report.data_hash}" if report.data_hash else "")
+    )
+    lines += [f"- **Not the data of this project**: {one}" for one in report.differences]
+    if report.findings:
+        lines += ["", *_table(report)]
+    if report.verdict == "drift":
+        lines += ["", *_ADVICE]
+    for title, name in pictures:
+        lines += ["", f"## {title}", "", f"![{title}]({name})"]
+    if report.unreadable:
+        lines += ["", "## Unreadable", ""]
+        lines += [f"- {said}" for said in list(report.unreadable.values())[:_LISTED]]
+        if len(report.unreadable) > _LISTED:
+            lines.append(f"- and {len(report.unreadable) - _LISTED} more, in `drift.json`")
+    return "\n".join(lines) + "\n"
+
+
+_ADVICE = (
+    "Retraining changes nothing while the data stay as they are. Either import images of this "
+    "kind (`textsr import lr`, `pairs` or `hr`, then `dvc add data`), or move the ranges of "
+    "`synthesis` in `params.yaml` towards them (`textsr realism` tells how near they are).",
+)
+
+
+def _table(report: DriftReport) -> list[str]:
+    lines = [
+        "| property | unit | trained on: 25%, 50%, 75% | production: 25%, 50%, 75% | moved | "
+        "tolerated | p | |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for finding in report.findings:
+        quartiles = [
+            ", ".join(f"{value:.3g}" for value in values)
+            for values in (finding.reference_quartiles, finding.production_quartiles)
+        ]
+        lines.append(
+            f"| {finding.name} | {finding.unit} | {quartiles[0]} ({finding.reference}) | "
+            f"{quartiles[1]} ({finding.production}) | {finding.distance:.3g} | "
+            f"{finding.tolerance:g} | {finding.p_value:.2g} | "
+            f"{'**drifted**' if finding.drifted else ''} |"
+        )
+    unjudged = [name for name in UNITS if name not in {finding.name for finding in report.findings}]
+    if unjudged:
+        lines += ["", f"Not judged, for lack of values: {', '.join(unjudged)}."]
+    lines += [
+        "",
+        f"A property has drifted where p (Kolmogorov-Smirnov, times {len(report.findings)} "
+        f"properties) is below {report.thresholds.significance:g} and it moved by more than is "
+        "tolerated (earth mover's distance). In brackets: number of values.",
+    ]
+    return lines

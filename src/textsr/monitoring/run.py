@@ -1,0 +1,112 @@
+"""The `monitor` verb: production images against what the champion was trained on."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from textsr import project
+from textsr.compute import use_threads
+from textsr.errors import TextsrError
+from textsr.files import fingerprint
+from textsr.inference.device import choose_device
+from textsr.models.package import BlendedModel, load_model
+from textsr.monitoring.champion import (
+    PROFILE,
+    Champion,
+    attach_profile,
+    attached_profile,
+    find_champion,
+)
+from textsr.monitoring.drift import compare, judge
+from textsr.monitoring.measure import ConfidenceReader, measure_images
+from textsr.monitoring.production import read_production
+from textsr.monitoring.profile import (
+    Profile,
+    load_profile,
+    measure_profile,
+    profile_key,
+    save_profile,
+)
+from textsr.monitoring.report import DriftReport, describe, write_report
+from textsr.params import Params
+from textsr.tracking import Tracker
+
+Progress = Callable[[str, int], Callable[[], None]]
+
+
+def run_monitor(
+    params: Params, root: Path, folder: str | None, output: Path, start: Progress
+) -> DriftReport:
+    """Compare production images with the champion's training lines; write a report.
+
+    Args:
+        params: the whole of params.yaml.
+        root: the project.
+        folder: a path or a bucket's address; None for the one in params.yaml.
+        output: folder of the report, and beside it the profile of the training lines.
+        start: starts a progress bar with a name and a total; returns what advances it.
+
+    Raises:
+        TextsrError: if there are no images, or nothing to compare them with.
+    """
+    watched = folder or params.monitoring.folder
+    if watched is None:
+        raise TextsrError(
+            "params.yaml: monitoring.folder: none is set; set it, or name a folder of images"
+        )
+    production = read_production(watched, params.monitoring.max_images)
+    use_threads(params.compute.threads)
+    tracker = Tracker(root)
+    champion = find_champion(tracker, params, root)
+    model = load_model(champion.folder).to(choose_device())
+    reader = ConfidenceReader(params.compute.threads)
+    profile = _profile(params, root, tracker, champion, model, reader, output.parent, start)
+    images = list(production.images.values())
+    tick = start("measuring production images", len(images))
+    measured = measure_images(images, params.monitoring.ocr_lines, model, reader, tick)
+    findings = compare(profile.values, measured, params.monitoring)
+    verdict = judge(findings, len(images), params.monitoring)
+    report = describe(watched, verdict, production, champion, profile, findings, params.monitoring)
+    write_report(output, report, profile.values, measured, production.images)
+    return report
+
+
+def _profile(
+    params: Params,
+    root: Path,
+    tracker: Tracker,
+    champion: Champion,
+    model: BlendedModel,
+    reader: ConfidenceReader,
+    folder: Path,
+    start: Progress,
+) -> Profile:
+    """Return the profile of what the champion was trained on, from the best source there is.
+
+    The local dataset, where the champion was trained on it; else the profile beside the champion;
+    else the local dataset all the same, which the report tells; else the profile last kept here.
+    """
+    dataset, own = root / project.DATASET, root / project.OWN
+    has_dataset = (dataset / "train").is_dir()
+    if not has_dataset or champion.differences:
+        attached = attached_profile(tracker, champion)
+        if attached is not None:
+            return attached
+    path = folder / PROFILE
+    if not has_dataset:
+        kept = load_profile(path) if path.exists() else None
+        if kept is None or kept.model != fingerprint("", [champion.folder]):
+            raise TextsrError(
+                f"{dataset / 'train'}: no training lines, and no profile of them in {path} or "
+                f"beside {champion.name}; get them with `dvc pull` or `dvc repro synthesize`"
+            )
+        return kept
+    key = profile_key(params, dataset, own, champion.folder)
+    if path.exists():
+        kept = load_profile(path)
+        if kept.key == key:
+            return kept
+    profile = measure_profile(params, dataset, own, champion.folder, model, reader, start)
+    save_profile(path, profile)
+    if champion.run_id is not None and not champion.differences:
+        attach_profile(tracker, champion, path)
+    return profile
