@@ -46,7 +46,8 @@ def measure_image(image: Image) -> dict[str, float | None]:
         contrast_levels: grey levels between the 5th and the 95th percentile.
         sharpness: what neighbouring pixels differ by at the steepest hundredth of edges, as share
             of the contrast. Its inverse is about the width of an edge in pixels.
-        noise_levels: standard deviation of the noise in the quietest quarter, grey levels.
+        noise_levels: standard deviation of the noise, from the quietest quarter of the image, grey
+            levels; up to twice as much where strokes fill half of it.
         blocking: share of vanishing DCT coefficients in the 8x8 blocks of that grid where most
             vanish, less the median over all 64 positions of the grid. JPEG leaves one position
             that stands out, wherever the image was cut out of a larger one.
