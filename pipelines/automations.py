@@ -45,6 +45,7 @@ def retrain_on_drift(deployment: str = RETRAIN) -> Automation:
         id=known[0].id if known else None,
         name=NAME,
         description=f"Runs {deployment} when production images have drifted.",
+        enabled=known[0].enabled if known else True,  # who paused it has a reason
         trigger=EventTrigger(
             expect={DRIFT},
             for_each={"prefect.resource.id"},

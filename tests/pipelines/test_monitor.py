@@ -287,6 +287,7 @@ def test_the_automation_follows_a_deployment_that_was_made_anew(
 ) -> None:
     deploy()
     first = retrain_on_drift()
+    first.disable()
     with get_client(sync_client=True) as client:
         client.delete_deployment(first.actions[0].deployment_id)
     deploy()
@@ -295,4 +296,5 @@ def test_the_automation_follows_a_deployment_that_was_made_anew(
     with get_client(sync_client=True) as client:
         [known] = client.read_automations_by_name(NAME)
         wanted = client.read_deployment_by_name("retrain/nightly").id
+    assert not known.enabled, "it was paused"
     assert known.actions[0].deployment_id == wanted != first.actions[0].deployment_id

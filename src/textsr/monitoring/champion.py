@@ -23,8 +23,8 @@ class Champion:
     Attributes:
         name: what reports call it.
         folder: its model folder.
-        run_id: of its MLflow run; None for the package's weights.
-        data_hash: of the `data/` that it was trained with; None for the package's weights.
+        run_id: of its MLflow run; None for the package's weights, or where it was deleted.
+        data_hash: of the `data/` that it was trained with; None where it is not known.
         differences: what the local project would train it on otherwise, a sentence each.
     """
 
@@ -46,11 +46,17 @@ def find_champion(tracker: Tracker, params: Params, root: Path) -> Champion:
     if version is None:
         said = f"the package's weights (no version of {name} is {CHAMPION})"
         return Champion(said, reference.FOLDER, None, None, ())
+    said = f"{name} version {version.version}, the {CHAMPION}"
+    folder = fetch_model(tracker, f"models:/{name}@{CHAMPION}")
     run_id = str(version.run_id)
+    if not tracker.exists(run_id):
+        return Champion(
+            said, folder, None, None, ("its MLflow run is gone, and its lineage with it",)
+        )
     run = tracker.client.get_run(run_id).data
     return Champion(
-        name=f"{name} version {version.version}, the {CHAMPION}",
-        folder=fetch_model(tracker, f"models:/{name}@{CHAMPION}"),
+        name=said,
+        folder=folder,
         run_id=run_id,
         data_hash=run.tags.get("data_hash"),
         differences=tuple(_differences(run.tags, run.params, params, root)),

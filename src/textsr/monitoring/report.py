@@ -52,14 +52,14 @@ class DriftReport(BaseModel):
 
     def summary(self) -> str:
         """Return the verdict as a sentence."""
-        what = f"{self.folder}: {self.verdict} in {self.measured} images"
         if self.verdict == "too few images":
             return (
                 f"{self.folder}: {self.measured} readable images, too few to judge; at least "
                 f"{self.thresholds.min_images} are needed (monitoring.min_images)"
             )
-        drifted = [finding.name for finding in self.findings if finding.drifted]
-        return what + (f": {', '.join(drifted)}" if drifted else "")
+        drifted = ", ".join(finding.name for finding in self.findings if finding.drifted)
+        said = f"{self.folder}: {self.verdict} in {self.measured} images"
+        return f"{said}: {drifted}" if drifted else said
 
 
 def describe(
@@ -138,7 +138,7 @@ def _page(report: DriftReport, pictures: Sequence[tuple[str, str]]) -> str:
         f"- Trained on: {report.reference}"
         + (f", data {report.data_hash}" if report.data_hash else "")
     )
-    lines += [f"- **Not the data of this project**: {one}" for one in report.differences]
+    lines += [f"- **Champion and project differ**: {one}" for one in report.differences]
     if report.findings:
         lines += ["", *_table(report)]
     if report.verdict == "drift":
