@@ -1,5 +1,6 @@
 """DVC's view of the pipeline, asked of the `dvc` command: the DAG, and one stage at a time."""
 
+import json
 import os
 import re
 import shutil
@@ -22,6 +23,8 @@ Outcome = Literal["Completed", "Unchanged", "Restored"]
 """A stage ran, had nothing to do, or had its outputs restored from DVC's run cache."""
 
 _TAIL_LINES = 30
+# Its commands lock the repository for seconds; without the flag another one fails at once.
+_DVC = ["dvc", "--wait-for-lock"]
 # Below the 30 s that a Prefect worker gives a cancelled flow run before it kills that.
 _GRACE_SECONDS = 10.0
 
@@ -35,8 +38,8 @@ exec "$@" </dev/null 3<&-
 """
 
 
-def stage_graph() -> Graph:
-    """Return the DAG that `dvc repro` runs in the working directory.
+def stage_graph(root: Path = Path()) -> Graph:
+    """Return the DAG that `dvc repro` runs in the folder `root`.
 
     Expanded stages have DVC's names (`train@byol`), and so have `.dvc` files that stages need
     (`data.dvc`), which `dvc repro` brings up to date first.
@@ -45,8 +48,10 @@ def stage_graph() -> Graph:
         TextsrError: if DVC finds no valid pipeline here; the message is DVC's own.
     """
     environment = _environment({})
-    command = _located(["dvc", "dag", "--dot", "dvc.yaml"], environment)
-    result = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    command = _located([*_DVC, "dag", "--dot", "dvc.yaml"], environment)
+    result = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=environment, cwd=root
+    )
     if result.returncode != 0:
         raise TextsrError(f"dvc.yaml: mend what DVC says of it:\n{result.stderr.strip()}")
     nodes = re.findall(r'^"([^"]+)";$', result.stdout, re.MULTILINE)
@@ -54,6 +59,19 @@ def stage_graph() -> Graph:
     for upstream, stage in re.findall(r'^"([^"]+)" -> "([^"]+)";$', result.stdout, re.MULTILINE):
         needs[stage].append(upstream)
     return {stage: needs[stage] for stage in TopologicalSorter(needs).static_order()}
+
+
+def changed_stages(root: Path = Path()) -> frozenset[str] | None:
+    """Return the stages whose own code, params, inputs or outputs are not what `dvc.lock` says.
+
+    None where DVC does not tell. What comes after a changed stage is not among them.
+    """
+    environment = _environment({})
+    command = _located([*_DVC, "status", "--json"], environment)
+    result = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=environment, cwd=root
+    )
+    return frozenset(json.loads(result.stdout)) if result.returncode == 0 else None
 
 
 def select_stages(graph: Graph, names: Collection[str] | None) -> list[str]:
@@ -75,7 +93,13 @@ def select_stages(graph: Graph, names: Collection[str] | None) -> list[str]:
 
 
 def reproduce(
-    stage: str, *, force: bool, log: Callable[[str], None], environment: Mapping[str, str]
+    stage: str,
+    *,
+    force: bool,
+    log: Callable[[str], None],
+    environment: Mapping[str, str],
+    root: Path = Path(),
+    shared: bool = False,
 ) -> Outcome:
     """Bring one stage up to date, logging each line of its output as it comes.
 
@@ -84,17 +108,40 @@ def reproduce(
         force: run it although nothing that it needs has changed.
         log: called with each line.
         environment: variables added to this process's own.
+        root: the clone to work in.
+        shared: take results from DVC's remote, and send them there.
 
     Raises:
         TextsrError: if the stage fails; the message ends with the last lines of its output.
     """
-    command = ["dvc", "repro", "--single-item", *(["--force"] if force else []), stage]
-    tail = run_command(command, log=log, environment=environment)
+    flags = [*(["--pull"] if shared else []), *(["--force"] if force else [])]
+    command = [*_DVC, "repro", "--single-item", *flags, stage]
+    tail = run_command(command, log=log, environment=environment, root=root)
     if any(line.endswith(f"'{stage}' didn't change, skipping") for line in tail):
         return "Unchanged"
+    if shared and not stage.endswith(".dvc"):
+        push = [*_DVC, "push", "--run-cache", stage]
+        run_command(push, log=log, environment=environment, root=root)
     if any(line.startswith(f"Stage '{stage}' is cached - skipping run") for line in tail):
         return "Restored"
     return "Completed"
+
+
+def reproduce_all(
+    stages: Collection[str],
+    *,
+    log: Callable[[str], None],
+    environment: Mapping[str, str],
+    root: Path = Path(),
+    shared: bool = False,
+) -> None:
+    """Bring stages and all that they need up to date. For the arguments see `reproduce`.
+
+    Raises:
+        TextsrError: if a stage fails; the message ends with the last lines of its output.
+    """
+    command = [*_DVC, "repro", *(["--pull"] if shared else []), *stages]
+    run_command(command, log=log, environment=environment, root=root)
 
 
 def run_command(
@@ -102,6 +149,7 @@ def run_command(
     *,
     log: Callable[[str], None],
     environment: Mapping[str, str],
+    root: Path = Path(),
     grace_seconds: float = _GRACE_SECONDS,
 ) -> list[str]:
     """Run a program of this Python environment; return the last lines of its output.
@@ -118,6 +166,7 @@ def run_command(
     with subprocess.Popen(
         ["sh", "-c", _GUARDED, "sh", str(grace_seconds), *_located(command, full_environment)],
         env=full_environment,
+        cwd=root,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 import stat
@@ -25,8 +26,7 @@ stages:
   register:
     cmd: >-
       echo register >> ran &&
-      echo '{"decision": "refused", "reasons": ["PSNR is below bicubic"]}'
-      > reports/registration.json
+      cp refused.json reports/registration.json
     deps: [reports/leaderboard.md]
     outs: [reports/registration.json]
   compare:
@@ -42,10 +42,23 @@ stages:
   validate:
     cmd: >-
       echo validate >> ran && echo "$TEXTSR_FLOW_RUN_ID" > flow_run_id &&
-      echo '{"success": true, "findings": []}' > artifacts/validation/result.json
+      echo '{"success": true, "expectations": {"no_leak": true}, "findings": [],
+      "rows": {"train": 96}, "validated": "all 96 rows"}' > artifacts/validation/result.json
     deps: [data/fonts]
     outs: [artifacts/validation/result.json]
 """
+REFUSED = {
+    "model_name": "textsr",
+    "version": "3",
+    "method": "byol",
+    "run_id": "none",
+    "champion_before": None,
+    "promoted": False,
+    "checks": [
+        {"name": "PSNR above bicubic", "passed": False, "evidence": "-0.2 dB"},
+        {"name": "fast", "passed": True, "evidence": "3 ms"},
+    ],
+}
 STAGES = ["validate", "train@simclr", "train@byol", "compare", "register"]
 
 
@@ -65,6 +78,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (root / ".dvc" / "config").write_text("[core]\nno_scm = true\n")
     (root / "data" / "fonts" / "lato.ttf").write_text("a font")
     (root / "dvc.yaml").write_text(PIPELINE)
+    (root / "refused.json").write_text(json.dumps(REFUSED))
     monkeypatch.chdir(root)
     monkeypatch.setenv("DVC_NO_ANALYTICS", "1")
     return root
@@ -92,6 +106,10 @@ def task_states(state: State[Any], count: int) -> dict[str, State[Any]]:
     return {task.name: task.state for task in sorted(tasks, key=lambda task: task.start_time)}
 
 
+def flat(text: str) -> str:
+    return " ".join(text.split())
+
+
 def state_names(states: dict[str, State[Any]]) -> dict[str, str]:
     return {task: state.name for task, state in states.items()}
 
@@ -106,10 +124,10 @@ def test_brings_all_stages_up_to_date_in_order(project: Path) -> None:
     assert set(states.values()) == {"Completed"}
     assert (project / "flow_run_id").read_text().strip() == str(state.state_details.flow_run_id)
     assert Artifact.get("leaderboard").data == "# The winner\n"
-    assert Artifact.get("validation").data == "- findings: none\n- success: True"
-    assert Artifact.get("registration").data == (
-        "- decision: refused\n- reasons:\n   1. PSNR is below bicubic"
-    )
+    assert "**passed**: 1 expectations of all 96 rows" in flat(Artifact.get("validation").data)
+    assert "| **fail** | PSNR above bicubic | -0.2 dB |" in Artifact.get("registration").data
+    assert state.name == "Refused"
+    assert "stays challenger: PSNR above bicubic: -0.2 dB" in state.message
 
     second = retrain(return_state=True)
     assert second.is_completed(), second.message
@@ -147,7 +165,7 @@ def test_runs_and_forces_named_stages_only(project: Path) -> None:
         assert ran(project) == ["validate"]
     with get_client(sync_client=True) as client:
         run = client.read_flow_run(state.state_details.flow_run_id)
-    assert run.name.startswith("validate (forced), 20")
+    assert run.name.startswith("validate; forced; 20")
 
 
 def test_refuses_unknown_stages_before_any_work(project: Path) -> None:
@@ -190,7 +208,7 @@ def test_fetches_data_that_a_fresh_clone_lacks(
     state = retrain(stages=["validate"], return_state=True)
     assert state.is_completed(), state.message
     assert ran(project) == ["fetch-data", "validate"]
-    assert list(task_states(state, 2)) == ["fetch-data", "validate"]
+    assert list(task_states(state, 2)) == ["get-data", "validate"]
 
 
 def test_runs_no_stage_without_data(project: Path, fake_textsr: Callable[[str], None]) -> None:
@@ -198,6 +216,6 @@ def test_runs_no_stage_without_data(project: Path, fake_textsr: Callable[[str], 
     fake_textsr("echo no fonts are installed; exit 1")
     state = retrain(stages=["validate"], return_state=True)
     assert state.is_failed()
-    assert state.message.startswith("fetch-data: ")
+    assert state.message.startswith("get-data: ")
     assert "no fonts are installed" in state.message
     assert ran(project) == []

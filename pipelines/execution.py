@@ -1,0 +1,196 @@
+"""What all flows do: bring DVC stages up to date, one Prefect task a stage."""
+
+import socket
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+from prefect import State, Task, get_run_logger, runtime
+from prefect.client.orchestration import get_client
+from prefect.states import Completed, Failed
+
+from pipelines.delegation import Delegates, is_delegable
+from pipelines.limits import demand_limit
+from pipelines.parameters import Scale, TrainOn
+from pipelines.reports import refusal
+from pipelines.server import ask
+from pipelines.stages import Graph, changed_stages, select_stages, stage_graph
+from pipelines.tasks import CLONE, SHARE, get_data, note_stage, run_needed, run_stage, shares
+from pipelines.workspaces import Overrides, workspace
+
+HOST_LABEL = "textsr.host"
+"""Label of a flow run: the machine that its process is on."""
+
+
+def bring_up_to_date(
+    stages: Collection[str] | None,
+    *,
+    preset: str | None = None,
+    seeds: Sequence[int] | None = None,
+    scale: Scale | None = None,
+    force: bool = False,
+    train_on: TrainOn = "here",
+) -> State[None]:
+    """Bring stages up to date for each seed, and first what they need; return the run's last state.
+
+    Stages run one after another: each uses all cores. The first failure ends the run. Completed
+    under the name `Refused` tells that the gate refused the winner.
+
+    Args:
+        stages: as `select_stages` takes them.
+        preset, seeds, scale: what to change in params.yaml, see `pipelines.workspaces`.
+        force: run the stages although nothing that they need has changed.
+        train_on: where training and pretraining run: in this process, or in the pool `gpu`.
+
+    Raises:
+        TextsrError: if a name is not a stage's, or `dvc.yaml` or the params are not valid.
+    """
+    log = get_run_logger().info
+    demand_limit()
+    _label_run()
+    variants = [Overrides(preset, seed, scale) for seed in seeds or (None,)]
+    done, refused = 0, ""
+    for overrides in variants:
+        root = workspace(CLONE, overrides, log)
+        graph = stage_graph(root)
+        chosen = select_stages(graph, stages)
+        many = f"seed {overrides.seed}: " if len(variants) > 1 else ""
+        runner = _Runner(root, graph, overrides, force, train_on == "gpu", many)
+        failure = runner.run(chosen)
+        if failure is not None:
+            return Failed(message=failure)
+        done += len(chosen)
+        reason = refusal(root) if "register" in chosen else None
+        refused += f"{many}{reason}\n" if reason else ""
+    if refused:
+        return Completed(name="Refused", message=refused.strip())
+    return Completed(message=f"{done} stages are up to date")
+
+
+class _Runner:
+    """One pass over the DAG in one folder."""
+
+    def __init__(
+        self,
+        root: Path,
+        graph: Graph,
+        overrides: Overrides,
+        force: bool,
+        delegate: bool,
+        prefix: str,
+    ) -> None:
+        self._root = root
+        self._graph = graph
+        self._overrides = overrides
+        self._force = force
+        self._delegate = delegate
+        self._prefix = prefix
+        self._states: dict[str, State[Any]] = {}
+        self._delegates = Delegates(get_run_logger().info)
+
+    def run(self, chosen: Sequence[str]) -> str | None:
+        """Bring the chosen stages up to date, in their order; return what failed first, if any."""
+        try:
+            return self._prepare(chosen) or self._run(chosen) or self._settle(chosen)
+        except BaseException:
+            self._delegates.cancel()
+            raise
+
+    def _prepare(self, chosen: Sequence[str]) -> str | None:
+        """See to source material and to what the chosen stages need but were not asked for."""
+        if not (self._root / "data" / "fonts").exists():
+            state = self._task(get_data, "get-data")(self._root, return_state=True)
+            if state.is_failed():
+                return f"get-data: {state.message}"
+        self._changed = changed_stages(self._root)
+        needed = _ancestors(self._graph, chosen)
+        if needed and (self._changed is None or needed & self._changed):
+            direct = [name for stage in chosen for name in self._graph[stage] if name in needed]
+            named = self._task(run_needed, "what they need")
+            state = named(sorted(set(direct)), self._root, return_state=True)
+            if state.is_failed():
+                return f"what {', '.join(chosen)} need: {state.message}"
+            self._changed = changed_stages(self._root)
+        return None
+
+    def _run(self, chosen: Sequence[str]) -> str | None:
+        for stage in chosen:
+            failure = self._settle(self._graph[stage])
+            if failure is not None:
+                return failure
+            if self._is_unchanged(stage):
+                self._start(note_stage, stage, stage, "Unchanged")
+            elif self._delegate and is_delegable(stage):
+                self._delegates.start(stage, self._parameters())
+            else:
+                state = self._start(run_stage, stage, stage, self._force, self._root)
+                if state.is_failed():
+                    return f"{self._prefix}{stage}: {state.message}"
+        return None
+
+    def _is_unchanged(self, stage: str) -> bool:
+        """Tell without asking DVC again: neither the stage nor what it needs has changed."""
+        if self._force or self._changed is None or stage in self._changed:
+            return False
+        needed = [self._states[name] for name in self._graph[stage] if name in self._states]
+        return all(state.name == "Unchanged" for state in needed)
+
+    def _settle(self, stages: Collection[str]) -> str | None:
+        """Wait for those of the stages that other workers run; return what failed, if any."""
+        ended = self._delegates.wait(stages)
+        for stage, run in ended.items():
+            assert run.state is not None
+            if not run.state.is_completed():
+                return f"{self._prefix}{stage}: {run.name}: {run.state.name}: {run.state.message}"
+        if not ended:
+            return None
+        missing = changed_stages(self._root) or frozenset()
+        for stage in ended:
+            if stage not in missing:
+                self._start(note_stage, stage, stage, "Delegated")
+            elif not shares():
+                return (
+                    f"{stage}: a worker has run it, but its results are not in "
+                    f"{self._root.resolve()}; workers in other clones need a DVC remote, and "
+                    f"{SHARE}=1 on both sides"
+                )
+            else:
+                state = self._start(run_stage, stage, stage, False, self._root)
+                if state.is_failed():
+                    return f"{self._prefix}{stage}: {state.message}"
+        return None
+
+    def _parameters(self) -> dict[str, Any]:
+        seed = self._overrides.seed
+        return {
+            "preset": self._overrides.preset,
+            "seeds": None if seed is None else [seed],
+            "scale": self._overrides.scale,
+            "force": self._force,
+        }
+
+    def _start(self, what: Task[..., State[None]], stage: str, *arguments: Any) -> State[Any]:
+        needed = [self._states[name] for name in self._graph[stage] if name in self._states]
+        named = self._task(what, stage)
+        self._states[stage] = named(*arguments, wait_for=needed, return_state=True)
+        return self._states[stage]
+
+    def _task(self, what: Task[..., State[None]], name: str) -> Task[..., State[None]]:
+        name = f"{self._prefix}{name}"
+        return what.with_options(name=name, task_run_name=name)
+
+
+def _ancestors(graph: Graph, chosen: Collection[str]) -> frozenset[str]:
+    """Return all that the chosen stages need, directly or not, less themselves."""
+    found: set[str] = set()
+    for stage in reversed(list(graph)):
+        if stage in chosen or stage in found:
+            found.update(graph[stage])
+    return frozenset(found - set(chosen))
+
+
+def _label_run() -> None:
+    """Note on which machine the run is: there `pipelines.recovery` sees whether it is alive."""
+    run_id = runtime.flow_run.id
+    with get_client(sync_client=True) as client:
+        ask(lambda: client.update_flow_run_labels(run_id, {HOST_LABEL: socket.gethostname()}))

@@ -1,0 +1,148 @@
+"""What stages found, as Prefect artifacts: tables, pictures, and links to where there is more."""
+
+import base64
+import io
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+from PIL import Image
+from prefect.artifacts import create_link_artifact, create_markdown_artifact
+
+from textsr import project
+from textsr.files import read_json
+from textsr.registry.gate import render_decision
+
+REGISTRATION = project.REPORTS / "registration.json"
+DATA_DOCS_URL = "TEXTSR_DATA_DOCS_URL"
+"""Where a web server shows the clone's Data Docs, for a browser opens no file from a web page."""
+
+_MAX_PICTURE = 400_000  # bytes; Prefect keeps pictures in its database
+_MLFLOW_SECONDS = 10
+_TRACKED = ("validate", "pretrain", "train", "evaluate", "register")
+
+
+def report_stage(stage: str, root: Path, flow_run_id: str, log: Callable[[str], None]) -> None:
+    """Make the artifacts of a stage that has run, from what it left under `root`.
+
+    Raises:
+        httpx.HTTPError: if Prefect's server cannot be asked.
+    """
+    group, _, name = stage.partition("@")
+    if group == "validate":
+        result = read_json(root / project.VALIDATION / "result.json")
+        _markdown("validation", "\n".join(_validation(result)), "what was expected of the dataset")
+        if DATA_DOCS_URL in os.environ and root == Path():
+            create_link_artifact(os.environ[DATA_DOCS_URL], key="data-docs", link_text="Data Docs")
+    if group == "evaluate":
+        panel = root / project.EVALUATION / name / "panels" / "test.png"
+        _picture(f"panel-{name}".lower(), panel, f"lines upscaled by {name}")
+    if group == "compare":
+        board = root / project.REPORTS / "leaderboard.md"
+        _markdown("leaderboard", board.read_text(encoding="utf-8"), str(board))
+        _picture(
+            "comparison", root / project.REPORTS / "comparison.png", "all methods side by side"
+        )
+    if group == "register":
+        record = read_json(root / REGISTRATION)
+        _markdown("registration", render_decision(record), "what the gate decided, and on what")
+    server = os.environ.get("MLFLOW_TRACKING_URI", "")
+    if group in _TRACKED and server.startswith("http"):
+        _link_runs(stage, root, flow_run_id, server.rstrip("/"), log)
+
+
+def refusal(root: Path) -> str | None:
+    """Return why the gate refused the winner; None if it was promoted, or nothing is registered."""
+    if not (root / REGISTRATION).exists():
+        return None
+    record = read_json(root / REGISTRATION)
+    if record["promoted"]:
+        return None
+    failed = [check for check in record["checks"] if not check["passed"]]
+    reasons = "; ".join(f"{check['name']}: {check['evidence']}" for check in failed)
+    return f"{record['model_name']} version {record['version']} stays challenger: {reasons}"
+
+
+def _validation(result: dict[str, Any]) -> Iterator[str]:
+    yield f"**{'passed' if result['success'] else 'failed'}**: {len(result['expectations'])} "
+    yield f"expectations of {result['validated']}.\n"
+    yield "| split | rows |\n| --- | --- |"
+    yield from (f"| {split} | {rows} |" for split, rows in result["rows"].items())
+    if result["findings"]:
+        columns = list(result["findings"][0])
+        yield f"\n| {' | '.join(columns)} |\n|{' --- |' * len(columns)}"
+        for finding in result["findings"]:
+            yield f"| {' | '.join(_cell(finding.get(column)) for column in columns)} |"
+
+
+def _cell(value: Any) -> str:
+    return str(value).replace("|", "\\|").replace("\n", " ")
+
+
+def _markdown(key: str, text: str, description: str) -> None:
+    create_markdown_artifact(text, key=key, description=description)
+
+
+def _picture(key: str, path: Path, description: str) -> None:
+    """Show a picture inside a text: an image artifact is an address that the browser must reach."""
+    if not path.exists():
+        return
+    encoded = base64.b64encode(_compressed(path)).decode()
+    _markdown(key, f"![{description}](data:image/webp;base64,{encoded})\n\n`{path}`", description)
+
+
+def _compressed(path: Path) -> bytes:
+    """Return a picture as WebP of modest size."""
+    picture = Image.open(path).convert("RGB")
+    while True:
+        buffer = io.BytesIO()
+        picture.save(buffer, "WEBP", quality=80)
+        if buffer.tell() <= _MAX_PICTURE:
+            return buffer.getvalue()
+        picture = picture.resize((picture.width * 3 // 4, picture.height * 3 // 4))
+
+
+def _link_runs(
+    stage: str, root: Path, flow_run_id: str, server: str, log: Callable[[str], None]
+) -> None:
+    """Link the MLflow run that tells more about a stage; do without where MLflow is away."""
+    group, _, name = stage.partition("@")
+    records = {
+        "train": project.MODELS / name / "run.json",
+        "evaluate": project.MODELS / name / "run.json",
+        "register": REGISTRATION,
+    }
+    try:
+        with httpx.Client(base_url=f"{server}/api/2.0/mlflow/", timeout=_MLFLOW_SECONDS) as mlflow:
+            if group in records:
+                run_id = read_json(root / records[group])["run_id"]
+                found = mlflow.get("runs/get", params={"run_id": run_id}).raise_for_status()
+                runs = [found.json()["run"]]
+            else:
+                runs = _newest_run(mlflow, flow_run_id)
+    except httpx.HTTPError as error:
+        log(f"no link to MLflow's run: {error}")
+        return
+    for run in runs:
+        address = f"{server}/#/experiments/{run['info']['experiment_id']}/runs"
+        key = re.sub("[^a-z0-9]+", "-", f"mlflow-{stage}".lower())
+        create_link_artifact(
+            f"{address}/{run['info']['run_id']}", key=key, link_text=f"MLflow's run of {stage}"
+        )
+
+
+def _newest_run(mlflow: httpx.Client, flow_run_id: str) -> list[dict[str, Any]]:
+    """Return the newest run that this flow run has made, if any; `textsr.tracking` tags them."""
+    every = {"max_results": 1000}
+    experiments = mlflow.post("experiments/search", json=every).raise_for_status().json()
+    question = {
+        "experiment_ids": [each["experiment_id"] for each in experiments.get("experiments", [])],
+        "filter": f"tags.prefect_flow_run_id = '{flow_run_id}'",
+        "order_by": ["attributes.start_time DESC"],
+        "max_results": 1,
+    }
+    found = mlflow.post("runs/search", json=question).raise_for_status().json()
+    return list(found.get("runs", []))
