@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup data repro demo test lint bench peers scale ui lock clean
+.PHONY: help setup data repro demo test lint bench peers scale up down status ui lock clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -60,6 +60,15 @@ peers: setup ## Compare with general super-resolution networks, e.g. PEERS="--mo
 
 scale: setup ## Measure memory and speed at 10,000, 100,000 and 1,000,000 lines (an hour, 9 GB)
 	$(RUN) python -m benchmarks.scale
+
+up: setup ## Start Prefect, MLflow and the workers on loopback; wait until they are healthy
+	@$(RUN) python -m pipelines.services up
+
+down: ## Stop what `make up` started
+	@$(RUN) python -m pipelines.services down
+
+status: ## Ask each service whether it is well
+	@$(RUN) python -m pipelines.services status
 
 ui: setup ## Open MLflow's UI at http://127.0.0.1:5000
 	@echo "compare runs at http://127.0.0.1:5000 (Ctrl-C ends it)"

@@ -1,0 +1,294 @@
+"""Start, stop and look at the servers and workers of this clone: `make up`, `down`, `status`.
+
+Supervisor (supervisord.org) keeps them running; this module tells it what to run and asks each
+service for its health. Everything is on loopback; ports and folders are in `Settings`.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from xmlrpc.client import Fault, ServerProxy
+
+import httpx
+import psutil
+from pydantic import NonNegativeInt
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from textsr.errors import TextsrError
+
+CLONE = Path(__file__).resolve().parents[1]
+_CONFIGURATION = CLONE / "pipelines" / "supervisord.conf"
+_MARK = "TEXTSR_SERVICES"  # in the environment of all that we start: whose it is
+_SECONDS = 180.0  # for a service to answer; the first start makes its database
+_LATER = ("recovery", "cpu", "gpu:*")  # need the server, the pools and the deployments
+_OFFLINE_SECONDS = 15  # between a worker's heartbeats
+
+
+class Settings(BaseSettings):
+    """Where the services listen and what they keep, by TEXTSR_ variables of the environment."""
+
+    model_config = SettingsConfigDict(env_prefix="TEXTSR_")
+
+    prefect_port: int = 4200
+    mlflow_port: int = 5000
+    docs_port: int = 4280
+    gpus: NonNegativeInt | None = None
+    """Workers of the pool `gpu`; one a device, and one where there is none, where not given."""
+    home: Path = CLONE / ".services"
+    """Databases, logs and the supervisor's socket."""
+    artifact_root: str = (CLONE / "mlruns" / "artifacts").as_uri()
+    """Of new MLflow experiments; `mlflow-artifacts:/` where other machines log to the server."""
+
+    @property
+    def prefect(self) -> str:
+        """Prefect's address."""
+        return f"http://127.0.0.1:{self.prefect_port}"
+
+    @property
+    def mlflow(self) -> str:
+        """MLflow's address."""
+        return f"http://127.0.0.1:{self.mlflow_port}"
+
+    @property
+    def docs(self) -> str:
+        """The Data Docs' address."""
+        return f"http://127.0.0.1:{self.docs_port}/"
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables by which supervisor's configuration and our processes are told."""
+        devices = count_devices() if self.gpus is None else self.gpus
+        return {
+            "TEXTSR_CLONE": str(CLONE),
+            "TEXTSR_HOME": str(self.home),
+            "TEXTSR_BIN": str(Path(sys.executable).parent),
+            "TEXTSR_PREFECT_PORT": str(self.prefect_port),
+            "TEXTSR_MLFLOW_PORT": str(self.mlflow_port),
+            "TEXTSR_DOCS_PORT": str(self.docs_port),
+            "TEXTSR_GPUS": str(max(devices, 1)),
+            "TEXTSR_ARTIFACT_ROOT": self.artifact_root,
+            "TEXTSR_DATA_DOCS_URL": self.docs,
+            _MARK: str(CLONE),
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+            "PREFECT_HOME": str(self.home / "prefect"),
+            "PREFECT_API_URL": f"{self.prefect}/api",
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "PREFECT_WORKER_QUERY_SECONDS": "2",
+            "PREFECT_WORKER_HEARTBEAT_SECONDS": str(_OFFLINE_SECONDS),
+            "MLFLOW_TRACKING_URI": self.mlflow,
+            "MLFLOW_HTTP_REQUEST_MAX_RETRIES": os.environ.get(
+                "MLFLOW_HTTP_REQUEST_MAX_RETRIES", "5"
+            ),
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "DVC_NO_ANALYTICS": "1",
+        }
+
+
+def count_devices() -> int:
+    """Return how many GPUs NVIDIA's driver shows; 0 without a driver."""
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return 0
+    shown = subprocess.run([program, "-L"], capture_output=True, text=True, check=False)
+    return sum(line.startswith("GPU ") for line in shown.stdout.splitlines())
+
+
+def up(settings: Settings) -> None:
+    """Start what does not run, wait until each service is healthy, and print the addresses.
+
+    Raises:
+        TextsrError: if a service does not become healthy; the message names its log.
+    """
+    from pipelines.deploy import deploy_all
+
+    settings.home.mkdir(parents=True, exist_ok=True)
+    (CLONE / "mlruns").mkdir(exist_ok=True)
+    _start_supervisor(settings)
+    _wait(settings, "prefect", f"{settings.prefect}/api/health")
+    _wait(settings, "mlflow", f"{settings.mlflow}/health")
+    os.environ.update(settings.environment())
+    deploy_all(settings.environment())
+    for name in _LATER:
+        _start(settings, name)
+    _wait_workers(settings)
+    print_status(settings)
+
+
+def down(settings: Settings) -> None:
+    """Stop what `up` started, workers first, and nothing else."""
+    supervisor = _supervisor(settings)
+    if supervisor is not None:
+        supervisor.shutdown()
+        _until(lambda: _supervisor(settings) is None, 120)
+    left = list(_ours())
+    for process in left:
+        with suppress(psutil.NoSuchProcess):
+            process.terminate()
+    _, stubborn = psutil.wait_procs(left, timeout=20)
+    for process in stubborn:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(stubborn, timeout=10)
+    _say("stopped")
+
+
+def print_status(settings: Settings) -> bool:
+    """Print whether each service answers; return whether all do."""
+    health = {
+        f"Prefect   {settings.prefect}": _answers(f"{settings.prefect}/api/health"),
+        f"MLflow    {settings.mlflow}": _answers(f"{settings.mlflow}/health"),
+        f"Data Docs {settings.docs}": _answers(settings.docs),
+    }
+    online = _online_workers(settings)
+    for pool in ("cpu", "gpu"):
+        names = online.get(pool, [])
+        health[f"worker    {pool}: {', '.join(names) or 'none online'}"] = bool(names)
+    health["recovery  of runs whose process is gone"] = _runs(settings, "recovery")
+    for what, well in health.items():
+        _say(f"{'ok  ' if well else 'DOWN'} {what}")
+    return all(health.values())
+
+
+def _start_supervisor(settings: Settings) -> None:
+    if _supervisor(settings) is not None:
+        for name in ("prefect", "mlflow", "docs"):
+            _start(settings, name)
+        return
+    # A supervisor that was killed leaves its services behind, which hold the ports.
+    for process in _ours():
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    for name, port in (
+        ("PREFECT", settings.prefect_port),
+        ("MLFLOW", settings.mlflow_port),
+        ("DOCS", settings.docs_port),
+    ):
+        _demand_free(name, port)
+    command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(_CONFIGURATION)]
+    environment = {**os.environ, **settings.environment()}
+    started = subprocess.run(
+        command, env=environment, cwd=CLONE, capture_output=True, text=True, check=False
+    )
+    if started.returncode != 0:
+        raise TextsrError(f"supervisord does not start: {started.stdout}{started.stderr}")
+    _until(lambda: _supervisor(settings) is not None, 30)
+
+
+def _demand_free(name: str, port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise TextsrError(
+                f"port {port} is taken by another program; choose one by TEXTSR_{name}_PORT"
+            ) from error
+
+
+def _supervisor(settings: Settings) -> Any:
+    """Return supervisor's interface, or None where none answers."""
+    from supervisor.xmlrpc import SupervisorTransport
+
+    address = f"unix://{settings.home / 'supervisor.sock'}"
+    proxy = ServerProxy("http://127.0.0.1", transport=SupervisorTransport(None, None, address))
+    try:
+        proxy.supervisor.getState()
+    except (OSError, Fault):
+        return None
+    return proxy.supervisor
+
+
+def _start(settings: Settings, name: str) -> None:
+    supervisor = _supervisor(settings)
+    with suppress(Fault):  # it runs already
+        if name.endswith(":*"):
+            supervisor.startProcessGroup(name.removesuffix(":*"), False)
+        else:
+            supervisor.startProcess(name, False)
+
+
+def _runs(settings: Settings, name: str) -> bool:
+    supervisor = _supervisor(settings)
+    return supervisor is not None and supervisor.getProcessInfo(name)["statename"] == "RUNNING"
+
+
+def _ours() -> Iterator[psutil.Process]:
+    """Yield the processes that bear our mark, whoever their parent is now."""
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.environ().get(_MARK) == str(CLONE) and process.pid != os.getpid():
+                yield process
+
+
+def _wait(settings: Settings, name: str, address: str) -> None:
+    if not _until(lambda: _answers(address), _SECONDS):
+        log = settings.home / f"{name}.log"
+        raise TextsrError(f"{name}: no answer at {address} in {_SECONDS:.0f} s; look into {log}")
+
+
+def _wait_workers(settings: Settings) -> None:
+    for pool in ("cpu", "gpu"):
+        if not _until(lambda pool=pool: bool(_online_workers(settings).get(pool)), _SECONDS):
+            raise TextsrError(f"{pool}: no worker is online; look into {settings.home}/{pool}*.log")
+
+
+def _online_workers(settings: Settings) -> dict[str, list[str]]:
+    """Return the names of workers online, by pool, as the server sees them."""
+    found: dict[str, list[str]] = {}
+    for pool in ("cpu", "gpu"):
+        try:
+            address = f"{settings.prefect}/api/work_pools/{pool}/workers/filter"
+            answer = httpx.post(address, json={}, timeout=10).raise_for_status().json()
+        except httpx.HTTPError:
+            continue
+        found[pool] = [each["name"] for each in answer if each["status"] == "ONLINE"]
+    return found
+
+
+def _answers(address: str) -> bool:
+    try:
+        return httpx.get(address, timeout=10).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def _until(condition: Any, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.5)
+    return True
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201
+
+
+def main() -> int:
+    """Run `up`, `down` or `status`; a user's mistake is one message and exit status 1."""
+    settings = Settings()
+    try:
+        match sys.argv[1:]:
+            case ["up"]:
+                up(settings)
+            case ["down"]:
+                down(settings)
+            case ["status"]:
+                return 0 if print_status(settings) else 1
+            case _:
+                raise TextsrError("usage: python -m pipelines.services up|down|status")
+    except TextsrError as error:
+        print(f"textsr: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
