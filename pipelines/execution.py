@@ -12,10 +12,19 @@ from prefect.states import Completed, Failed
 from pipelines.delegation import Delegates, is_delegable
 from pipelines.limits import demand_limit
 from pipelines.parameters import Scale, TrainOn
-from pipelines.reports import refusal
+from pipelines.reports import promoted, refusal
 from pipelines.server import ask
 from pipelines.stages import Graph, changed_stages, select_stages, stage_graph
-from pipelines.tasks import CLONE, SHARE, get_data, note_stage, run_needed, run_stage, shares
+from pipelines.tasks import (
+    CLONE,
+    SHARE,
+    get_data,
+    note_stage,
+    run_needed,
+    run_stage,
+    shares,
+    smoke_test,
+)
 from pipelines.workspaces import Overrides, workspace
 
 HOST_LABEL = "textsr.host"
@@ -91,7 +100,12 @@ class _Runner:
     def run(self, chosen: Sequence[str]) -> str | None:
         """Bring the chosen stages up to date, in their order; return what failed first, if any."""
         try:
-            return self._prepare(chosen) or self._run(chosen) or self._settle(chosen)
+            return (
+                self._prepare(chosen)
+                or self._run(chosen)
+                or self._settle(chosen)
+                or self._smoke_test(chosen)
+            )
         except BaseException:
             self._delegates.cancel()
             raise
@@ -159,6 +173,13 @@ class _Runner:
                 if state.is_failed():
                     return f"{self._prefix}{stage}: {state.message}"
         return None
+
+    def _smoke_test(self, chosen: Collection[str]) -> str | None:
+        # Also where nothing was run: the last run may have ended between promotion and test.
+        if "register" not in chosen or not promoted(self._root):
+            return None
+        state = self._task(smoke_test, "smoke-test")(self._root, return_state=True)
+        return f"{self._prefix}smoke-test: {state.message}" if state.is_failed() else None
 
     def _parameters(self) -> dict[str, Any]:
         seed = self._overrides.seed

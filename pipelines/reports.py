@@ -54,6 +54,11 @@ def report_stage(stage: str, root: Path, flow_run_id: str, log: Callable[[str], 
         _link_runs(stage, root, flow_run_id, server.rstrip("/"), log)
 
 
+def promoted(root: Path) -> bool:
+    """Tell whether the last registration made a champion."""
+    return (root / REGISTRATION).exists() and bool(read_json(root / REGISTRATION)["promoted"])
+
+
 def refusal(root: Path) -> str | None:
     """Return why the gate refused the winner; None if it was promoted, or nothing is registered."""
     if not (root / REGISTRATION).exists():
@@ -117,12 +122,14 @@ def _link_runs(
     }
     try:
         with httpx.Client(base_url=f"{server}/api/2.0/mlflow/", timeout=_MLFLOW_SECONDS) as mlflow:
-            if group in records:
+            if group not in records:
+                runs = _newest_run(mlflow, flow_run_id)
+            elif (root / records[group]).exists():
                 run_id = read_json(root / records[group])["run_id"]
                 found = mlflow.get("runs/get", params={"run_id": run_id}).raise_for_status()
                 runs = [found.json()["run"]]
             else:
-                runs = _newest_run(mlflow, flow_run_id)
+                runs = []
     except httpx.HTTPError as error:
         log(f"no link to MLflow's run: {error}")
         return

@@ -253,7 +253,7 @@ def _online_workers(settings: Settings) -> dict[str, list[str]]:
 
 def _answers(address: str) -> bool:
     try:
-        return httpx.get(address, timeout=10).is_success
+        return not httpx.get(address, timeout=10).is_server_error
     except httpx.HTTPError:
         return False
 

@@ -66,6 +66,23 @@ def note_stage(stage: str, outcome: str) -> State[None]:
     retry_delay_seconds=list(_RETRY_SECONDS),
     retry_condition_fn=_mlflow_is_away,
 )
+def smoke_test(root: Path) -> State[None]:
+    """See that the new champion can be loaded and upscales; otherwise the one before it is back."""
+    log = get_run_logger().info
+    try:
+        run_command(["textsr", "smoke-test"], log=log, environment=_environment(root), root=root)
+    except TextsrError as error:
+        return Failed(message=str(error))
+    return Completed()
+
+
+@task(
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    retries=len(_RETRY_SECONDS),
+    retry_delay_seconds=list(_RETRY_SECONDS),
+    retry_condition_fn=_mlflow_is_away,
+)
 def run_needed(stages: list[str], root: Path) -> State[None]:
     """Bring stages and all that they need up to date."""
     log, progress = get_run_logger().info, Progress("what they need")
@@ -115,7 +132,7 @@ def _report(stage: str, root: Path, log: Callable[[str], None]) -> None:
     """Show what a stage found; its results are safe, whether the server takes that or not."""
     try:
         ask(lambda: report_stage(stage, root, str(runtime.flow_run.id), log), delays=(1, 4, 15))
-    except (TextsrError, httpx.HTTPError) as error:
+    except (TextsrError, httpx.HTTPError, OSError) as error:
         get_run_logger().warning(f"{stage}: no report: {error}")
 
 

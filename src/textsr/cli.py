@@ -42,9 +42,23 @@ def main() -> None:
         os.environ.setdefault(name, value)
     try:
         app()
-    except TextsrError as error:
-        print(f"textsr: {error}", file=sys.stderr)  # noqa: T201
+    except Exception as error:
+        said = str(error) if isinstance(error, TextsrError) else _said_of_mlflow(error)
+        if said is None:
+            raise
+        print(f"textsr: {said}", file=sys.stderr)  # noqa: T201
         sys.exit(1)
+
+
+def _said_of_mlflow(error: Exception) -> str | None:
+    """Return a message where a tracking server gave no answer in the midst of a verb."""
+    if "mlflow.exceptions" not in sys.modules:  # the verb does not track; importing takes seconds
+        return None
+    from textsr.tracking import is_unreachable, tracking_uri, unreachable
+
+    if not is_unreachable(error):
+        return None
+    return str(unreachable(tracking_uri(Path.cwd()), error))
 
 
 @app.command("fetch-data", rich_help_panel=_SOURCES)
@@ -204,6 +218,21 @@ def rollback() -> None:
     name = _params().registration.model_name
     old, new = roll_back(Tracker(Path.cwd()), name)
     typer.echo(f"{name}: champion is version {new} again; version {old} is previous")
+
+
+@app.command("smoke-test", rich_help_panel=_MODELS)
+def smoke_test() -> None:
+    """Upscale with what the last registration made champion; put the alias back if that fails."""
+    import tempfile
+
+    from textsr.files import read_json
+    from textsr.registry.smoke import smoke_test
+    from textsr.tracking import Tracker
+
+    record = read_json(project.REPORTS / "registration.json")
+    sample = Path("docs/images/sample.png")
+    with tempfile.TemporaryDirectory() as folder:
+        typer.echo(smoke_test(Tracker(Path.cwd()), record, sample, Path(folder) / "large.png"))
 
 
 @app.command("publish-reference", rich_help_panel=_MODELS)

@@ -244,7 +244,12 @@ class Tracker:
         self.client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
 
 
-def unreachable(uri: str, error: MlflowException) -> TextsrError:
+def is_unreachable(error: BaseException) -> bool:
+    """Tell whether MLflow's client gave up asking a server, after the retries that it makes."""
+    return isinstance(error, MlflowException) and str(error).startswith("API request to http")
+
+
+def unreachable(uri: str, error: Exception) -> TextsrError:
     """Return what to raise where the tracking server gives no answer."""
     return TextsrError(
         f"{uri}: MLflow gives no answer ({error}); start it, or correct MLFLOW_TRACKING_URI"

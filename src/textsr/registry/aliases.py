@@ -75,3 +75,20 @@ def roll_back(tracker: Tracker, name: str) -> tuple[str, str]:
     tracker.client.set_registered_model_alias(name, PREVIOUS, champion.version)
     tracker.client.set_registered_model_alias(name, CHAMPION, previous.version)
     return str(champion.version), str(previous.version)
+
+
+def put_back(tracker: Tracker, name: str, version: str, before: str | None) -> None:
+    """Take `champion` from a version that does not work, and give it to the champion before it.
+
+    Does nothing where another version is champion by now. With no champion before it, none is left.
+    """
+    champion = version_of(tracker, name, CHAMPION)
+    if champion is None or str(champion.version) != version:
+        return
+    if before is None or before == version:
+        tracker.client.delete_registered_model_alias(name, CHAMPION)
+        return
+    tracker.client.set_registered_model_alias(name, CHAMPION, before)
+    previous = version_of(tracker, name, PREVIOUS)
+    if previous is not None and str(previous.version) == before:
+        tracker.client.delete_registered_model_alias(name, PREVIOUS)

@@ -1,0 +1,74 @@
+"""What was promoted must work: the champion is loaded as users load it, and upscales an image."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from textsr.errors import TextsrError
+from textsr.inference.batch import upscale_paths
+from textsr.inference.device import choose_device
+from textsr.models.package import load_model
+from textsr.registry.aliases import CHAMPION, put_back, version_of
+from textsr.registry.packaging import fetch_model
+from textsr.tracking import Tracker
+
+_TAG = "smoke_test"
+_PASSED = "passed"
+
+
+def smoke_test(tracker: Tracker, record: Mapping[str, Any], image: Path, output: Path) -> str:
+    """Try the champion that a registration made; return a sentence.
+
+    A version that has passed is not tried again.
+
+    Args:
+        tracker: the tracking server.
+        record: `registration.json`.
+        image: what to upscale.
+        output: where to write the result.
+
+    Raises:
+        TextsrError: if it does not work; the champion before it is champion again.
+    """
+    name, version = record["model_name"], record["version"]
+    champion = version_of(tracker, name, CHAMPION)
+    tags = tracker.client.get_model_version(name, version).tags
+    if tags.get(_TAG) == _PASSED:
+        return f"{name} version {version} has passed"
+    if champion is None or str(champion.version) != version:
+        raise TextsrError(
+            f"{name}: version {version} was promoted, and is not {CHAMPION} now "
+            f"(smoke test: {tags.get(_TAG, 'not made')}); `dvc repro --force --single-item "
+            "register` has the gate decide again"
+        )
+    try:
+        _try(tracker, f"models:/{name}@{CHAMPION}", image, output)
+    except Exception as error:  # whatever it is, users would meet it
+        put_back(tracker, name, version, record["champion_before"])
+        tracker.client.set_model_version_tag(name, version, _TAG, f"failed: {error}"[:250])
+        raise TextsrError(
+            f"{name} version {version} does not work ({error}); "
+            f"{CHAMPION} is {_said(record['champion_before'])} again"
+        ) from error
+    tracker.client.set_model_version_tag(name, version, _TAG, _PASSED)
+    return f"{name} version {version} upscales {image}"
+
+
+def _try(tracker: Tracker, uri: str, image: Path, output: Path) -> None:
+    device = choose_device("auto")
+    model = load_model(fetch_model(tracker, uri)).to(device)
+    upscale_paths(model, [image], output, device=device, halo=model.halo)
+    small, large = (cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in (image, output))
+    if small is None or large is None:
+        raise TextsrError(f"{output}: no image")
+    if large.shape != tuple(model.scale * side for side in small.shape):
+        raise TextsrError(f"{output}: {large.shape} pixels of {small.shape}")
+    if np.ptp(large) == 0:
+        raise TextsrError(f"{output}: a blank image")
+
+
+def _said(version: str | None) -> str:
+    return "no version" if version is None else f"version {version}"
