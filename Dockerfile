@@ -1,0 +1,17 @@
+# The clone with its environment, for Prefect's workers in Docker and Kubernetes.
+FROM python:3.11-slim-bookworm
+
+SHELL ["/bin/bash", "-o", "pipefail", "-c"]
+# hadolint ignore=DL3008
+RUN apt-get update \
+  && apt-get install -y --no-install-recommends git make tesseract-ocr \
+  && rm -rf /var/lib/apt/lists/*
+WORKDIR /textsr
+COPY requirements.lock pyproject.toml ./
+RUN python -m venv .venv \
+  && .venv/bin/pip install --no-cache-dir --no-deps -r requirements.lock
+# With .git: a run's lineage and the copies for its params need the commit.
+COPY . .
+RUN .venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation -e .
+ENV PATH=/textsr/.venv/bin:$PATH DVC_NO_ANALYTICS=1 MLFLOW_DISABLE_TELEMETRY=true
+CMD ["python", "-m", "pipelines.retrain"]
