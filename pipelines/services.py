@@ -131,10 +131,7 @@ def down(settings: Settings) -> None:
         with suppress(psutil.NoSuchProcess):
             process.terminate()
     _, stubborn = psutil.wait_procs(left, timeout=20)
-    for process in stubborn:
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
-    psutil.wait_procs(stubborn, timeout=10)
+    _kill(stubborn)
     _say("stopped")
 
 
@@ -161,9 +158,7 @@ def _start_supervisor(settings: Settings) -> None:
             _start(settings, name)
         return
     # A supervisor that was killed leaves its services behind, which hold the ports.
-    for process in _ours():
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
+    _kill(list(_ours()))
     for name, port in (
         ("PREFECT", settings.prefect_port),
         ("MLFLOW", settings.mlflow_port),
@@ -178,6 +173,13 @@ def _start_supervisor(settings: Settings) -> None:
     if started.returncode != 0:
         raise TextsrError(f"supervisord does not start: {started.stdout}{started.stderr}")
     _until(lambda: _supervisor(settings) is not None, 30)
+
+
+def _kill(processes: list[psutil.Process]) -> None:
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(processes, timeout=10)
 
 
 def _demand_free(name: str, port: int) -> None:

@@ -2,6 +2,7 @@ import json
 import os
 import shutil
 import stat
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -14,10 +15,17 @@ from prefect.artifacts import Artifact
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.exceptions import ParameterTypeError
-from prefect.settings import PREFECT_HOME, PREFECT_SERVER_ANALYTICS_ENABLED, temporary_settings
+from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_HOME,
+    PREFECT_SERVER_ANALYTICS_ENABLED,
+    temporary_settings,
+)
 from prefect.testing.utilities import prefect_test_harness
+from toy import REGISTRATION, ROOT
 
 from pipelines.retrain import retrain
+from pipelines.tasks import run_stage
 from textsr.errors import TextsrError
 
 # Out of order, as stages may be. `ran` and `flow_run_id` are unknown to DVC.
@@ -47,18 +55,6 @@ stages:
     deps: [data/fonts]
     outs: [artifacts/validation/result.json]
 """
-REFUSED = {
-    "model_name": "textsr",
-    "version": "3",
-    "method": "byol",
-    "run_id": "none",
-    "champion_before": None,
-    "promoted": False,
-    "checks": [
-        {"name": "PSNR above bicubic", "passed": False, "evidence": "-0.2 dB"},
-        {"name": "fast", "passed": True, "evidence": "3 ms"},
-    ],
-}
 STAGES = ["validate", "train@simclr", "train@byol", "compare", "register"]
 
 
@@ -78,7 +74,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (root / ".dvc" / "config").write_text("[core]\nno_scm = true\n")
     (root / "data" / "fonts" / "lato.ttf").write_text("a font")
     (root / "dvc.yaml").write_text(PIPELINE)
-    (root / "refused.json").write_text(json.dumps(REFUSED))
+    (root / "refused.json").write_text(json.dumps(REGISTRATION))
     monkeypatch.chdir(root)
     monkeypatch.setenv("DVC_NO_ANALYTICS", "1")
     return root
@@ -156,6 +152,42 @@ def test_a_failing_stage_ends_the_run_and_keeps_what_is_done(project: Path) -> N
         "train@byol": "Unchanged",
         "compare": "Completed",
     }
+
+
+def test_a_stage_goes_on_where_it_was_once_mlflow_answers(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A training that has a checkpoint, and whose server is away twice.
+    command = (
+        "echo validate >> ran && echo step >> checkpoint && test $(wc -l < checkpoint) -gt 2"
+        " || { echo 'textsr: http://x: MLflow gives no answer'; exit 1; } &&"
+    )
+    (project / "dvc.yaml").write_text(PIPELINE.replace("echo validate >> ran &&", command))
+    monkeypatch.setattr(run_stage, "retry_delay_seconds", [0, 0, 0])
+    state = retrain(stages=["validate"], return_state=True)
+    assert state.is_completed(), state.message
+    assert ran(project) == ["validate"] * 3
+    (project / "dvc.yaml").write_text(PIPELINE.replace("echo validate", "exit 5 && echo validate"))
+    state = retrain(stages=["validate"], force=True, return_state=True)
+    assert state.is_failed()
+    assert ran(project) == [], "a stage that fails for another reason is not run again"
+
+
+@pytest.mark.slow
+def test_two_runs_at_once_take_turns(project: Path) -> None:
+    slow = PIPELINE.replace("echo validate >> ran &&", "echo validate >> ran && sleep 3 &&")
+    (project / "dvc.yaml").write_text(slow)
+    environment = {
+        **os.environ,
+        "PREFECT_API_URL": str(PREFECT_API_URL.value()),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]),
+    }
+    command = [sys.executable, "-m", "pipelines.retrain"]
+    both = [subprocess.Popen(command, cwd=project, env=environment) for _ in range(2)]
+    assert [process.wait(300) for process in both] == [0, 0]
+    assert ran(project) == ["validate", "train simclr", "train byol", "compare", "register"]
+    assert retrain(return_state=True).is_completed()
+    assert ran(project) == []
 
 
 def test_runs_and_forces_named_stages_only(project: Path) -> None:

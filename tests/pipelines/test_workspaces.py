@@ -1,0 +1,115 @@
+import multiprocessing
+import os
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from toy import make_project, run
+
+from pipelines.stages import changed_stages, reproduce
+from pipelines.workspaces import Overrides, exclusive, workspace
+from textsr.errors import TextsrError
+
+
+def silent(line: str) -> None:
+    pass
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DVC_NO_ANALYTICS", "1")
+        return make_project(tmp_path_factory.mktemp("clone") / "project")
+
+
+def params(folder: Path) -> dict:
+    return yaml.safe_load((folder / "params.yaml").read_text())
+
+
+def test_without_changes_it_is_the_clone(clone: Path) -> None:
+    assert workspace(clone, Overrides(), silent) == clone
+    same = Overrides(seed=params(clone)["seed"], scale=params(clone)["synthesis"]["scale"])
+    assert workspace(clone, same, silent) == clone
+    assert not (clone / ".dvc" / "tmp" / "runs").exists()
+
+
+@pytest.mark.slow
+def test_a_copy_has_the_params_and_shares_the_cache(clone: Path) -> None:
+    before = (clone / "params.yaml").read_bytes()
+    copy = workspace(clone, Overrides(preset="tiny", seed=5, scale=2), silent)
+    assert (clone / "params.yaml").read_bytes() == before
+    assert run("git", "status", "--porcelain", cwd=clone) == ""
+    assert params(copy)["seed"] == 5
+    assert params(copy)["synthesis"]["scale"] == 2
+    assert params(copy)["synthesis"]["samples"]["train"] == 96
+    assert params(copy)["compute"] == params(clone)["compute"]
+
+    def outcome(folder: Path) -> str:
+        return reproduce("synthesize", force=False, log=silent, environment={}, root=folder)
+
+    assert outcome(copy) == "Completed"
+    assert workspace(clone, Overrides(preset="tiny", seed=5, scale=2), silent) == copy
+    assert "synthesize" not in (changed_stages(copy) or {"synthesize"})
+    # A copy that was lost is made again, and its results come from the cache.
+    copy.with_suffix(".made").unlink()
+    assert workspace(clone, Overrides(preset="tiny", seed=5, scale=2), silent) == copy
+    assert not (copy / "dataset").exists()
+    assert outcome(copy) == "Restored"
+
+
+@pytest.mark.slow
+def test_a_half_made_copy_is_made_again_and_old_ones_go(clone: Path) -> None:
+    first = workspace(clone, Overrides(seed=100), silent)
+    first.with_suffix(".made").unlink()
+    (first / "params.yaml").write_text("half")
+    assert params(workspace(clone, Overrides(seed=100), silent))["seed"] == 100
+    os.utime(first.with_suffix(".made"), (1, 1))
+    for seed in range(101, 106):
+        workspace(clone, Overrides(seed=seed), silent)
+    assert not first.exists()
+    assert len(list(first.parent.glob("*.made"))) == 5
+
+
+def test_refuses_impossible_params_by_name(clone: Path) -> None:
+    with pytest.raises(TextsrError, match=r"huge\.yaml: no such file"):
+        workspace(clone, Overrides(preset="huge"), silent)
+    preset = clone / "presets" / "bad.yaml"
+    preset.write_text("training: { steps: -1 }")
+    try:
+        with pytest.raises(TextsrError, match=r"training\.steps"):
+            workspace(clone, Overrides(preset="bad"), silent)
+    finally:
+        preset.unlink()
+
+
+def _hold(root: Path, inside: Path, seconds: float) -> None:
+    with exclusive(root, silent):
+        (inside / str(os.getpid())).touch()
+        assert len(list(inside.iterdir())) == 1
+        time.sleep(seconds)
+        (inside / str(os.getpid())).unlink()
+
+
+def test_one_stage_at_a_time_and_a_dead_holder_holds_nothing(tmp_path: Path) -> None:
+    (tmp_path / ".dvc").mkdir()
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    fork = multiprocessing.get_context("fork")
+    three = [fork.Process(target=_hold, args=(tmp_path, inside, 0.5)) for _ in range(3)]
+    for process in three:
+        process.start()
+    for process in three:
+        process.join(30)
+        assert process.exitcode == 0
+    holder = fork.Process(target=_hold, args=(tmp_path, inside, 300))
+    holder.start()
+    while not list(inside.iterdir()):
+        time.sleep(0.02)
+    said: list[str] = []
+    holder.kill()
+    holder.join(10)
+    shutil.rmtree(inside)
+    with exclusive(tmp_path, said.append):
+        assert said == []
