@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
 from textsr.errors import TextsrError
 from textsr.tracking import (
@@ -14,6 +16,7 @@ from textsr.tracking import (
     Tracker,
     evaluation_metrics,
     flatten,
+    is_unreachable,
     lineage_tags,
     set_metrics,
     tracking_uri,
@@ -274,3 +277,46 @@ def test_evaluations_metrics_are_the_blend_the_speed_and_the_sets() -> None:
     }
     speed = {"ms_per_line": 2.0}
     assert evaluation_metrics(result, speed) == {"blend": 0.4, "ms_per_line": 2.0, "test/ssim": 0.5}
+
+
+def test_a_server_that_goes_away_is_told_from_other_errors(
+    tracker: Tracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for retries in ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR"):
+        monkeypatch.setenv(retries, "0")
+    away = MlflowClient("http://127.0.0.1:9")  # where nothing listens
+    with pytest.raises(MlflowException) as refused:
+        away.log_metric("0" * 32, "loss", 1.0)
+    assert is_unreachable(refused.value)
+    with pytest.raises(MlflowException) as unknown:
+        tracker.client.log_metric("0" * 32, "loss", 1.0)
+    assert not is_unreachable(unknown.value)
+    assert not is_unreachable(ValueError("API request to http"))
+
+
+def test_a_verb_that_loses_its_server_says_so_in_one_line(tmp_path: Path) -> None:
+    script = """
+import sys
+from textsr import cli
+from mlflow import MlflowClient
+def lose():
+    MlflowClient("http://127.0.0.1:9").log_metric("0" * 32, "loss", 1.0)
+cli.app = lose
+cli.main()
+"""
+    environment = {
+        **os.environ,
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+        "MLFLOW_TRACKING_URI": "http://127.0.0.1:9",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "textsr: http://127.0.0.1:9: MLflow gives no answer" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -76,6 +76,12 @@ class Project:
         await_that(lambda: self.read(run)["state"]["type"] in final, seconds, "a final state")
         return self.read(run)
 
+    def is_up(self) -> bool:
+        try:
+            return self.api.get("health").is_success
+        except httpx.HTTPError:
+            return False
+
     def tasks(self, run: UUID) -> dict[str, str]:
         body = {"flow_runs": {"id": {"any_": [str(run)]}}}
         found = self.api.post("task_runs/filter", json=body).raise_for_status().json()
@@ -204,6 +210,22 @@ def test_a_champion_that_does_not_work_fails_the_run(project: Project) -> None:
     (project.root / "registration").write_text(json.dumps(REGISTRATION))
     assert ended["state"]["type"] == "FAILED"
     assert ended["state"]["message"].startswith("smoke-test: ")
+
+
+def test_a_stage_outlives_the_server(project: Project) -> None:
+    project.ran()
+    (project.root / "slow").touch()
+    run = project.start("train/on-demand", stages=["train@scratch"], force=True)
+    await_that(lambda: "train scratch" in "".join(ran_of(project)), 120, "the stage")
+    server = project.process("server", "start")
+    for process in [*server.children(recursive=True), server]:
+        process.kill()
+    await_that(lambda: not project.is_up(), 20, "the server's end")
+    (project.root / "slow").unlink()  # the stage ends while the server is away
+    await_that(project.is_up, 120, "the server's return")
+    ended = project.wait(run)
+    assert ended["state"]["type"] == "COMPLETED", ended["state"]["message"]
+    assert project.ran()[0] == "train scratch"
 
 
 def test_what_is_killed_comes_back(project: Project) -> None:
