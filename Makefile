@@ -76,7 +76,7 @@ ui: setup ## Open MLflow's UI at http://127.0.0.1:5000
 	  --backend-store-uri "sqlite:///$(CURDIR)/mlruns/mlflow.db"
 
 lock: setup ## Resolve requirements.lock anew from pyproject.toml
-	$(RUN) uv pip compile pyproject.toml --extra dev --extra tesseract --extra textzoom --extra s3 \
+	$(RUN) uv pip compile pyproject.toml --extra dev --extra tesseract --extra textzoom --extra onnx --extra s3 \
 	  --extra ssh --universal --python-version 3.11 --no-header --no-annotate \
 	  --no-emit-index-url --no-emit-find-links --quiet --upgrade --output-file requirements.lock
 
