@@ -106,6 +106,14 @@ def test_sharpness_falls_with_every_blur() -> None:
     assert found[-1] < found[0] / 2
 
 
+def test_a_dash_on_empty_paper_is_not_boundlessly_sharp() -> None:
+    paper = np.full((16, 96), 200, np.uint8)
+    paper[:, :10] = 199
+    paper[6:8, 40:70] = 20
+    assert value(paper, "contrast_levels") == 1
+    assert value(paper, "sharpness") == 2
+
+
 @settings(deadline=None)
 @given(
     quality=st.integers(20, 80),

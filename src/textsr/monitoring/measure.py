@@ -34,6 +34,9 @@ _NOISE_GAIN = 6.0  # the kernel's norm
 _QUIET_SHARE = 0.25  # of an image; elsewhere there may be strokes
 _QUIET_QUANTILE = 0.3186  # that share of normal values is less than this from zero
 _STEEPEST = 99  # percentile
+# Where ink covers less than a twentieth of an image, its contrast is next to nothing: one such
+# image must not move a whole folder's mean.
+_SHARPEST = 2.0
 _BLOCK = 8  # pixels, JPEG's
 _VANISHED = 0.5  # a coefficient nearer to zero was quantised to it, or rounding undid the rest
 
@@ -45,7 +48,7 @@ def measure_image(image: Image) -> dict[str, float | None]:
         height_px: rows.
         contrast_levels: grey levels between the 5th and the 95th percentile.
         sharpness: what neighbouring pixels differ by at the steepest hundredth of edges, as share
-            of the contrast. Its inverse is about the width of an edge in pixels.
+            of the contrast, at most 2. Its inverse is about the width of an edge in pixels.
         noise_levels: standard deviation of the noise, from the quietest quarter of the image, grey
             levels; up to twice as much where strokes fill half of it.
         blocking: share of vanishing DCT coefficients in the 8x8 blocks of that grid where most
@@ -67,7 +70,7 @@ def _sharpness(image: Image, contrast: float) -> float | None:
     steps = np.concatenate([np.abs(np.diff(values, axis=axis)).ravel() for axis in (0, 1)])
     if contrast == 0 or not steps.size:
         return None
-    return float(np.percentile(steps, _STEEPEST)) / contrast
+    return min(float(np.percentile(steps, _STEEPEST)) / contrast, _SHARPEST)
 
 
 def _noise(image: Image) -> float | None:
