@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -20,6 +21,7 @@ from prefect.automations import Automation
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.objects import FlowRun
+from prefect.events import emit_event
 from prefect.events.filters import EventFilter, EventNameFilter
 from prefect.events.worker import EventsWorker
 from prefect.flows import Flow
@@ -133,20 +135,26 @@ def watch(project: Path, folder: str | None, verdict: str) -> State[Any]:
 
 
 def events(folder: str) -> list[dict[str, Any]]:
-    """The payloads of the folder's drift events, once the server has all that were raised."""
-    EventsWorker.instance().wait_until_empty()
-    deadline = time.monotonic() + 3
-    wanted = EventFilter(event=EventNameFilter(name=[DRIFT]))
+    """The payloads of the folder's drift events, once the server has all that were raised.
+
+    Events arrive in order: when one raised now is there, so are those before it.
+    """
+    marker = f"marker.{uuid4()}"
+    emit_event(marker, resource={"prefect.resource.id": marker})
+    deadline = time.monotonic() + 120
     with get_client(sync_client=True) as client:
-        while True:
-            found = [
-                event.payload
-                for event in client.read_events(wanted).events
-                if event.resource["prefect.resource.name"] == folder
-            ]
-            if found or time.monotonic() > deadline:
-                return found
+        while not client.read_events(_named(marker), limit=1).events:
+            assert time.monotonic() < deadline, "the server does not get events"
             time.sleep(0.2)
+        return [
+            event.payload
+            for event in client.read_events(_named(DRIFT), limit=50).events
+            if event.resource["prefect.resource.name"] == folder
+        ]
+
+
+def _named(event: str) -> EventFilter:
+    return EventFilter(event=EventNameFilter(name=[event]))
 
 
 def test_drift_raises_one_event_with_the_evidence(project: Path) -> None:
