@@ -9,6 +9,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.workers.process import ProcessWorker
 
+from pipelines.automations import retrain_on_drift
 from pipelines.stages import run_command
 
 
@@ -38,9 +39,9 @@ def deploy_all(environment: Mapping[str, str]) -> None:
                 )
             if client.read_work_pool(pool).concurrency_limit is None:
                 client.update_work_pool(pool, WorkPoolUpdate(concurrency_limit=limit))
-    deploy = ["prefect", "--no-prompt", "deploy", "--all"]
-    run_command(deploy, log=lambda line: None, environment=dict(environment))
-    # Automations (what to do when an event comes) belong here, after the deployments they name.
+        deploy = ["prefect", "--no-prompt", "deploy", "--all"]
+        run_command(deploy, log=lambda line: None, environment=dict(environment))
+        retrain_on_drift()
 
 
 if __name__ == "__main__":

@@ -243,6 +243,13 @@ def test_what_is_killed_comes_back(project: Project) -> None:
     assert ended["state"]["type"] == "COMPLETED", ended["state"]["message"]
 
 
+def test_one_automation_answers_drift_however_often_services_come_up(project: Project) -> None:
+    code, said = project.services("up")
+    assert code == 0, said
+    found = project.api.post("automations/filter", json={}).raise_for_status().json()
+    assert [automation["name"] for automation in found] == ["retrain-on-drift"]
+
+
 def test_down_stops_all_and_nothing_else(project: Project) -> None:
     bystander = psutil.Popen([sys.executable, "-m", "http.server", "0"], cwd=project.root)
     try:

@@ -82,10 +82,6 @@ def make_project(root: Path) -> Path:
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("params.yaml", "prefect.yaml"):
         shutil.copy(ROOT / name, root / name)
-    if not (root / "pipelines" / "monitor.py").exists():
-        (root / "pipelines" / "monitor.py").write_text(
-            "from prefect import flow\n\n@flow\ndef monitor(folder: str | None = None): ...\n"
-        )
     (root / ".gitignore").write_text("/.services/\n/mlruns/\n/ran\n")
     run("git", "init", "-q", cwd=root)
     run("dvc", "init", "-q", cwd=root)
