@@ -1,5 +1,6 @@
 """The champion's lineage and the profile beside it, on a real MLflow store."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -7,10 +8,13 @@ import pandas as pd
 import pytest
 
 from textsr import reference
+from textsr.datasets.shards import spread_rows
 from textsr.models.package import ModelSpec, build_network, read_spec, save_model
 from textsr.monitoring.champion import attach_profile, attached_profile, find_champion
 from textsr.monitoring.measure import UNITS
 from textsr.monitoring.profile import Profile, save_profile
+from textsr.monitoring.report import DriftReport
+from textsr.monitoring.run import run_monitor
 from textsr.params import Params
 from textsr.registry.aliases import promote, register_challenger
 from textsr.registry.packaging import log_model
@@ -85,3 +89,44 @@ def test_the_champions_lineage_is_held_against_the_project(
         ("its MLflow run is gone, and its lineage with it",),
     )
     assert attached_profile(tracker, orphan) is None
+
+
+def test_the_champion_is_watched_where_its_training_lines_are_not(
+    root: Path, tiny_params: Params, dataset: Path
+) -> None:
+    monitoring = tiny_params.monitoring.model_copy(update={"ocr_lines": 0})
+    params = tiny_params.model_copy(update={"monitoring": monitoring})
+    make_champion(root, params)
+    images = root / "images"
+    images.mkdir()
+    for row in spread_rows(dataset / "train", ["lr"], 60):
+        (images / f"{row['sample_id']}.png").write_bytes(row["lr"]["bytes"])
+    lines = root / "artifacts/dataset"
+    lines.parent.mkdir()
+    lines.symlink_to(dataset)
+    started: list[str] = []
+
+    def watch(params: Params, place: str) -> DriftReport:
+        def start(name: str, total: int) -> Callable[[], None]:
+            started.append(name)
+            return lambda: None
+
+        return run_monitor(params, root, str(images), root / place / "report", start)
+
+    local = watch(params, "first")
+    assert started == ["measuring training lines", "measuring production images"]
+    assert (local.model, local.data_hash) == ("textsr version 1, the champion", "abc.dir")
+    assert local.verdict == "no drift"
+
+    # Another project's data, or none: the profile beside the champion, not theirs.
+    started.clear()
+    synthesis = params.synthesis.model_copy(update={"seed": 77})
+    changed = params.model_copy(update={"synthesis": synthesis})
+    other = watch(changed, "second")
+    assert other.differences == ["its params were others: synthesis.seed"]
+    lines.unlink()
+    absent = watch(params, "third")
+    assert started == ["measuring production images"] * 2
+    assert local.findings == other.findings == absent.findings
+    page = (root / "second/report/report.md").read_text()
+    assert "- **Champion and project differ**: its params were others: synthesis.seed" in page
