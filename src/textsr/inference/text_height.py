@@ -39,7 +39,8 @@ def text_height(grey: FloatImage) -> float | None:
         return None
     gap = max(round(_GAP * _median(letters, widths)), 1)
     joined = cv2.morphologyEx(ink, cv2.MORPH_CLOSE, np.ones((1, gap), np.uint8))
-    return _median(*_boxes(joined))
+    # A gap wider than the image closes nothing and loses what there was.
+    return _median(*_boxes(np.maximum(ink, joined)))
 
 
 def _boxes(ink: npt.NDArray[Any]) -> tuple[Sizes, Sizes]:
