@@ -96,14 +96,15 @@ def test_one_stage_at_a_time_and_a_dead_holder_holds_nothing(tmp_path: Path) -> 
     (tmp_path / ".dvc").mkdir()
     inside = tmp_path / "inside"
     inside.mkdir()
-    fork = multiprocessing.get_context("fork")
-    three = [fork.Process(target=_hold, args=(tmp_path, inside, 0.5)) for _ in range(3)]
+    # Not forked: this process has threads of Prefect's, whose state a child would inherit.
+    spawn = multiprocessing.get_context("spawn")
+    three = [spawn.Process(target=_hold, args=(tmp_path, inside, 0.5)) for _ in range(3)]
     for process in three:
         process.start()
     for process in three:
-        process.join(30)
+        process.join(60)
         assert process.exitcode == 0
-    holder = fork.Process(target=_hold, args=(tmp_path, inside, 300))
+    holder = spawn.Process(target=_hold, args=(tmp_path, inside, 300))
     holder.start()
     while not list(inside.iterdir()):
         time.sleep(0.02)
