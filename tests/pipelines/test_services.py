@@ -250,6 +250,19 @@ def test_one_automation_answers_drift_however_often_services_come_up(project: Pr
     assert [automation["name"] for automation in found] == ["retrain-on-drift"]
 
 
+def test_schedules_make_runs(project: Project) -> None:
+    def scheduled() -> set[str]:
+        body = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}
+        runs = project.api.post("flow_runs/filter", json=body).raise_for_status().json()
+        return {run["deployment_id"] for run in runs if run["auto_scheduled"]}
+
+    found = project.api.post("deployments/filter", json={}).raise_for_status().json()
+    expected = {one["id"] for one in found if one["name"] in ("nightly", "hourly")}
+    assert len(expected) == 2
+    # The server looks for what is due once a minute.
+    await_that(lambda: scheduled() == expected, 120, "runs of every schedule")
+
+
 def test_down_stops_all_and_nothing_else(project: Project) -> None:
     bystander = psutil.Popen([sys.executable, "-m", "http.server", "0"], cwd=project.root)
     try:
