@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -114,6 +114,8 @@ def reproduce(
     Raises:
         TextsrError: if the stage fails; the message ends with the last lines of its output.
     """
+    if shared and stage.endswith(".dvc"):
+        _share_sources([stage], log=log, environment=environment, root=root)
     flags = [*(["--pull"] if shared else []), *(["--force"] if force else [])]
     command = [*_DVC, "repro", "--single-item", *flags, stage]
     tail = run_command(command, log=log, environment=environment, root=root)
@@ -140,8 +142,37 @@ def reproduce_all(
     Raises:
         TextsrError: if a stage fails; the message ends with the last lines of its output.
     """
+    if shared:
+        sources = sorted(path.name for path in root.glob("*.dvc") if path.is_file())
+        _share_sources(sources, log=log, environment=environment, root=root)
     command = [*_DVC, "repro", *(["--pull"] if shared else []), *stages]
     run_command(command, log=log, environment=environment, root=root)
+
+
+def _share_sources(
+    sources: Sequence[str],
+    *,
+    log: Callable[[str], None],
+    environment: Mapping[str, str],
+    root: Path,
+) -> None:
+    """Bring to the remote what lies here as `.dvc` files say, but is not in DVC's cache yet.
+
+    `textsr fetch-data` makes such, and `dvc repro --pull` would refuse to replace it.
+    """
+    if not sources:
+        return
+    command = [*_DVC, "status", "--json", *sources]
+    told = run_command(command, log=lambda line: None, environment=environment, root=root)
+    for source, changes in json.loads(told[-1]).items():
+        states = [state for each in changes for state in each.get("changed outs", {}).values()]
+        if set(states) != {"not in cache"}:
+            continue
+        try:
+            for step in ("commit", "push"):
+                run_command([*_DVC, step, source], log=log, environment=environment, root=root)
+        except TextsrError as error:  # what is here is not what the file says: `--pull` mends it
+            log(f"{source}: {str(error).splitlines()[-1]}")
 
 
 def run_command(
