@@ -35,6 +35,8 @@ def register_challenger(
     """
     if not tracker.client.search_registered_models(f"name = '{name}'"):
         tracker.client.create_registered_model(name)
+    # A server demands the id beside the address; a store that is opened as a file does not.
+    model_id = model_uri.removeprefix("models:/") if model_uri.startswith("models:/") else None
     known = [
         version
         for version in tracker.client.search_model_versions(f"name = '{name}'")
@@ -44,7 +46,12 @@ def register_challenger(
         known[0]
         if known
         else tracker.client.create_model_version(
-            name, model_uri, run_id, tags={"model_uri": model_uri}, description=description
+            name,
+            model_uri,
+            run_id,
+            tags={"model_uri": model_uri},
+            description=description,
+            model_id=model_id,
         )
     )
     tracker.client.set_registered_model_alias(name, CHALLENGER, version.version)
