@@ -87,16 +87,28 @@ def use_preset(name: str) -> None:
 
 
 @app.command(rich_help_panel=_STAGES)
-def synthesize() -> None:
+def synthesize(
+    part: Annotated[
+        str | None,
+        typer.Option(
+            help="Make only a part of the shards, e.g. 1-of-3, for a machine that takes them over.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
     """Draw lines of text and degrade them into LR-HR pairs."""
-    from textsr.params import SPLITS
-    from textsr.synthesis.shards import write_dataset
+    from textsr.synthesis.shards import Part, count_rows, write_dataset, write_part
 
-    params = _params()
-    total = sum(getattr(params.synthesis.samples, split) for split in SPLITS)
+    params, chosen = _params(), Part.parse(part or "1-of-1")
     with progress() as start:
-        advance = start("lines", total)
-        write_dataset(params, project.DATA, project.DATASET, advance)
+        advance = start("lines", count_rows(params, chosen))
+        if part is None:
+            taken = write_dataset(params, project.DATA, project.DATASET, advance, project.PARTS)
+        else:
+            write_part(params, project.DATA, project.PARTS, chosen, advance)
+            taken = 0
+    if taken:
+        typer.echo(f"{project.DATASET}: {taken} shards were made as parts, in {project.PARTS}")
 
 
 @app.command(rich_help_panel=_STAGES)

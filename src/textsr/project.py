@@ -7,6 +7,7 @@ from textsr.errors import TextsrError
 PARAMS = Path("params.yaml")
 DATA = Path("data")
 DATASET = Path("artifacts/dataset")
+PARTS = Path("artifacts/parts")
 OWN = Path("artifacts/own")
 VALIDATION = Path("artifacts/validation")
 ENCODERS = Path("artifacts/encoders")

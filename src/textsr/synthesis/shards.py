@@ -1,6 +1,12 @@
-"""Writing a dataset: shards made in parallel, each a pure function of its row numbers."""
+"""Writing a dataset: shards made in parallel, each a pure function of its row numbers.
+
+Several machines make one dataset by making a part of its shards each. A part says what it was made
+of; whoever makes the dataset takes over the shards of parts that are made of the same.
+"""
 
 import os
+import re
+import shutil
 from collections.abc import Callable
 from concurrent.futures import as_completed
 from dataclasses import dataclass
@@ -11,12 +17,42 @@ import cv2
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+import textsr
 from textsr.datasets.schema import SCHEMA, shard_name
 from textsr.datasets.shards import COMPRESSION
-from textsr.files import replace_file, replace_folder
+from textsr.errors import TextsrError
+from textsr.files import fingerprint, replace_file, replace_folder, write_text
 from textsr.params import SPLITS, Params, Split
 from textsr.processes import worker_pool
 from textsr.synthesis.sample import Source, load_source, make_sample
+
+_MADE_OF = "made-of"  # file in a part's folder
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of `count` shares of a dataset's shards; `number` counts from 1."""
+
+    number: int
+    count: int
+
+    @classmethod
+    def parse(cls, name: str) -> "Part":
+        """Return the part by its name.
+
+        Raises:
+            TextsrError: if it is none, such as `3-of-2`.
+        """
+        match = re.fullmatch(r"(\d+)-of-(\d+)", name)
+        part = cls(int(match[1]), int(match[2])) if match else cls(0, 0)
+        if not 1 <= part.number <= part.count:
+            raise TextsrError(f"part {name!r}: not a part; the first of three is 1-of-3")
+        return part
+
+    @property
+    def name(self) -> str:
+        """What the part's folder is called."""
+        return f"{self.number}-of-{self.count}"
 
 
 @dataclass(frozen=True)
@@ -65,28 +101,107 @@ def write_shard(task: ShardTask) -> int:
 
 
 def write_dataset(
-    params: Params, data: Path, output: Path, progress: Callable[[int], None]
-) -> None:
+    params: Params,
+    data: Path,
+    output: Path,
+    progress: Callable[[int], None],
+    parts: Path | None = None,
+) -> int:
     """Write all splits under `output`, each split whole or not at all.
 
-    The bytes do not depend on `compute.processes` or on the order in which shards finish.
+    Returns how many shards were taken over from parts.
+
+    The bytes do not depend on `compute.processes`, on the order in which shards finish, or on how
+    many of them were made before as parts.
 
     Args:
         params: the whole of params.yaml.
         data: folder of source material.
         output: folder that gets `train/`, `val/` and `test/`.
         progress: called with a number of rows when they are written.
+        parts: folder of parts, whose shards are taken over where they are made of the same.
     """
     for split in SPLITS:
         load_source(params, split, data)  # a missing source is refused before work starts
+    usable = _usable_parts(parts, _made_of(params, data)) if parts and parts.is_dir() else []
+    taken = 0
     for split in SPLITS:
         with replace_folder(output / split) as folder:
-            _write_shards(plan_shards(params, split, data, folder), params, progress)
+            missing = []
+            for task in plan_shards(params, split, data, folder):
+                if any(_take_over(part, task) for part in usable):
+                    progress(task.last - task.first)
+                    taken += 1
+                else:
+                    missing.append(task)
+            _write_shards(missing, params, progress)
+    return taken
+
+
+def plan_part(params: Params, data: Path, part: Part, folder: Path) -> list[ShardTask]:
+    """Return every `part.count`-th shard of all splits, from the part's number on."""
+    tasks = [task for split in SPLITS for task in plan_shards(params, split, data, folder / split)]
+    return tasks[part.number - 1 :: part.count]
+
+
+def count_rows(params: Params, part: Part) -> int:
+    """Return how many lines a part has."""
+    tasks = plan_part(params, Path(), part, Path())
+    return sum(task.last - task.first for task in tasks)
+
+
+def write_part(
+    params: Params, data: Path, parts: Path, part: Part, progress: Callable[[int], None]
+) -> Path:
+    """Write one part of a dataset, whole or not at all; return its folder under `parts`.
+
+    For the arguments see `write_dataset`.
+    """
+    for split in SPLITS:
+        load_source(params, split, data)
+    made_of = _made_of(params, data)
+    with replace_folder(parts / part.name) as folder:
+        _write_shards(plan_part(params, data, part, folder), params, progress)
+        write_text(folder / _MADE_OF, f"{made_of}\n")
+    return parts / part.name
+
+
+def _made_of(params: Params, data: Path) -> str:
+    """Return a hash of all that decides a shard's bytes; the same as `part` needs in dvc.yaml."""
+    package = Path(textsr.__file__).parent
+    code = ("effects.py", "sections.py", "synthesis", "datasets/schema.py", "datasets/shards.py")
+    sources = [data / "fonts", data / "corpora"]
+    return fingerprint(
+        params.synthesis.model_dump_json(), [*sources, *(package / name for name in code)]
+    )
+
+
+def _usable_parts(parts: Path, made_of: str) -> list[Path]:
+    return [
+        path.parent
+        for path in sorted(parts.glob(f"*/{_MADE_OF}"))
+        if path.read_text(encoding="utf-8").strip() == made_of
+    ]
+
+
+def _take_over(part: Path, task: ShardTask) -> bool:
+    """Bring a shard of a part into the dataset, if the part has it, whole."""
+    source = part / task.split / task.path.name
+    try:
+        if pq.read_metadata(source).num_rows != task.last - task.first:
+            return False
+    except (FileNotFoundError, pa.ArrowInvalid):
+        return False
+    try:
+        os.link(source, task.path)
+    except OSError:  # another file system, or one without hard links
+        shutil.copyfile(source, task.path)
+    return True
 
 
 def _write_shards(tasks: list[ShardTask], params: Params, progress: Callable[[int], None]) -> None:
     processes = min(params.compute.processes or os.cpu_count() or 1, len(tasks))
-    if processes == 1:
+    if processes <= 1:
         for task in tasks:
             progress(write_shard(task))
         return
