@@ -88,7 +88,7 @@ def test_every_verb_explains_itself(verb: str) -> None:
 
 def test_every_stage_runs_a_verb_and_writes_where_the_code_looks() -> None:
     folders = [
-        *(project.DATASET, project.VALIDATION, project.OWN, project.ENCODERS),
+        *(project.PARTS, project.DATASET, project.VALIDATION, project.OWN, project.ENCODERS),
         *(project.RECOGNISER, project.MODELS, project.EVALUATION, project.REPORTS),
     ]
     for name, stage in yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].items():

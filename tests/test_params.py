@@ -89,6 +89,8 @@ def test_committed_params_are_valid() -> None:
         ("training.text_weight", -0.1),
         ("training.gradient_clip", 0),
         ("compute.precision", "fp8"),
+        ("compute.parts", ["2-of-2", "1-of-2"]),
+        ("compute.parts", ["1-of-2"]),
         ("evaluation.blend_weights", []),
         ("evaluation.blend_weights", [1.2]),
         ("registration.model_name", "a/b"),

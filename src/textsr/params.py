@@ -11,6 +11,7 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
@@ -39,12 +40,22 @@ Precision = Literal["auto", "32", "bf16"]
 
 
 class Compute(Section):
-    """Threads and processes, where 0 means one a core, devices and precision."""
+    """Threads and processes (0: one a core), devices, precision, parts of the dataset."""
 
     threads: NonNegativeInt
     processes: NonNegativeInt
     devices: PositiveInt
     precision: Precision
+    parts: list[str]
+
+    @field_validator("parts")
+    @classmethod
+    def _all_parts(cls, parts: list[str]) -> list[str]:
+        count = len(parts)
+        expected = [f"{number}-of-{count}" for number in range(1, count + 1)]
+        if parts != expected:
+            raise ValueError(f"{count} parts are called {', '.join(expected)}")
+        return parts
 
 
 class Samples(Section):
