@@ -61,7 +61,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "data"
         fetch_sources(data)
-        tasks = _tasks(params, data, Path(folder) / "train")
+        tasks = _tasks(params, data, Path(folder) / "train", LINES // SHARDS)
         with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
             list(pool.map(write_shard, tasks))  # start the workers, load the fonts
             _compare(
@@ -73,7 +73,10 @@ def main() -> None:
                 ("1 process", lambda: [write_shard(task) for task in tasks]),
             )
         said += _bench_generators(table, params, data)
-        _bench_training(table, params, Path(folder) / "train")
+        stored = Path(folder) / "stored"
+        for task in _tasks(params, data, stored, params.synthesis.shard_rows):
+            write_shard(task)
+        _bench_training(table, params, stored)
     _bench_inference(table, params)
     said += _bench_upscaler(table, params)
     Console().print(table)
@@ -81,11 +84,9 @@ def main() -> None:
         Console().print(sentence)
 
 
-def _tasks(params: Params, data: Path, folder: Path) -> list[ShardTask]:
+def _tasks(params: Params, data: Path, folder: Path, shard_rows: int) -> list[ShardTask]:
     samples = params.synthesis.samples.model_copy(update={"train": LINES})
-    synthesis = params.synthesis.model_copy(
-        update={"samples": samples, "shard_rows": LINES // SHARDS}
-    )
+    synthesis = params.synthesis.model_copy(update={"samples": samples, "shard_rows": shard_rows})
     return plan_shards(params.model_copy(update={"synthesis": synthesis}), "train", data, folder)
 
 
@@ -132,7 +133,8 @@ def _plain_fonts(source: Source) -> list[str]:
 def _bench_training(table: Table, params: Params, folder: Path) -> None:
     """Time an epoch as `textsr train` takes it, from shards and from tensors held in memory.
 
-    From shards, each line is read, decompressed and decoded once, as in an epoch of any length.
+    From shards, each line is read, decompressed and decoded once, as in an epoch of any length. The
+    sides take turns at every step, since a machine's speed drifts by more than they differ by.
     """
     training = params.training
     spec = ModelSpec(
@@ -163,25 +165,33 @@ def _bench_training(table: Table, params: Params, folder: Path) -> None:
             max_shift=training.max_shift_px,
         )
 
-    def train(make_batch: Callable[[int], Batch]) -> None:
-        for number in steps:
-            with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
-                loss = module.training_step(make_batch(number), 0)
-            optimizer.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(module.parameters(), training.gradient_clip)
-            optimizer.step()
-            averaged.update_parameters(module)
+    def step(batch: Batch) -> None:
+        with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+            loss = module.training_step(batch, 0)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(module.parameters(), training.gradient_clip)
+        optimizer.step()
+        averaged.update_parameters(module)
 
     resident = list(map(read(), steps))
-    _compare(
-        table,
-        "training",
-        "lines/s",
-        training.batch_size * len(steps),
-        ("from shards", lambda: train(read())),
-        ("from tensors in memory", lambda: train(resident.__getitem__)),
-    )
+    durations: tuple[list[float], list[float]] = ([], [])
+    for number in range(ROUNDS + 1):
+        from_shards = read()
+        sides = (lambda k: step(from_shards(k)), lambda k: step(resident[k]))  # noqa: B023
+        totals = [0.0, 0.0]
+        for which in steps:
+            # Whoever comes second finds memory of the batch's size: that turns, too.
+            for side in (which % 2, 1 - which % 2):
+                start = time.perf_counter()
+                sides[side](which)
+                totals[side] += time.perf_counter() - start
+        if number:  # the first warms up
+            for kept, total in zip(durations, totals, strict=True):
+                kept.append(total)
+    count = training.batch_size * len(steps)
+    names = ("from shards", "from tensors in memory")
+    _add_row(table, "training", "lines/s", count, names, durations)
 
 
 def _bench_inference(table: Table, params: Params) -> None:
@@ -256,15 +266,29 @@ def _compare(table: Table, what: str, unit: str, count: int, this: Side, peer: S
             start = time.perf_counter()
             work()
             kept.append(time.perf_counter() - start)
+    _add_row(table, what, unit, count, (this[0], peer[0]), durations)
+
+
+def _add_row(
+    table: Table,
+    what: str,
+    unit: str,
+    count: int,
+    names: tuple[str, str],
+    durations: tuple[list[float], list[float]],
+) -> None:
+    """Add the median speeds of two sides, and the median of the rounds' ratios."""
     speeds = [count / statistics.median(kept) for kept in durations]
-    ratios = [b / a for a, b in zip(*durations, strict=True)]
+    ratios = [peer / this for this, peer in zip(*durations, strict=True)]
+    ratio = statistics.median(ratios)
+    digits = 3 if 0.9 < ratio < 1 else 2
     table.add_row(
-        f"{what}: {this[0]}",
+        f"{what}: {names[0]}",
         unit,
         f"{speeds[0]:.0f}",
         f"{speeds[1]:.0f}",
-        f"{statistics.median(ratios):.2f}",
-        peer[0],
+        f"{ratio:.{digits}f}",
+        names[1],
     )
 
 

@@ -26,7 +26,7 @@ from textsr.datasets.pairs import (
 )
 from textsr.datasets.schema import SCHEMA
 from textsr.datasets.shards import encode_png
-from textsr.datasets.stream import ShuffledLines
+from textsr.datasets.stream import ShuffledLines, StoredLine
 from textsr.errors import TextsrError
 
 
@@ -54,10 +54,6 @@ def noise_line(index: int, height: int = 16) -> np.ndarray:
 def exact_pairs(tmp_path: Path) -> ShuffledLines:
     """Six lines of different widths."""
     return write_pairs(tmp_path / "exact", [noise_line(index) for index in range(6)])
-
-
-def row_of(lines: ShuffledLines, position: int) -> int:
-    return lines.locate(position)[1]
 
 
 def make_batches(lines: ShuffledLines, **more: Any) -> PairBatches:
@@ -164,20 +160,20 @@ def test_epochs_are_of_different_order(seed: int, length: int) -> None:
 def test_batches_visit_every_line_once_an_epoch(
     exact_pairs: ShuffledLines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    decoded: list[tuple[str, int]] = []
-    decode = exact_pairs.decode
+    decoded: list[tuple[str, str]] = []
+    decode = StoredLine.decode
 
-    def recording(column: str, position: int) -> np.ndarray:
-        decoded.append((column, row_of(exact_pairs, position)))
-        return decode(column, position)
+    def recording(line: StoredLine, column: str) -> np.ndarray:
+        decoded.append((column, line.value("text")))
+        return decode(line, column)
 
-    monkeypatch.setattr(exact_pairs, "decode", recording)
+    monkeypatch.setattr(StoredLine, "decode", recording)
     make = make_batches(exact_pairs, batch_size=3)
     for step in range(8):  # one pool: 24 lines, four epochs of 6
         make(step)
     for column in ("lr", "hr"):
-        visited = [index for name, index in decoded if name == column]
-        assert sorted(visited) == sorted(list(range(6)) * 4)
+        visited = [text for name, text in decoded if name == column]
+        assert sorted(visited) == sorted([f"line {number}" for number in range(6)] * 4)
 
 
 def test_half_of_the_lines_are_inverted_in_lr_and_hr_alike(exact_pairs: ShuffledLines) -> None:

@@ -13,12 +13,11 @@ from torch import Tensor
 
 from textsr.datasets.pictures import find_images, read_grey
 from textsr.datasets.shards import Image, decode_grey, spread_rows
-from textsr.datasets.stream import ShuffledLines
+from textsr.datasets.stream import ShuffledLines, StoredLine
 from textsr.errors import TextsrError
 
 _IMAGES_HELD = 4096  # decoded lines, some 4 KB each
-
-
+_WHITE = np.float32(255)
 _POOL = 8  # batches whose lines are sorted by width together
 _WIDTH_STEP = 8  # LR pixels; few widths, so that convolutions are prepared for each but once
 
@@ -94,48 +93,44 @@ class PairBatches:
         self._max_shift = max_shift
         self._own = own
         self._own_share = own_share if own is not None and len(own) else 0.0
-        self._deal = lru_cache(maxsize=2)(self._deal_pool)
+        self._pool = lru_cache(maxsize=1)(self._make_pool)
 
     def __call__(self, step: int) -> Batch:
         """Return the batch of a step."""
+        return self._pool(step // _POOL)[step % _POOL]
+
+    def _make_pool(self, pool: int) -> list[Batch]:
+        """Return the batches of a pool's steps.
+
+        Made one after the other, they take four fifths of the time that they take each between two
+        steps of training, which leave nothing of this in the processor's caches.
+        """
+        steps = range(pool * _POOL, (pool + 1) * _POOL)
+        shares = [split_positions(step, self._batch_size, self._own_share)[0] for step in steps]
+        lines = [self._lines.line(p) for p in range(shares[0].start, shares[-1].stop)]
+        lines.sort(key=lambda line: int(line.value("lr_width")))
+        # The narrowest lines must not always come first.
+        turn = np.random.default_rng([self._seed, 8, pool]).permutation(_POOL).tolist()
+        dealt: list[list[StoredLine]] = [[] for _ in steps]
+        for number in turn:
+            dealt[number], lines = lines[: len(shares[number])], lines[len(shares[number]) :]
+        return [self._make(step, own) for step, own in zip(steps, dealt, strict=True)]
+
+    def _make(self, step: int, synthetic: list[StoredLine]) -> Batch:
         rng = np.random.default_rng([self._seed, 1, step])
-        lines = [self._whole(position) for position in self._deal(step // _POOL)[step % _POOL]]
+        lines = [
+            _Line(line.decode("lr"), line.decode("hr"), line.value("text")) for line in synthetic
+        ]
         width = max((line.lr.shape[1] for line in lines), default=self._max_size[1])
         if self._own is not None:
             _, own = split_positions(step, self._batch_size, self._own_share)
-            lines += [self._part(self._own, position, width, rng) for position in own]
+            lines += [self._part(self._own.line(position), width, rng) for position in own]
         shifts = rng.integers(-self._max_shift, self._max_shift + 1, len(lines)).tolist()
         return _stack(lines, self._scale, shifts, rng.random(len(lines)) < 0.5)
 
-    def _deal_pool(self, pool: int) -> list[list[int]]:
-        """Return the positions of the synthetic lines of each step of a pool."""
-        steps = range(pool * _POOL, (pool + 1) * _POOL)
-        shares = [split_positions(step, self._batch_size, self._own_share)[0] for step in steps]
-        positions = range(shares[0].start, shares[-1].stop)
-        by_width = sorted(positions, key=lambda p: int(self._lines.value("lr_width", p)))
-        # The narrowest lines must not always come first.
-        turn = np.random.default_rng([self._seed, 8, pool]).permutation(_POOL).tolist()
-        dealt: list[list[int]] = [[] for _ in steps]
-        for number in turn:
-            dealt[number], by_width = (
-                by_width[: len(shares[number])],
-                by_width[len(shares[number]) :],
-            )
-        return dealt
-
-    def _whole(self, position: int) -> _Line:
-        lines = self._lines
-        return _Line(
-            lines.decode("lr", position),
-            lines.decode("hr", position),
-            lines.value("text", position),
-        )
-
-    def _part(
-        self, lines: ShuffledLines, position: int, width: int, rng: np.random.Generator
-    ) -> _Line:
+    def _part(self, line: StoredLine, width: int, rng: np.random.Generator) -> _Line:
         """Fit an own line into the batch: whole if it is no larger, else a random part of it."""
-        lr, hr = lines.decode("lr", position), lines.decode("hr", position)
+        lr, hr = line.decode("lr"), line.decode("hr")
         sides = (self._max_size[0], min(width, lr.shape[1]))
         top, left = (
             int(rng.integers(0, max(size - side, 0) + 1))
@@ -145,7 +140,7 @@ class PairBatches:
         return _Line(
             crop(lr, top, left, *sides),
             crop(hr, *(side * self._scale for side in (top, left, *sides))),
-            (lines.value("text", position) or "") if is_whole else "",
+            (line.value("text") or "") if is_whole else "",
         )
 
 
@@ -165,16 +160,18 @@ def _stack(
     """
     widths = tuple(line.lr.shape[1] for line in lines)
     height, width = lines[0].lr.shape[0], -(-max(widths) // _WIDTH_STEP) * _WIDTH_STEP
-    lr = np.empty((len(lines), height, width), np.uint8)
-    hr = np.empty((len(lines), height * scale, width * scale), np.uint8)
+    lr = np.empty((len(lines), 1, height, width), np.float32)
+    hr = np.empty((len(lines), 1, height * scale, width * scale), np.float32)
     for number, line in enumerate(lines):
         shift = 0 if shifts is None else shifts[number]
-        lr[number] = _moved(line.lr, shift, width)
-        hr[number] = _moved(line.hr, shift * scale, width * scale)
-    if inverted is not None:
-        for side in (lr, hr):
-            np.bitwise_not(side, out=side, where=inverted[:, None, None])
-    return Batch(_to_unit(lr), _to_unit(hr), tuple(line.text for line in lines), widths)
+        for side, image, factor in ((lr, line.lr, 1), (hr, line.hr, scale)):
+            # Line by line, which stays in the processor's cache, where a whole batch does not.
+            moved = _moved(image, shift * factor, width * factor)
+            if inverted is not None and inverted[number]:
+                moved = np.bitwise_not(moved)
+            np.divide(moved, _WHITE, out=side[number, 0])
+    texts = tuple(line.text for line in lines)
+    return Batch(torch.from_numpy(lr), torch.from_numpy(hr), texts, widths)
 
 
 def _moved(image: Image, rows: int, width: int) -> Image:
@@ -266,13 +263,8 @@ def crop(image: Image, top: int, left: int, height: int, width: int) -> Image:
 
 def to_tensor(images: list[Image]) -> Tensor:
     """Stack equal HxW images into (B, 1, H, W) in [0, 1]."""
-    return _to_unit(np.stack(images))
-
-
-def _to_unit(images: npt.NDArray[np.uint8]) -> Tensor:
-    """Turn (B, H, W) of 0 to 255 into (B, 1, H, W) in [0, 1]."""
     # By NumPy: for so few numbers PyTorch's threads cost more than they save.
-    return torch.from_numpy(np.divide(images[:, None], np.float32(255), dtype=np.float32))
+    return torch.from_numpy(np.divide(np.stack(images)[:, None], _WHITE))
 
 
 class UnlabelledImages:

@@ -58,7 +58,7 @@ def alphabet_of(folder: Path) -> str:
     return "".join(sorted(characters))
 
 
-def decode_grey(encoded: bytes, name: str = "image") -> Image:
+def decode_grey(encoded: bytes | pa.Buffer, name: str = "image") -> Image:
     """Decode PNG bytes to an HxW uint8 image.
 
     Raises:
@@ -73,14 +73,13 @@ def decode_grey(encoded: bytes, name: str = "image") -> Image:
     return np.asarray(image, np.uint8)
 
 
-# Not deflated: Parquet's Zstandard makes shards smaller than PNG's own compression did, and lines
-# are read four times as fast.
+# Not deflated: Parquet compresses instead, and lines are read many times as fast.
 _PNG_OPTIONS = [
     *(cv2.IMWRITE_PNG_COMPRESSION, 0),
     *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE),
 ]
-COMPRESSION = "zstd"
-"""Of shards, by Parquet."""
+COMPRESSION = "lz4"
+"""Of shards, by Parquet: read twice as fast as with Zstandard, and a sixth larger."""
 
 
 def encode_png(image: Image) -> bytes:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +26,7 @@ class EncodedShard:
 
     def __init__(self, path: Path, columns: tuple[str, ...], values: tuple[str, ...]) -> None:
         table = pq.read_table(path, columns=["sample_id", *columns, *values])
-        self._ids = table.column("sample_id")
+        self._ids = table.column("sample_id").to_pylist()
         self._values = {name: table.column(name).to_pylist() for name in values}
         self._encoded = {
             name: table.column(name).combine_chunks().field("bytes") for name in columns
@@ -34,12 +34,27 @@ class EncodedShard:
 
     def decode(self, column: str, row: int) -> Image:
         """Decode one image."""
-        name = f"{self._ids[row].as_py()} ({column})"
-        return decode_grey(self._encoded[column][row].as_py(), name)
+        name = f"{self._ids[row]} ({column})"
+        return decode_grey(self._encoded[column][row].as_buffer(), name)
 
     def value(self, column: str, row: int) -> Any:
         """Return one plain value."""
         return self._values[column][row]
+
+
+class StoredLine(NamedTuple):
+    """A row of a shard."""
+
+    shard: EncodedShard
+    row: int
+
+    def decode(self, column: str) -> Image:
+        """Decode one image."""
+        return self.shard.decode(column, self.row)
+
+    def value(self, column: str) -> Any:
+        """Return one plain value."""
+        return self.shard.value(column, self.row)
 
 
 class ShuffledLines:
@@ -77,15 +92,14 @@ class ShuffledLines:
     def __len__(self) -> int:
         return self._length
 
+    def line(self, position: int) -> StoredLine:
+        """Return the line at `position` of the order."""
+        shard, row = self.locate(position)
+        return StoredLine(self._shard(shard), row)
+
     def decode(self, column: str, position: int) -> Image:
         """Decode an image of the line at `position` of the order."""
-        shard, row = self.locate(position)
-        return self._shard(shard).decode(column, row)
-
-    def value(self, column: str, position: int) -> Any:
-        """Return a plain value of the line at `position` of the order."""
-        shard, row = self.locate(position)
-        return self._shard(shard).value(column, row)
+        return self.line(position).decode(column)
 
     def locate(self, position: int) -> tuple[int, int]:
         """Return the shard, and the row of it, at `position` of the order."""
