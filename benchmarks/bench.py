@@ -5,8 +5,10 @@ The sides of a pair take turns, so that a machine whose speed drifts slows both.
 
 import itertools
 import os
+import shutil
 import statistics
 import string
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable
@@ -25,6 +27,7 @@ from rich.table import Table
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from benchmarks import peers
+from benchmarks.orchestration import bench_orchestration
 from textsr.datasets.pairs import Batch, PairBatches, shuffled_pairs
 from textsr.datasets.shards import alphabet_of
 from textsr.evaluation.score import bicubic_upscale, network_upscale
@@ -43,6 +46,8 @@ ROUNDS = 7
 LINES = 1000
 SHARDS = 20  # so many that both processes end at about the same time
 PEER_LINES = 60  # a round; peers draw a tenth as fast
+PAGE = (1754, 1240)  # rows and columns of A4 at 150 dpi
+IMAGES = 12  # of a folder
 UPSCALED = 10  # lines a round, against a peer in a process of its own
 UPSCALER = "realesr-animevideov3-x4"
 
@@ -79,6 +84,9 @@ def main() -> None:
         _bench_training(table, params, stored)
     _bench_inference(table, params)
     said += _bench_upscaler(table, params)
+    with tempfile.TemporaryDirectory() as folder:
+        said += _bench_files(Path(folder))
+    said += bench_orchestration()
     Console().print(table)
     for sentence in said:
         Console().print(sentence)
@@ -237,6 +245,53 @@ def _bench_upscaler(table: Table, params: Params) -> list[str]:
     except peers.PeerError as error:
         return [f"{UPSCALER}: left out: {error}"]
     return []
+
+
+def _bench_files(folder: Path) -> list[str]:
+    """Upscale a page and a folder of images by the command, as users do, start and all.
+
+    Returns:
+        What each took: seconds, memory at the peak and the cores that were kept busy.
+    """
+    sample = cv2.imread("docs/images/sample.png")
+    assert sample is not None
+    height, width = sample.shape[:2]
+    page = np.tile(sample, (-(-PAGE[0] // height), -(-PAGE[1] // width), 1))[: PAGE[0], : PAGE[1]]
+    (folder / "images").mkdir()
+    cv2.imwrite(str(folder / "page.png"), page)
+    for number in range(IMAGES):
+        cv2.imwrite(str(folder / "images" / f"{number}.jpg"), page[: PAGE[0] // 2, : PAGE[1] // 2])
+    said = []
+    for what, source, pages in (
+        (f"a coloured page of {PAGE[1]} x {PAGE[0]}", "page.png", 1),
+        (f"a folder of {IMAGES} quarters of it", "images", IMAGES / 4),
+    ):
+        measured = [_run_upscale(folder / source, folder / f"{source}-out") for _ in range(3)]
+        seconds, busy, memory = (
+            statistics.median(column) for column in zip(*measured, strict=True)
+        )
+        said.append(
+            f"textsr upscale, {what}: {seconds:.1f} s, {seconds / pages:.1f} s a page, "
+            f"{busy:.2f} of {os.cpu_count()} cores busy, {memory:.2f} GiB at the peak"
+        )
+    return said
+
+
+def _run_upscale(source: Path, output: Path) -> tuple[float, float, float]:
+    """Return seconds, cores kept busy and GiB at the peak of one `textsr upscale`."""
+    command = ["textsr", "upscale", str(source), "-o", str(output / "page.png")]
+    if source.is_dir():
+        command[-1] = str(output)
+    shutil.rmtree(output, ignore_errors=True)
+    start = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    assert process.stderr is not None
+    said = process.stderr.read().decode()
+    _, status, used = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - start
+    if status:
+        raise SystemExit(said)
+    return seconds, (used.ru_utime + used.ru_stime) / seconds, used.ru_maxrss / 2**20
 
 
 def _repeat(times: int, work: Callable[[], object]) -> None:

@@ -1,23 +1,27 @@
 """What Prefect and DVC cost beyond the stages' own time: a full `retrain`, and one with no work.
 
-The stages of the project's own DAG are run as copies that do nothing, in a folder of its own, so
-all that is measured is orchestration.
+The stages of the project's own DAG are run as copies that do nothing, in a clone of its own with
+the servers and workers that `make up` starts, so all that is measured is orchestration: from the
+moment a run is asked for to its end, the start of its process included.
 """
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
-from rich.console import Console
 
 ROOT = Path(__file__).resolve().parents[1]
 SECONDS_A_STAGE = 10.0
 SECONDS_NO_WORK = 60.0
+_PORTS = {"PREFECT": 4390, "MLFLOW": 5390, "DOCS": 4391}
 
 # Of what the flow reads.
 _CONTENT = {
@@ -30,52 +34,75 @@ _CONTENT = {
     ),
 }
 
-_FLOW = """
-import sys
-from prefect.testing.utilities import prefect_test_harness
-from pipelines.retrain import retrain
-import time
-with prefect_test_harness(server_startup_timeout=180):
-    for _ in range(2):
-        start = time.monotonic()
-        state = retrain(return_state=True)
-        assert state.is_completed(), state.message
-        print("SECONDS", time.monotonic() - start, file=sys.stderr)
+_RUN = """
+import json, sys
+from prefect.deployments import run_deployment
+run = run_deployment("retrain/nightly", parameters=json.loads(sys.argv[1]), poll_interval=0.5)
+assert run.state.is_completed(), run.state
+print("SECONDS", (run.end_time - run.created).total_seconds())
 """
 
 
-def main() -> None:
-    """Print seconds a stage of a full run, and of a run that finds nothing to do."""
+def bench_orchestration() -> list[str]:
+    """Run the pipeline of stages that do nothing, and again; return a sentence for each run."""
+    said = []
     with tempfile.TemporaryDirectory() as folder:
-        project = Path(folder) / "project"
-        stages = _make_project(project)
-        environment = {
-            **os.environ,
-            "PREFECT_HOME": str(Path(folder) / "prefect"),
-            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-            "DVC_NO_ANALYTICS": "1",
-            "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")]),
-        }
-        command = [sys.executable, "-c", _FLOW]
-        done = subprocess.run(
-            command, cwd=project, env=environment, capture_output=True, text=True, check=False
-        )
-    said = [line.split() for line in done.stderr.splitlines() if line.startswith("SECONDS")]
-    if done.returncode != 0 or len(said) != 2:
-        raise SystemExit(done.stderr[-3000:])
-    full, idle = (float(words[1]) for words in said)
-    console = Console()
-    for what, seconds, most in (
-        (f"overhead a stage, {stages} stages that do nothing", full / stages, SECONDS_A_STAGE),
-        ("a retrain with nothing to do, in all", idle, SECONDS_NO_WORK),
-    ):
-        verdict = "within" if seconds <= most else "ABOVE"
-        console.print(f"{what}: {seconds:.1f} s, {verdict} {most:.0f} s")
+        clone = Path(folder) / "clone"
+        stages = _make_clone(clone)
+        with _services(clone) as environment:
+            for where in ("here", "gpu"):
+                # Each force makes all stages run, whose outputs the run before has made.
+                full = _seconds(clone, environment, {"train_on": where, "force": where == "gpu"})
+                idle = _seconds(clone, environment, {"train_on": where})
+                said += [
+                    f"orchestration, training in the pool {where}: "
+                    f"{full / stages:.1f} s a stage that does nothing ({stages} stages), "
+                    f"{_verdict(full / stages, SECONDS_A_STAGE)}; "
+                    f"a retrain with nothing to do: {idle:.1f} s, "
+                    f"{_verdict(idle, SECONDS_NO_WORK)}"
+                ]
+    return said
 
 
-def _make_project(project: Path) -> int:
-    """Make a project with the DAG of ours, whose commands only make their outputs."""
-    project.mkdir()
+def _verdict(seconds: float, most: float) -> str:
+    return f"{'within' if seconds <= most else 'ABOVE'} {most:.0f} s"
+
+
+@contextmanager
+def _services(clone: Path) -> Iterator[Mapping[str, str]]:
+    environment = {
+        **{k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "MLFLOW_"))},
+        **{f"TEXTSR_{name}_PORT": str(port) for name, port in _PORTS.items()},
+        "PYTHONPATH": os.pathsep.join([str(clone), str(ROOT / "src")]),
+        "PREFECT_API_URL": f"http://127.0.0.1:{_PORTS['PREFECT']}/api",
+        "DVC_NO_ANALYTICS": "1",
+    }
+    command = [sys.executable, "-m", "pipelines.services"]
+    try:
+        _run([*command, "up"], clone, environment)
+        yield environment
+    finally:
+        _run([*command, "down"], clone, environment)
+
+
+def _seconds(clone: Path, environment: Mapping[str, str], parameters: Mapping[str, Any]) -> float:
+    """Run the deployment once; return the seconds from asking for it to its end."""
+    said = _run([sys.executable, "-c", _RUN, json.dumps(parameters)], clone, environment)
+    return float(said.rpartition("SECONDS")[2])
+
+
+def _run(command: list[str], folder: Path, environment: Mapping[str, str] | None = None) -> str:
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)}: {done.stdout[-2000:]}{done.stderr[-3000:]}")
+    return done.stdout
+
+
+def _make_clone(clone: Path) -> int:
+    """Make a clone with the DAG of ours, whose commands only make their outputs."""
+    clone.mkdir()
     pipeline = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
     count = 0
     for stage in pipeline["stages"].values():
@@ -89,7 +116,7 @@ def _make_project(project: Path) -> int:
         ]
         count += _expanded(stage)
     pipeline.pop("plots")
-    _make_files(project, pipeline)
+    _make_files(clone, pipeline)
     return count
 
 
@@ -103,9 +130,9 @@ def _expanded(stage: dict[str, Any]) -> int:
     return len(stage.get("foreach", [0]))
 
 
-def _make_files(project: Path, pipeline: dict[str, Any]) -> None:
-    (project / "data" / "fonts").mkdir(parents=True)
-    (project / "data" / "fonts" / "a.ttf").write_text("a font")
+def _make_files(clone: Path, pipeline: dict[str, Any]) -> None:
+    (clone / "data" / "fonts").mkdir(parents=True)
+    (clone / "data" / "fonts" / "a.ttf").write_text("a font")
     # What `evaluate` leaves is a folder that later stages name as a whole.
     for stage in pipeline["stages"].values():
         inner = stage.get("do", stage)
@@ -115,11 +142,18 @@ def _make_files(project: Path, pipeline: dict[str, Any]) -> None:
         ]
     train = pipeline["stages"]["train"]["foreach"]
     train["reference"]["start"] = train["scratch"]["start"]
-    (project / "dvc.yaml").write_text(yaml.safe_dump(pipeline, sort_keys=False))
-    shutil.copy(ROOT / "params.yaml", project / "params.yaml")
-    shutil.copytree(ROOT / "presets", project / "presets")
-    subprocess.run(["dvc", "init", "-q", "--no-scm"], cwd=project, check=True)
+    (clone / "dvc.yaml").write_text(yaml.safe_dump(pipeline, sort_keys=False))
+    for name in ("params.yaml", "prefect.yaml"):
+        shutil.copy(ROOT / name, clone / name)
+    for name in ("pipelines", "presets"):
+        shutil.copytree(ROOT / name, clone / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (clone / ".gitignore").write_text("/.services/\n/mlruns/\n")
+    identity = ["-c", "user.name=bench", "-c", "user.email=bench@localhost"]
+    _run(["git", "init", "-q"], clone)
+    _run(["dvc", "init", "-q"], clone)
+    _run(["git", "add", "-A"], clone)
+    _run(["git", *identity, "commit", "-qm", "Stages that do nothing"], clone)
 
 
 if __name__ == "__main__":
-    main()
+    print("\n".join(bench_orchestration()))

@@ -1,12 +1,14 @@
 """MLflow runs on a real store: where, whose, and made again when they are lost."""
 
 import os
+import re
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+import responses
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
@@ -292,6 +294,27 @@ def test_a_server_that_goes_away_is_told_from_other_errors(
         tracker.client.log_metric("0" * 32, "loss", 1.0)
     assert not is_unreachable(unknown.value)
     assert not is_unreachable(ValueError("API request to http"))
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "away"),
+    [
+        (502, "<html>Bad Gateway</html>", True),  # what a proxy says whose server is down
+        (503, "", True),
+        (500, '{"error_code": "INTERNAL_ERROR", "message": "database is locked"}', True),
+        (404, '{"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no such run"}', False),
+        (403, "Forbidden", False),
+    ],
+)
+@responses.activate
+def test_a_server_that_fails_is_one_that_may_come_back(
+    status: int, body: str, away: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    responses.add("POST", re.compile(r"http://server/.*"), body=body, status=status)
+    with pytest.raises(MlflowException) as failed:
+        MlflowClient("http://server").log_metric("0" * 32, "loss", 1.0)
+    assert is_unreachable(failed.value) == away
 
 
 def test_a_verb_that_loses_its_server_says_so_in_one_line(tmp_path: Path) -> None:

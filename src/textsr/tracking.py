@@ -7,8 +7,9 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import mlflow
 import torch
@@ -16,7 +17,7 @@ import yaml
 from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
-from mlflow.exceptions import MlflowException
+from mlflow.exceptions import MlflowException, RestException
 from mlflow.protos.databricks_pb2 import (
     RESOURCE_ALREADY_EXISTS,
     RESOURCE_DOES_NOT_EXIST,
@@ -245,8 +246,14 @@ class Tracker:
 
 
 def is_unreachable(error: BaseException) -> bool:
-    """Tell whether MLflow's client gave up asking a server, after the retries that it makes."""
-    return isinstance(error, MlflowException) and str(error).startswith("API request to http")
+    """Tell whether MLflow's client gave up asking a server, after the retries that it makes.
+
+    The server is away, or fails itself (a proxy before it, its database), which may pass.
+    """
+    if not isinstance(error, MlflowException):
+        return False
+    asked = isinstance(error, RestException) or str(error).startswith("API request to ")
+    return asked and cast(Any, error).get_http_status_code() >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def unreachable(uri: str, error: Exception) -> TextsrError:

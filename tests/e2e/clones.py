@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import yaml
+
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 ENVIRONMENT = {
@@ -50,6 +52,12 @@ def make_clone(folder: Path) -> Path:
     run(folder, "git", "init", "-qb", "main")
     commit(folder)
     return folder
+
+
+def recorded(project: Path, stage: str) -> list[str]:
+    """The hashes of a stage's outputs in dvc.lock."""
+    lock = yaml.safe_load((project / "dvc.lock").read_text())
+    return [out["md5"] for out in lock["stages"][stage]["outs"]]
 
 
 def copy_committed(project: Path, folder: Path) -> Path:

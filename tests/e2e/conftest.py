@@ -1,9 +1,19 @@
-"""The project that the end-to-end tests share, since making it takes minutes."""
+"""What the end-to-end tests share: a finished project, since making it takes minutes; servers."""
 
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import boto3
 import pytest
 from clones import commit, make_clone, run
+from moto.server import ThreadedMotoServer
+
+SSHD = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
 
 
 @pytest.fixture(scope="session")
@@ -13,3 +23,64 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run(project, "dvc", "repro")
     commit(project)
     return project
+
+
+@pytest.fixture
+def bucket() -> Iterator[str]:
+    """The address of an S3 server on loopback, with a bucket `textsr`."""
+    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    boto3.client(
+        "s3",
+        endpoint_url=f"http://{host}:{port}",
+        region_name="us-east-1",
+        aws_access_key_id="key",
+        aws_secret_access_key="secret",
+    ).create_bucket(Bucket="textsr")
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def sshd(tmp_path: Path) -> Iterator[int]:
+    """The port of an SSH server on loopback; keys and known hosts are in the home `tmp_path`."""
+    if SSHD is None:
+        pytest.skip("no sshd here (Debian's openssh-server)")
+    keys = tmp_path / ".ssh"
+    keys.mkdir(mode=0o700)
+    for key in ("host", "client"):
+        command = ("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(keys / key))
+        subprocess.run(command, check=True)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    (keys / "known_hosts").write_text(f"[127.0.0.1]:{port} {(keys / 'host.pub').read_text()}")
+    (keys / "sshd_config").write_text(
+        f"ListenAddress 127.0.0.1:{port}\nHostKey {keys}/host\nPidFile none\n"
+        f"AuthorizedKeysFile {keys}/client.pub\nStrictModes no\nUsePAM no\n"
+        "PasswordAuthentication no\nPermitRootLogin prohibit-password\n"
+        "Subsystem sftp internal-sftp\n"
+    )
+    if os.geteuid() == 0:  # where sshd drops its privileges; made at boot, if there was one
+        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+    log = tmp_path / "sshd.log"
+    server = subprocess.Popen([SSHD, "-D", "-f", str(keys / "sshd_config"), "-E", str(log)])
+    try:
+        await_server(port, server, log)
+        yield port
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def await_server(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 20
+    while True:
+        if server.poll() is not None:
+            pytest.skip(f"sshd does not start here: {log.read_text().strip()}")
+        with socket.socket() as client:
+            if client.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.02)

@@ -4,26 +4,16 @@ import csv
 import getpass
 import io
 import json
-import os
 import shutil
-import socket
-import subprocess
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import boto3
 import pytest
-import yaml
-from clones import commit, copy_committed, run
+from clones import commit, copy_committed, recorded, run
 from mlflow import MlflowClient
-from moto.server import ThreadedMotoServer
 
 from textsr.files import fingerprint
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
-
-SSHD = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
 
 
 @pytest.fixture
@@ -51,12 +41,6 @@ def experiments(project: Path) -> dict[str, dict[str, str]]:
 
 def cached(project: Path, md5: str) -> Path:
     return project / ".dvc/cache/files/md5" / md5[:2] / md5[2:]
-
-
-def recorded(project: Path, stage: str) -> list[str]:
-    """The hashes of a stage's outputs in dvc.lock."""
-    lock = yaml.safe_load((project / "dvc.lock").read_text())
-    return [out["md5"] for out in lock["stages"][stage]["outs"]]
 
 
 def clone_without_cache(project: Path, folder: Path) -> Path:
@@ -153,23 +137,6 @@ def test_clone_of_a_pushed_project_has_nothing_to_run(project: Path, tmp_path: P
     assert not run(second, "git", "status", "--porcelain")
 
 
-@pytest.fixture
-def bucket() -> Iterator[str]:
-    """The address of an S3 server on loopback, with a bucket `textsr`."""
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    boto3.client(
-        "s3",
-        endpoint_url=f"http://{host}:{port}",
-        region_name="us-east-1",
-        aws_access_key_id="key",
-        aws_secret_access_key="secret",
-    ).create_bucket(Bucket="textsr")
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
 def test_source_material_by_s3(project: Path, tmp_path: Path, bucket: str) -> None:
     run(project, "dvc", "remote", "add", "--default", "s3", "s3://textsr/cache")
     run(project, "dvc", "remote", "modify", "s3", "endpointurl", bucket)
@@ -179,50 +146,6 @@ def test_source_material_by_s3(project: Path, tmp_path: Path, bucket: str) -> No
     second = clone_without_cache(project, tmp_path / "second")
     run(second, "dvc", "pull", "data.dvc", **keys)
     assert fingerprint("", [second / "data"]) == fingerprint("", [project / "data"])
-
-
-@pytest.fixture
-def sshd(tmp_path: Path) -> Iterator[int]:
-    """The port of an SSH server on loopback; keys and known hosts are in the home `tmp_path`."""
-    if SSHD is None:
-        pytest.skip("no sshd here (Debian's openssh-server)")
-    keys = tmp_path / ".ssh"
-    keys.mkdir(mode=0o700)
-    for key in ("host", "client"):
-        command = ("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(keys / key))
-        subprocess.run(command, check=True)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    (keys / "known_hosts").write_text(f"[127.0.0.1]:{port} {(keys / 'host.pub').read_text()}")
-    (keys / "sshd_config").write_text(
-        f"ListenAddress 127.0.0.1:{port}\nHostKey {keys}/host\nPidFile none\n"
-        f"AuthorizedKeysFile {keys}/client.pub\nStrictModes no\nUsePAM no\n"
-        "PasswordAuthentication no\nPermitRootLogin prohibit-password\n"
-        "Subsystem sftp internal-sftp\n"
-    )
-    if os.geteuid() == 0:  # where sshd drops its privileges; made at boot, if there was one
-        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
-    log = tmp_path / "sshd.log"
-    server = subprocess.Popen([SSHD, "-D", "-f", str(keys / "sshd_config"), "-E", str(log)])
-    try:
-        await_server(port, server, log)
-        yield port
-    finally:
-        server.terminate()
-        server.wait()
-
-
-def await_server(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 20
-    while True:
-        if server.poll() is not None:
-            pytest.skip(f"sshd does not start here: {log.read_text().strip()}")
-        with socket.socket() as client:
-            if client.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        assert time.monotonic() < deadline, log.read_text()
-        time.sleep(0.02)
 
 
 def test_source_material_by_ssh(project: Path, tmp_path: Path, sshd: int) -> None:

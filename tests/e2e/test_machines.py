@@ -12,11 +12,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from clones import ROOT, commit, make_clone, run
+from clones import ROOT, commit, make_clone, recorded, run
 from machines import Servers, servers
 from mlflow import MlflowClient
 from mlflow.entities import Run
-from test_dvc import bucket, recorded, sshd  # noqa: F401
 
 from textsr.files import fingerprint
 
@@ -138,7 +137,7 @@ def runs_by_name(client: MlflowClient, experiment: str) -> dict[str, Run]:
 def test_by_ssh_nothing_that_the_worker_ran_is_run_again(
     server: Servers,
     tmp_path: Path,
-    sshd: int,  # noqa: F811
+    sshd: int,
 ) -> None:
     coordinator = make_toy(tmp_path / "coordinator")
     address = f"ssh://{getpass.getuser()}@127.0.0.1:{sshd}{tmp_path}/remote"
@@ -165,7 +164,7 @@ def test_by_ssh_nothing_that_the_worker_ran_is_run_again(
 def test_by_s3_the_coordinator_registers_what_the_worker_trained(
     server: Servers,
     tmp_path: Path,
-    bucket: str,  # noqa: F811
+    bucket: str,
 ) -> None:
     """The true pipeline, at its smallest size."""
     coordinator = make_clone(tmp_path / "coordinator")

@@ -183,6 +183,22 @@ def test_cancelling_ends_the_stage_and_it_can_run_again(project: Project) -> Non
     assert again["state"]["type"] == "COMPLETED", again["state"]["message"]
 
 
+def test_a_second_retrain_waits_for_the_first(project: Project) -> None:
+    project.ran()
+    (project.root / "slow").touch()
+    first = project.start("retrain/nightly", stages=["train@byol"], force=True)
+    await_that(lambda: "train byol" in ran_of(project), 120, "the stage")
+    second = project.start("retrain/nightly", stages=["train@byol"], force=True)
+    state = "AwaitingConcurrencySlot"
+    await_that(lambda: project.read(second)["state"]["name"] == state, 60, "a run that waits")
+    assert ran_of(project) == ["train byol"]
+    (project.root / "slow").unlink()
+    for run in (first, second):
+        ended = project.wait(run)
+        assert ended["state"]["type"] == "COMPLETED", ended["state"]["message"]
+    assert project.ran() == ["train byol", "train byol"]
+
+
 def test_a_failed_validation_starts_no_training(project: Project) -> None:
     project.ran()
     (project.root / "broken").touch()
