@@ -259,6 +259,16 @@ def publish_reference(model: str) -> None:
     typer.echo(f"{folder}: {model}'s weights, params and card")
 
 
+@app.command("publish-recogniser", rich_help_panel=_MODELS)
+def publish_recogniser() -> None:
+    """Make the trained reader the one that comes with the package."""
+    from textsr.reference import RECOGNISER
+    from textsr.reference.publish import publish_recogniser
+
+    folder = publish_recogniser(project.RECOGNISER, project.PARAMS, RECOGNISER)
+    typer.echo(f"{folder}: the reader's weights, params and card")
+
+
 @app.command(rich_help_panel=_MODELS)
 def show() -> None:
     """Print the leaderboard, what was registered and why, and where to look."""

@@ -148,8 +148,9 @@ class Pretraining(Section):
 
 
 class Recogniser(Section):
-    """Training of our own reader; without steps there is none."""
+    """Training of our own reader; without steps it is the package's, if it is one at all."""
 
+    from_package: bool
     steps: NonNegativeInt
     batch_size: PositiveInt
     learning_rate: PositiveFloat
@@ -279,8 +280,12 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _has_reader(self) -> "Params":
-        if self.training.reading_weight and not self.recogniser.steps:
-            raise ValueError("training.reading_weight needs a reader: recogniser.steps above 0")
+        recogniser = self.recogniser
+        if self.training.reading_weight and not (recogniser.steps or recogniser.from_package):
+            raise ValueError(
+                "training.reading_weight needs a reader: recogniser.from_package, or "
+                "recogniser.steps above 0"
+            )
         return self
 
 

@@ -1,4 +1,4 @@
-"""The recogniser's stage: it learns to read, resumes, and without steps it is none."""
+"""The recogniser's stage: it learns to read, resumes, and without steps is the package's own."""
 
 import json
 from pathlib import Path
@@ -10,13 +10,19 @@ from textsr.datasets.pairs import Batch, PairBatches, shuffled_pairs
 from textsr.models.bicubic import bicubic
 from textsr.models.recogniser import Recogniser, load_recogniser
 from textsr.params import Params
+from textsr.reference import RECOGNISER
 from textsr.training.fitting import fit
 from textsr.training.recogniser import RecogniserTraining, run_recogniser
 
 
 def with_steps(params: Params, steps: int) -> Params:
     section = params.recogniser.model_copy(
-        update={"steps": steps, "batch_size": 4, "checkpoint_every_steps": 2}
+        update={
+            "from_package": False,
+            "steps": steps,
+            "batch_size": 4,
+            "checkpoint_every_steps": 2,
+        }
     )
     return params.model_copy(update={"recogniser": section})
 
@@ -37,6 +43,30 @@ def test_stage_writes_a_recogniser_that_can_be_loaded(
     assert metrics["step"] == steps
     assert ("val_hr" in metrics) == (steps > 0)
     assert not list(tmp_path.glob(".checkpoints/recogniser/*"))
+
+
+def test_without_steps_it_is_the_packages_own(
+    tiny_params: Params, dataset: Path, tmp_path: Path
+) -> None:
+    run_recogniser(tiny_params, dataset, tmp_path / "out")
+    made = load_recogniser(tmp_path / "out/recogniser").state_dict()
+    for name, value in load_recogniser(RECOGNISER).state_dict().items():
+        assert torch.equal(made[name], value), name
+
+
+def test_training_goes_on_from_the_packages_own(
+    tiny_params: Params, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    params = with_steps(tiny_params, 2)
+    section = params.recogniser.model_copy(update={"from_package": True, "learning_rate": 1e-6})
+    params = params.model_copy(update={"recogniser": section})
+    run_recogniser(params, dataset, tmp_path / "out")
+    made = load_recogniser(tmp_path / "out/recogniser").state_dict()
+    for name, value in load_recogniser(RECOGNISER).state_dict().items():
+        if name.endswith("weight"):
+            assert not torch.equal(made[name], value), name
+            assert torch.allclose(made[name], value, atol=1e-4), name
 
 
 def test_it_learns_a_batch_by_heart(tiny_params: Params, dataset: Path, tmp_path: Path) -> None:

@@ -50,6 +50,14 @@ class TextHead(nn.Module):
         return losses / lengths.to(losses.device)
 
     @torch.no_grad()
+    def adopt(self, other: "TextHead") -> None:
+        """Take over the weights of another head's classes, matched by character."""
+        pairs = [(self._classes[c], i) for c, i in other._classes.items() if c in self._classes]
+        mine, theirs = zip((0, 0), *pairs, strict=True)
+        for own, known in zip(self.classify.parameters(), other.classify.parameters(), strict=True):
+            own[list(mine)] = known[list(theirs)]
+
+    @torch.no_grad()
     def read(self, frames: Tensor, widths: list[int]) -> list[str]:
         """Return the texts of greedy decoding: the best class of each frame, repeats merged."""
         best = self(frames).argmax(-1).T.tolist()

@@ -22,6 +22,7 @@ from textsr.models.bicubic import bicubic
 from textsr.models.recogniser import Recogniser, save_recogniser
 from textsr.params import Params
 from textsr.params import Recogniser as RecogniserParams
+from textsr.reference import load_reader
 from textsr.training.fitting import (
     VALIDATION_LINES,
     checkpoint_folder,
@@ -94,7 +95,8 @@ def run_recogniser(params: Params, dataset: Path, output: Path) -> None:
     described = f"recogniser {params.seed} {section.model_dump_json()}"
     run = fingerprint(described, [dataset / "train", Path(textsr.__file__).parent])
     torch.manual_seed(params.seed)
-    recogniser = Recogniser(alphabet_of(dataset / "train"))
+    alphabet = alphabet_of(dataset / "train")
+    recogniser = load_reader(alphabet) if section.from_package else Recogniser(alphabet)
     module = RecogniserTraining(recogniser, section, params.seed)
     module.to(memory_format=torch.channels_last)
     curves: list[dict[str, float]] = [{"step": 0.0}]
