@@ -6,9 +6,11 @@ clone, and there is nothing to bring over. On two, `TEXTSR_SHARE` makes both use
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, cast
 from uuid import UUID
 
+import httpx
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, WorkPoolStatus
 from prefect.deployments import run_deployment
@@ -86,7 +88,9 @@ class Delegates:
         """Cancel what has not ended: who waited for it is going."""
         with get_client(sync_client=True) as client:
             for run_id, _, _ in self._running.values():
-                client.set_flow_run_state(run_id, Cancelling())
+                # Why it is going is what its caller must hear of.
+                with suppress(httpx.HTTPError):
+                    client.set_flow_run_state(run_id, Cancelling())
         self._running.clear()
 
     def _await(self, stage: str) -> FlowRun:

@@ -28,7 +28,7 @@ def deploy_all(environment: Mapping[str, str]) -> None:
     ):
         # On the CPU, flows wait for each other where they share a clone; a run that waits for
         # the GPU's takes a slot all the same.
-        for pool, limit in (("cpu", 8), ("gpu", int(environment["TEXTSR_GPUS"]))):
+        for pool, limit in (("cpu", 8), ("gpu", max(int(environment["TEXTSR_GPUS"]), 1))):
             try:
                 client.read_work_pool(pool)
                 # Other machines' devices are counted in by hand, and not taken away here.

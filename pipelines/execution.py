@@ -55,8 +55,8 @@ def bring_up_to_date(
         TextsrError: if a name is not a stage's, or `dvc.yaml` or the params are not valid.
     """
     log = get_run_logger().info
+    label_run()
     demand_limit()
-    _label_run()
     variants = [Overrides(preset, seed, scale) for seed in seeds or (None,)]
     done, refused = 0, ""
     for overrides in variants:
@@ -210,7 +210,7 @@ def _ancestors(graph: Graph, chosen: Collection[str]) -> frozenset[str]:
     return frozenset(found - set(chosen))
 
 
-def _label_run() -> None:
+def label_run() -> None:
     """Note on which machine the run is: there `pipelines.recovery` sees whether it is alive."""
     run_id = runtime.flow_run.id
     with get_client(sync_client=True) as client:

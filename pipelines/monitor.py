@@ -11,6 +11,8 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.events import emit_event
 from prefect.states import Completed, Failed
 
+from pipelines.execution import label_run
+from pipelines.limits import demand_limit
 from pipelines.stages import run_command
 from textsr.errors import TextsrError
 from textsr.params import load_params
@@ -41,8 +43,10 @@ def monitor(folder: str | None = None) -> State[None]:
             where it is not given. Where that names none either, there is nothing to do.
 
     Raises:
-        TextsrError: if params.yaml is not valid.
+        TextsrError: if params.yaml is not valid, or nothing limits concurrent runs.
     """
+    label_run()
+    demand_limit()
     folder = folder or load_params().monitoring.folder
     if folder is None:
         return Completed(

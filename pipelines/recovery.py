@@ -43,6 +43,9 @@ def recover(client: SyncPrefectClient, log: Callable[[str], None]) -> None:
         if not is_dead(run, alive, socket.gethostname(), now):
             continue
         assert run.state is not None
+        # A look at all runs takes a while, above all at a server that has just come back.
+        if run.id in living_runs() or not _is_as_seen(client, run):
+            continue
         if run.state.is_cancelling():
             log(f"{run.name}: cancelled")
             client.set_flow_run_state(run.id, Cancelled(), force=True)
@@ -53,8 +56,10 @@ def recover(client: SyncPrefectClient, log: Callable[[str], None]) -> None:
             )
             client.set_flow_run_state(run.id, lost, force=True)
     for run in _runs(client, (StateType.CRASHED,)):
-        if deserves_retry(run, now):
-            log(f"{run.name}: again, attempt {run.run_count + 1} of {_ATTEMPTS}")
+        # By its history: `run_count` leaves out runs that crash before they begin.
+        crashes = sum(state.is_crashed() for state in client.read_flow_run_states(run.id))
+        if deserves_retry(run, crashes, now) and _is_as_seen(client, run):
+            log(f"{run.name}: again, attempt {crashes + 1} of {_ATTEMPTS}")
             client.set_flow_run_state(run.id, AwaitingRetry(scheduled_time=now), force=True)
 
 
@@ -70,12 +75,18 @@ def _is_starting(run: FlowRun) -> bool:
     return run.state is not None and run.state.is_pending()
 
 
-def deserves_retry(run: FlowRun, now: datetime) -> bool:
+def _is_as_seen(client: SyncPrefectClient, run: FlowRun) -> bool:
+    """Tell whether a run is still in the state in which it was found."""
+    found = client.read_flow_run(run.id).state
+    return found is not None and run.state is not None and found.id == run.state.id
+
+
+def deserves_retry(run: FlowRun, crashes: int, now: datetime) -> bool:
     """Tell whether a crashed run is to run again: who asked for a part of a run asks again."""
     assert run.state is not None
     return (
         run.parent_task_run_id is None
-        and run.run_count < _ATTEMPTS
+        and crashes < _ATTEMPTS
         and now - run.state.timestamp < _FORGOTTEN
     )
 

@@ -27,12 +27,23 @@ def ask(question: Callable[[], T], delays: tuple[float, ...] = _DELAYS) -> T:
     for delay in delays:
         try:
             return question()
-        except httpx.TransportError:
+        except httpx.HTTPError as error:
+            if not _may_pass(error):
+                raise
             time.sleep(delay)
     try:
         return question()
-    except httpx.TransportError as error:
+    except httpx.HTTPError as error:
+        if not _may_pass(error):
+            raise
         raise TextsrError(
             f"{PREFECT_API_URL.value()}: Prefect gives no answer ({error}); start it with "
             "`make up`, or correct PREFECT_API_URL"
         ) from error
+
+
+def _may_pass(error: httpx.HTTPError) -> bool:
+    """Tell whether the server is away, or fails itself: a busy database, a proxy before it."""
+    if isinstance(error, httpx.HTTPStatusError):
+        return error.response.is_server_error
+    return isinstance(error, httpx.TransportError)

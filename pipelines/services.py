@@ -40,7 +40,9 @@ class Settings(BaseSettings):
     mlflow_port: int = 5000
     docs_port: int = 4280
     gpus: NonNegativeInt | None = None
-    """Workers of the pool `gpu`; one a device, and one where there is none, where not given."""
+    """Workers of the pool `gpu` here; one a device, and one where there is none, where not given.
+
+    0 where other machines alone train."""
     home: Path = CLONE / ".services"
     """Databases, logs and the supervisor's socket."""
     artifact_root: str = (CLONE / "mlruns" / "artifacts").as_uri()
@@ -61,9 +63,18 @@ class Settings(BaseSettings):
         """The Data Docs' address."""
         return f"http://127.0.0.1:{self.docs_port}/"
 
+    @property
+    def workers(self) -> int:
+        """Workers of the pool `gpu` on this machine."""
+        return max(count_devices(), 1) if self.gpus is None else self.gpus
+
+    @property
+    def pools(self) -> tuple[str, ...]:
+        """Pools that have a worker on this machine."""
+        return ("cpu", "gpu") if self.workers else ("cpu",)
+
     def environment(self) -> dict[str, str]:
         """Return the variables by which supervisor's configuration and our processes are told."""
-        devices = count_devices() if self.gpus is None else self.gpus
         return {
             "TEXTSR_CLONE": str(CLONE),
             "TEXTSR_HOME": str(self.home),
@@ -71,7 +82,7 @@ class Settings(BaseSettings):
             "TEXTSR_PREFECT_PORT": str(self.prefect_port),
             "TEXTSR_MLFLOW_PORT": str(self.mlflow_port),
             "TEXTSR_DOCS_PORT": str(self.docs_port),
-            "TEXTSR_GPUS": str(max(devices, 1)),
+            "TEXTSR_GPUS": str(self.workers),
             "TEXTSR_ARTIFACT_ROOT": self.artifact_root,
             "TEXTSR_DATA_DOCS_URL": self.docs,
             _MARK: str(CLONE),
@@ -143,7 +154,7 @@ def print_status(settings: Settings) -> bool:
         f"Data Docs {settings.docs}": _answers(settings.docs),
     }
     online = _online_workers(settings)
-    for pool in ("cpu", "gpu"):
+    for pool in settings.pools:
         names = online.get(pool, [])
         health[f"worker    {pool}: {', '.join(names) or 'none online'}"] = bool(names)
     health["recovery  of runs whose process is gone"] = _runs(settings, "recovery")
@@ -235,7 +246,7 @@ def _wait(settings: Settings, name: str, address: str) -> None:
 
 
 def _wait_workers(settings: Settings) -> None:
-    for pool in ("cpu", "gpu"):
+    for pool in settings.pools:
         if not _until(lambda pool=pool: bool(_online_workers(settings).get(pool)), _SECONDS):
             raise TextsrError(f"{pool}: no worker is online; look into {settings.home}/{pool}*.log")
 

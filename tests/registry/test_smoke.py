@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
 
 from textsr.errors import TextsrError
 from textsr.reference import FOLDER
@@ -66,6 +67,31 @@ def test_another_champion_is_left_alone(tracker: Tracker, tmp_path: Path) -> Non
     put_back(tracker, "other", str(one.version), None)
     assert aliases(tracker, "other")[CHAMPION] == str(two.version)
     assert aliases(tracker, "other")[PREVIOUS] == str(one.version)
+
+
+def test_a_server_that_is_away_says_nothing_about_the_model(
+    tracker: Tracker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good, new = (register(tracker, "away", f"file://{tmp_path}/{n}") for n in range(2))
+    promote(tracker, "away", good)
+    promote(tracker, "away", new)
+
+    def lose(**arguments: object) -> None:
+        raise MlflowException("API request to http://server failed with exception: refused")
+
+    monkeypatch.setattr("mlflow.artifacts.download_artifacts", lose)
+    with pytest.raises(TextsrError, match="MLflow gives no answer"):
+        smoke_test(tracker, record("away", new, good), SAMPLE, tmp_path / "large.png")
+    assert aliases(tracker, "away")[CHAMPION] == str(new.version)
+
+
+def test_a_champion_that_took_its_place_is_no_failure(tracker: Tracker, tmp_path: Path) -> None:
+    good, new = (register(tracker, "rolled", f"file://{tmp_path}/{n}") for n in range(2))
+    promote(tracker, "rolled", new)
+    promote(tracker, "rolled", good)  # by hand, before the test
+    said = smoke_test(tracker, record("rolled", new, good), SAMPLE, tmp_path / "large.png")
+    assert f"version {good.version} took its place" in said
+    assert aliases(tracker, "rolled")[CHAMPION] == str(good.version)
 
 
 def test_a_model_that_works_is_tried_once(tracker: Tracker, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from textsr.inference.device import choose_device
 from textsr.models.package import load_model
 from textsr.registry.aliases import CHAMPION, put_back, version_of
 from textsr.registry.packaging import fetch_model
-from textsr.tracking import Tracker
+from textsr.tracking import Tracker, is_unreachable, unreachable
 
 _TAG = "smoke_test"
 _PASSED = "passed"
@@ -38,15 +38,20 @@ def smoke_test(tracker: Tracker, record: Mapping[str, Any], image: Path, output:
     tags = tracker.client.get_model_version(name, version).tags
     if tags.get(_TAG) == _PASSED:
         return f"{name} version {version} has passed"
+    failed = tags.get(_TAG)
+    if champion is not None and str(champion.version) != version and failed is None:
+        return f"{name} version {version} is not tried: version {champion.version} took its place"
     if champion is None or str(champion.version) != version:
         raise TextsrError(
             f"{name}: version {version} was promoted, and is not {CHAMPION} now "
-            f"(smoke test: {tags.get(_TAG, 'not made')}); `dvc repro --force --single-item "
+            f"(smoke test: {failed or 'not made'}); `dvc repro --force --single-item "
             "register` has the gate decide again"
         )
     try:
         _try(tracker, f"models:/{name}@{CHAMPION}", image, output)
     except Exception as error:  # whatever it is, users would meet it
+        if is_unreachable(error) or is_unreachable(error.__cause__ or error):
+            raise unreachable(tracker.uri, error) from error  # which says nothing about the model
         put_back(tracker, name, version, record["champion_before"])
         tracker.client.set_model_version_tag(name, version, _TAG, f"failed: {error}"[:250])
         raise TextsrError(
@@ -58,7 +63,7 @@ def smoke_test(tracker: Tracker, record: Mapping[str, Any], image: Path, output:
 
 
 def _try(tracker: Tracker, uri: str, image: Path, output: Path) -> None:
-    device = choose_device("auto")
+    device = choose_device("cpu")  # where no training can be in its way
     model = load_model(fetch_model(tracker, uri)).to(device)
     upscale_paths(model, [image], output, device=device, halo=model.halo)
     small, large = (cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in (image, output))
