@@ -49,6 +49,13 @@ def test_file_appears_under_its_name_when_it_is_whole(tmp_path: Path) -> None:
     assert [p.name for p in path.parent.iterdir()] == ["table.parquet"]
 
 
+def test_the_longest_names_can_be_written(tmp_path: Path) -> None:
+    path = tmp_path / ("x" * 251 + ".txt")
+    write_text(path, "whole")
+    assert path.read_text() == "whole"
+    assert [found.name for found in tmp_path.iterdir()] == [path.name]
+
+
 def test_failed_folder_keeps_what_was_there_and_leftovers_are_cleared(tmp_path: Path) -> None:
     path = tmp_path / "d"
     path.mkdir()

@@ -15,10 +15,12 @@ def replace_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` when the block succeeds.
 
     A killed or failed block leaves what was at `path` before. The temporary name keeps the
-    suffix of `path`, by which image and table writers choose their format.
+    suffix of `path`, by which image and table writers choose their format, and is short: names may
+    be as long as the file system lets them.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.partial-{os.getpid()}{path.suffix}")
+    stem = hashlib.blake2b(os.fsencode(path.name), digest_size=8).hexdigest()
+    temporary = path.with_name(f".{stem}.partial-{os.getpid()}{path.suffix}")
     try:
         yield temporary
         temporary.replace(path)

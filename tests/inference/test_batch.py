@@ -72,6 +72,22 @@ def test_a_bad_file_does_not_stop_the_others(
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["b.png", "d.png"]
 
 
+def test_an_image_that_breaks_the_network_does_not_stop_the_others(
+    tmp_path: Path, make_image: MakeImage, cpu: torch.device
+) -> None:
+    class Greedy(Bicubic):
+        def forward(self, lr: torch.Tensor) -> torch.Tensor:
+            if lr.shape[-1] == 33:
+                torch.empty(2**50)  # PyTorch's allocator on the CPU raises a RuntimeError
+            return super().forward(lr)
+
+    inputs = [make_image(f"{number}.png", 8, 30 + number) for number in range(6)]
+    with pytest.raises(TextsrError, match=r"1 of 6.*\n.*3\.png: RuntimeError"):
+        upscale_paths(Greedy(2), inputs, tmp_path / "out", device=cpu)
+    left = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert left == ["0.png", "1.png", "2.png", "4.png", "5.png"]
+
+
 def test_of_a_single_bad_file_only_the_reason_is_told(
     tmp_path: Path, make_image: MakeImage, cpu: torch.device
 ) -> None:
@@ -174,7 +190,7 @@ def test_large_images_come_alone_with_all_threads(
     monkeypatch.setattr(batch, "LARGE", 50)
     inputs = [make_image("a.png", 6, 9), make_image("b.png", 9, 6), make_image("c.png", 8, 8)]
     model = Meeting(2)
-    with pytest.raises(threading.BrokenBarrierError):
+    with pytest.raises(TextsrError, match="BrokenBarrierError"):
         upscale_paths(model, inputs, tmp_path / "out", device=cpu)
     assert set(model.threads) == {2}
     assert torch.get_num_threads() == 2

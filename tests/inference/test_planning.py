@@ -90,6 +90,15 @@ def test_inputs_are_never_overwritten(tmp_path: Path, make_image: MakeImage) -> 
         plan_jobs([source], link, compare=False)
 
 
+def test_what_lies_beside_an_input_is_not_overwritten(
+    tmp_path: Path, make_image: MakeImage
+) -> None:
+    scan, other = make_image("page.gif"), make_image("page.png")
+    with pytest.raises(TextsrError, match=r"page\.gif: its result would overwrite .*page\.png"):
+        plan_jobs([scan], tmp_path, compare=False)
+    assert [job.result for job in plan_jobs([scan], other, compare=False)] == [other]
+
+
 def test_a_comparison_does_not_overwrite_an_input(tmp_path: Path, make_image: MakeImage) -> None:
     inputs = [make_image("in/a.gif"), make_image("out/a-compare.png")]
     with pytest.raises(TextsrError, match=r"would overwrite the input .*a-compare\.png"):

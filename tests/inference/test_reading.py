@@ -137,7 +137,7 @@ def test_cmyk_becomes_rgb(tmp_path: Path, suffix: str) -> None:
     assert np.abs(image.pixels.astype(int) - (0, 0, 255)).max() <= 2
 
 
-@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".pnm"])
 @pytest.mark.parametrize("values", [GREY_16, COLOUR_16], ids=["grey", "colour"])
 def test_16_bits_are_kept(tmp_path: Path, suffix: str, values: np.ndarray) -> None:
     path = tmp_path / f"deep{suffix}"
@@ -222,6 +222,35 @@ def test_camera_turns_are_undone(tmp_path: Path, suffix: str, orientation: int) 
     pillow(COLOUR).save(path, exif=exif(orientation))
     expected = np.asarray(ImageOps.exif_transpose(Image.open(path)).convert("RGB"))
     assert np.array_equal(read_image(path).pixels, expected[..., ::-1])
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("values", [GREY, GREY_16], ids=["8 bits", "16 bits"])
+def test_camera_turns_of_raw_grey(tmp_path: Path, values: np.ndarray, orientation: int) -> None:
+    path = tmp_path / "raw.tif"
+    pillow(values).save(path, tiffinfo={274: orientation})
+    turns = {
+        2: values[:, ::-1],
+        3: values[::-1, ::-1],
+        4: values[::-1],
+        5: values.T,
+        6: np.rot90(values, -1),
+        7: np.rot90(values, 2).T,
+        8: np.rot90(values),
+    }
+    assert np.array_equal(read_image(path).pixels, turns.get(orientation, values))
+
+
+@pytest.mark.parametrize("values", [GREY, GREY_16], ids=["8 bits", "16 bits"])
+def test_tiff_whose_zero_is_white(tmp_path: Path, values: np.ndarray) -> None:
+    path = tmp_path / "fax.tif"
+    pillow(values).save(path)
+    entry = struct.pack("<HHI", 262, 3, 1)  # photometric interpretation, a short, one
+    content = path.read_bytes()
+    assert content.count(entry) == 1
+    before, after = content.split(entry)
+    path.write_bytes(before + entry + struct.pack("<H", 0) + after[2:])
+    assert np.array_equal(read_image(path).pixels, np.bitwise_not(values))
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

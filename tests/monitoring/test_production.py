@@ -60,6 +60,14 @@ def test_what_cannot_be_read_is_recorded_by_name(tmp_path: Path) -> None:
     assert not any(tempfile.gettempdir() in said for said in found.unreadable.values())
 
 
+def test_a_dangling_link_is_recorded(tmp_path: Path) -> None:
+    write(tmp_path / "good.png")
+    (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    found = read_production(str(tmp_path), 10)
+    assert list(found.images) == ["good.png"]
+    assert "removed" in found.unreadable["gone.png"]
+
+
 def test_an_image_removed_meanwhile_is_recorded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -194,6 +194,28 @@ def test_without_training_lines_the_kept_profile_serves(
     assert watch(unread, elsewhere, fresh).findings == before.findings
 
 
+@pytest.mark.parametrize("place", ["watched", "above", "of something else", "a file"])
+def test_a_report_replaces_nothing_but_a_report(
+    unread: Params, root: Path, tmp_path: Path, place: str
+) -> None:
+    images = tmp_path / "scans" / "today"
+    images.mkdir(parents=True)
+    (images / "a.png").write_bytes(b"an image")
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "notes").write_text("mine")
+    output = {
+        "watched": images,
+        "above": images.parent,
+        "of something else": other,
+        "a file": other / "notes",
+    }[place]
+    with pytest.raises(TextsrError, match=r"a report|no report"):
+        run_monitor(unread, root, str(images), output, lambda name, total: lambda: None)
+    assert (images / "a.png").read_bytes() == b"an image"
+    assert (other / "notes").read_text() == "mine"
+
+
 def test_a_report_that_fails_leaves_the_one_before(
     unread: Params, root: Path, fresh: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -98,6 +98,10 @@ def upscale_paths(
             return str(error)
         except MemoryError:
             return f"{job.source}: not enough memory for the result; cut it up"
+        except CancelledError:
+            raise
+        except Exception as error:  # PyTorch's and OpenCV's own; the other images must not be lost
+            return f"{job.source}: {type(error).__name__}: {error}"
         finally:
             bars.advance(images)
         return None

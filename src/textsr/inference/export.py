@@ -51,5 +51,8 @@ def export_onnx(model: BlendedModel, path: Path) -> None:
     program.model.metadata_props.update(
         {name: str(getattr(model, name)) for name in ("scale", "halo", "alignment")}
     )
-    with replace_file(path) as temporary:
-        program.save(temporary, external_data=False)
+    try:
+        with replace_file(path) as temporary:
+            program.save(temporary, external_data=False)
+    except OSError as error:
+        raise TextsrError(f"{path}: cannot be written ({error.strerror})") from error

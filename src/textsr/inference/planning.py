@@ -50,7 +50,7 @@ def plan_jobs(inputs: Sequence[Path], output: Path, *, compare: bool) -> list[Jo
         Job(source, result, _comparison_path(result) if compare else None)
         for source, result in named.items()
     ]
-    _check_collisions(jobs)
+    _check_collisions(jobs, named=_is_file(inputs, output))
     return jobs
 
 
@@ -106,7 +106,8 @@ def _comparison_path(result: Path) -> Path:
     return result.with_name(f"{result.stem}-compare.png")
 
 
-def _check_collisions(jobs: Sequence[Job]) -> None:
+def _check_collisions(jobs: Sequence[Job], *, named: bool) -> None:
+    """Refuse results that would overwrite an image: but for the one that the user has named."""
     sources = {_place(job.source): job.source for job in jobs}
     taken: dict[Path, Job] = {}
     for job in jobs:
@@ -119,12 +120,22 @@ def _check_collisions(jobs: Sequence[Job]) -> None:
                     f"{job.source}: its result would overwrite the input "
                     f"{sources.get(place, job.source)}; choose another output"
                 )
+            if not named and _is_beside(path, job.source):
+                raise TextsrError(
+                    f"{job.source}: its result would overwrite {path}, which lies beside it; "
+                    "choose another output"
+                )
             if place in taken:
                 raise TextsrError(
                     f"{taken[place].source} and {job.source}: both would be written to {path}; "
                     "rename one or upscale them one at a time"
                 )
             taken[place] = job
+
+
+def _is_beside(path: Path, source: Path) -> bool:
+    """Whether a file of this name is there already, in the folder of the input."""
+    return path.exists() and path.parent.samefile(source.parent)
 
 
 def _same_file(path: Path, source: Path) -> bool:

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL.TiffImagePlugin import PHOTOMETRIC_INTERPRETATION, TiffImageFile
 
 from textsr.errors import TextsrError
 from textsr.inference.images import IntImage, LoadedImage, to_integer
@@ -83,7 +84,14 @@ def _pillow_limit(max_pixels: int) -> Iterator[None]:
 
 
 def _read_with_pillow(path: Path, max_pixels: int) -> tuple[LoadedImage, int]:
-    with _PILLOW, _pillow_limit(max_pixels), Image.open(path) as image:
+    # Out of a stream: given a path, Pillow 13 maps raw TIFFs into memory by the size that they have
+    # when turned upright, and scrambles those that lie on their side.
+    with (
+        _PILLOW,
+        _pillow_limit(max_pixels),
+        path.open("rb") as stream,
+        Image.open(stream) as image,
+    ):
         # The further pictures of an MPO are a camera's previews of the same photograph.
         pictures = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
         image.load()
@@ -108,7 +116,7 @@ def _read_with_opencv(path: Path) -> LoadedImage:
 
 def _deep_colour(path: Path, image: Image.Image) -> AnyArray | None:
     """The BGR or BGRA values of a 16-bit colour file, of which Pillow keeps but 8 bits; or None."""
-    if image.format not in ("PNG", "TIFF") or image.mode not in ("RGB", "RGBA", "LA"):
+    if image.format not in ("PNG", "TIFF", "PPM") or image.mode not in ("RGB", "RGBA", "LA"):
         return None
     values = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
     return values if values is not None and values.dtype == np.uint16 else None
@@ -116,6 +124,13 @@ def _deep_colour(path: Path, image: Image.Image) -> AnyArray | None:
 
 def _pillow_values(image: Image.Image) -> AnyArray:
     """HxW, HxWx2 (grey, alpha), HxWx3 (BGR) or HxWx4 (BGRA)."""
+    if image.mode.startswith("I;16"):
+        values = np.asarray(image)
+        # Pillow inverts TIFFs whose zero is white at 8 bits alone.
+        white_is_zero = (
+            isinstance(image, TiffImageFile) and image.tag_v2.get(PHOTOMETRIC_INTERPRETATION) == 0
+        )
+        return np.bitwise_not(values) if white_is_zero else values
     if image.mode.startswith(("I", "F")):
         return np.asarray(image)
     transparent = image.has_transparency_data

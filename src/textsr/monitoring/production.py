@@ -47,7 +47,8 @@ def read_production(folder: str, limit: int) -> Production:
         if not files.isdir(root):
             raise TextsrError(f"{folder}: no such folder; name one of production images")
         names = _find(files, root)
-        newest = sorted(names, key=lambda name: (files.modified(names[name]), name))[-limit:]
+        changed = {name: _changed(files, path) for name, path in names.items()}
+        newest = sorted(names, key=lambda name: (changed[name], name))[-limit:]
         if not newest:
             raise TextsrError(f"{folder}: no images in it; name a folder of production images")
         return _read(files, {name: names[name] for name in sorted(newest)}, len(names))
@@ -75,6 +76,14 @@ def _find(files: AbstractFileSystem, root: str) -> dict[str, str]:
     }
 
 
+def _changed(files: AbstractFileSystem, path: str) -> float:
+    """Return when a file was changed, in seconds; 0, long ago, where it is gone by now."""
+    try:
+        return float(files.modified(path).timestamp())
+    except FileNotFoundError:
+        return 0.0
+
+
 def _read(files: AbstractFileSystem, paths: dict[str, str], found: int) -> Production:
     images: dict[str, Image] = {}
     unreadable: dict[str, str] = {}
@@ -86,6 +95,9 @@ def _read(files: AbstractFileSystem, paths: dict[str, str], found: int) -> Produ
                 image = read_grey(local)
             except FileNotFoundError:
                 unreadable[name] = f"{name}: removed while the folder was read"
+                continue
+            except PermissionError:
+                unreadable[name] = f"{name}: may not be read"
                 continue
             except TextsrError as error:
                 unreadable[name] = str(error).replace(str(local), name)

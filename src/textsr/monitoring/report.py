@@ -7,6 +7,7 @@ import pandas as pd
 from pydantic import BaseModel
 
 from textsr.datasets.shards import Image
+from textsr.errors import TextsrError
 from textsr.files import replace_folder, write_json, write_text
 from textsr.monitoring.champion import Champion
 from textsr.monitoring.drift import Finding, Verdict, unusual
@@ -16,6 +17,7 @@ from textsr.monitoring.production import Production
 from textsr.monitoring.profile import Profile
 from textsr.params import Monitoring
 
+_REPORT = "drift.json"
 _SHOWN = 16  # unusual images
 _LISTED = 10  # unreadable images
 _SHORT = 28  # characters of a file's name
@@ -87,6 +89,25 @@ def describe(
     )
 
 
+def check_output(output: Path, watched: str) -> None:
+    """See that `output` may be replaced: it is new, empty or a report, and no production images.
+
+    Raises:
+        TextsrError: if it may not.
+    """
+    place, images = output.resolve(), Path(watched).resolve()
+    if images.exists() and (place == images or place in images.parents):
+        raise TextsrError(
+            f"{output}: holds the images that are watched, and a report replaces its folder; name "
+            "another"
+        )
+    is_report = not output.exists() or (output / _REPORT).exists()
+    if not is_report and (not output.is_dir() or any(output.iterdir())):
+        raise TextsrError(
+            f"{output}: is there and no report, which would replace it; name a folder of its own"
+        )
+
+
 def write_report(
     output: Path,
     report: DriftReport,
@@ -105,7 +126,7 @@ def write_report(
     """
     names = list(images)
     with replace_folder(output) as folder:
-        write_json(folder / "drift.json", report.model_dump(mode="json"))
+        write_json(folder / _REPORT, report.model_dump(mode="json"))
         pictures = []
         if report.findings:
             draw_distributions(reference, measured, report.findings, folder / DISTRIBUTIONS)

@@ -26,7 +26,7 @@ from textsr.monitoring.profile import (
     profile_key,
     save_profile,
 )
-from textsr.monitoring.report import DriftReport, describe, write_report
+from textsr.monitoring.report import DriftReport, check_output, describe, write_report
 from textsr.params import Params
 from textsr.tracking import Tracker
 
@@ -46,13 +46,15 @@ def run_monitor(
         start: starts a progress bar with a name and a total; returns what advances it.
 
     Raises:
-        TextsrError: if there are no images, or nothing to compare them with.
+        TextsrError: if there are no images, or nothing to compare them with, or `output` holds
+            something else than a report.
     """
     watched = folder or params.monitoring.folder
     if watched is None:
         raise TextsrError(
             "params.yaml: monitoring.folder: none is set; set it, or name a folder of images"
         )
+    check_output(output, watched)
     production = read_production(watched, params.monitoring.max_images)
     use_threads(params.compute.threads)
     tracker = Tracker(root)
