@@ -25,7 +25,7 @@ from pipelines.tasks import (
     shares,
     smoke_test,
 )
-from pipelines.workspaces import Overrides, workspace
+from pipelines.workspaces import Overrides, exclusive, workspace
 
 HOST_LABEL = "textsr.host"
 """Label of a flow run: the machine that its process is on."""
@@ -158,11 +158,14 @@ class _Runner:
                 return f"{self._prefix}{stage}: {run.name}: {run.state.name}: {run.state.message}"
         if not ended:
             return None
-        missing = changed_stages(self._root) or frozenset()
+        # DVC tells nothing while a stage is at work in the folder, and what is not known here may
+        # be missing: so after such a stage, and where DVC is silent all the same, by `dvc repro`.
+        with exclusive(self._root, get_run_logger().info):
+            changed = changed_stages(self._root)
         for stage in ended:
-            if stage not in missing:
+            if changed is not None and stage not in changed:
                 self._start(note_stage, stage, stage, "Delegated")
-            elif not shares():
+            elif changed is not None and not shares():
                 return (
                     f"{stage}: a worker has run it, but its results are not in "
                     f"{self._root.resolve()}; workers in other clones need a DVC remote, and "
