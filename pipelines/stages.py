@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
@@ -27,6 +28,7 @@ _TAIL_LINES = 30
 _DVC = ["dvc", "--wait-for-lock"]
 # Below the 30 s that a Prefect worker gives a cancelled flow run before it kills that.
 _GRACE_SECONDS = 10.0
+_PUSH_DELAYS = (5.0, 30.0, 120.0)  # seconds after a push that fails, and before the next try
 
 # Runs the command as leader of the process group, beside a guard that reads a pipe which only the
 # parent has open: it ends the group when the parent closes the pipe or dies, by SIGKILL even.
@@ -112,18 +114,19 @@ def reproduce(
         shared: take results from DVC's remote, and send them there.
 
     Raises:
-        TextsrError: if the stage fails; the message ends with the last lines of its output.
+        TextsrError: if the stage or the remote fails; the message ends with the last lines of the
+            output.
     """
     if shared and stage.endswith(".dvc"):
         _share_sources([stage], log=log, environment=environment, root=root)
     flags = [*(["--pull"] if shared else []), *(["--force"] if force else [])]
     command = [*_DVC, "repro", "--single-item", *flags, stage]
     tail = run_command(command, log=log, environment=environment, root=root)
+    # An unchanged one too: the run that made it may have died before all of it was there.
+    if shared and not stage.endswith(".dvc"):
+        _push([stage], log=log, environment=environment, root=root)
     if any(line.endswith(f"'{stage}' didn't change, skipping") for line in tail):
         return "Unchanged"
-    if shared and not stage.endswith(".dvc"):
-        push = [*_DVC, "push", "--run-cache", stage]
-        run_command(push, log=log, environment=environment, root=root)
     if any(line.startswith(f"Stage '{stage}' is cached - skipping run") for line in tail):
         return "Restored"
     return "Completed"
@@ -140,12 +143,44 @@ def reproduce_all(
     """Bring stages and all that they need up to date. For the arguments see `reproduce`.
 
     Raises:
-        TextsrError: if a stage fails; the message ends with the last lines of its output.
+        TextsrError: if a stage or the remote fails; the message ends with the last lines of the
+            output.
     """
     if shared:
         sources = sorted(path.name for path in root.glob("*.dvc") if path.is_file())
         _share_sources(sources, log=log, environment=environment, root=root)
     command = [*_DVC, "repro", *(["--pull"] if shared else []), *stages]
+    run_command(command, log=log, environment=environment, root=root)
+    if shared:
+        targets = ["--with-deps", *stages]
+        _push(targets, log=log, environment=environment, root=root)
+
+
+def _push(
+    targets: Sequence[str],
+    *,
+    log: Callable[[str], None],
+    environment: Mapping[str, str],
+    root: Path,
+) -> None:
+    """Send results to DVC's remote, which may be away for a while; what is there is not sent again.
+
+    Args:
+        targets: stages, and options of `dvc push`.
+        log, environment, root: as `reproduce` takes them.
+
+    Raises:
+        TextsrError: if the remote still fails after the last try.
+    """
+    command = [*_DVC, "push", "--run-cache", *targets]
+    for delay in _PUSH_DELAYS:
+        try:
+            run_command(command, log=log, environment=environment, root=root)
+        except TextsrError as error:
+            log(f"{error}\nagain in {delay:g} s")
+            time.sleep(delay)
+        else:
+            return
     run_command(command, log=log, environment=environment, root=root)
 
 

@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.stages import reproduce, run_command, select_stages, stage_graph
+from pipelines import stages
+from pipelines.stages import (
+    reproduce,
+    reproduce_all,
+    run_command,
+    select_stages,
+    stage_graph,
+)
 from textsr.errors import TextsrError
 
 GRAPH = {
@@ -132,6 +139,76 @@ class TestReproduce:
         assert outcome() == "Restored"
         assert (project / "out").read_text() == "1"
         assert outcome(force=True) == "Completed"
+
+
+@pytest.fixture
+def remote(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty default remote of a pipeline in which `sign` needs `draw`; `other` is on its own."""
+    remote = tmp_path_factory.mktemp("remote")
+    for name in ("draw", "sign", "other"):
+        (project / f"{name}.in").write_text(name)
+    (project / "dvc.yaml").write_text(
+        """
+        stages:
+          draw: { cmd: cp draw.in drawn, deps: [draw.in], outs: [drawn] }
+          sign: { cmd: cat sign.in drawn > signed, deps: [sign.in, drawn], outs: [signed] }
+          other: { cmd: cp other.in others, deps: [other.in], outs: [others] }
+        """
+    )
+    run_command(["dvc", "remote", "add", "-d", "x", str(remote)], log=silent, environment={})
+    return remote
+
+
+def contents(remote: Path) -> set[str]:
+    """What the files in a remote say, without the run cache."""
+    files = (remote / "files" / "md5").rglob("*")
+    return {path.read_text() for path in files if path.is_file()}
+
+
+def share(stage: str) -> str:
+    return reproduce(stage, force=False, log=silent, environment={}, shared=True)
+
+
+class TestSharing:
+    def test_sends_what_an_earlier_run_could_not(self, remote: Path) -> None:
+        # It ended between `dvc repro` and `dvc push`.
+        reproduce("draw", force=False, log=silent, environment={})
+        assert contents(remote) == set()
+        assert share("draw") == "Unchanged"
+        assert contents(remote) == {"draw"}
+        assert list((remote / "runs").rglob("*"))
+
+    def test_sends_what_was_needed_and_no_other(self, remote: Path) -> None:
+        reproduce("other", force=False, log=silent, environment={})
+        reproduce_all(["sign"], log=silent, environment={}, shared=True)
+        assert contents(remote) == {"draw", "signdraw"}
+
+    def test_tries_again_where_the_remote_is_away(
+        self, remote: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        remote.rmdir()
+        remote.write_text("no folder")
+        waits: list[float] = []
+
+        def wait(seconds: float) -> None:
+            waits.append(seconds)
+            if len(waits) == 2:
+                remote.unlink()
+                remote.mkdir()
+
+        monkeypatch.setattr(stages.time, "sleep", wait)
+        assert share("draw") == "Completed"
+        assert waits == [5, 30]
+        assert contents(remote) == {"draw"}
+
+    def test_fails_where_the_remote_stays_away(
+        self, remote: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        remote.rmdir()
+        remote.write_text("no folder")
+        monkeypatch.setattr(stages, "_PUSH_DELAYS", (0.0,))
+        with pytest.raises(TextsrError, match="dvc --wait-for-lock push"):
+            share("draw")
 
 
 class TestRunCommand:
