@@ -94,6 +94,9 @@ class _Runner:
         self._force = force
         self._delegate = delegate
         self._prefix = prefix
+        # What GPU workers run and what they need: other machines must be able to get it.
+        delegable = set(filter(is_delegable, graph))
+        self._exchanged = delegable | _ancestors(graph, delegable)
         self._states: dict[str, State[Any]] = {}
         self._delegates = Delegates(get_run_logger().info)
 
@@ -118,7 +121,9 @@ class _Runner:
                 return f"get-data: {state.message}"
         self._changed = changed_stages(self._root)
         needed = _ancestors(self._graph, chosen)
-        if needed and (self._changed is None or needed & self._changed):
+        # Where results are shared, also if unchanged: the run that made them may have died before
+        # others could get them.
+        if needed and (shares() or self._changed is None or needed & self._changed):
             direct = [name for stage in chosen for name in self._graph[stage] if name in needed]
             named = self._task(run_needed, "what they need")
             state = named(sorted(set(direct)), self._root, return_state=True)
@@ -132,9 +137,10 @@ class _Runner:
             failure = self._settle(self._graph[stage])
             if failure is not None:
                 return failure
-            if self._is_unchanged(stage):
+            unchanged = self._is_unchanged(stage)
+            if unchanged and not (shares() and stage in self._exchanged):
                 self._start(note_stage, stage, stage, "Unchanged")
-            elif self._delegate and is_delegable(stage):
+            elif self._delegate and is_delegable(stage) and not unchanged:
                 self._delegates.start(stage, self._parameters())
             else:
                 state = self._start(run_stage, stage, stage, self._force, self._root)

@@ -12,7 +12,12 @@ from pipelines import execution
 from pipelines.execution import _Runner
 from pipelines.workspaces import Overrides
 
-GRAPH = {"data.dvc": [], "validate": ["data.dvc"], "train@byol": ["validate"], "compare": []}
+GRAPH = {
+    "data.dvc": [],
+    "validate": ["data.dvc"],
+    "train@byol": ["validate"],
+    "compare": ["train@byol"],
+}
 
 
 class Ended:
@@ -44,7 +49,7 @@ class Recorder:
     def _noted(self, task: str) -> Any:
         def call(*arguments: Any, **options: Any) -> State[Any]:
             self.done.append((task, *(each for each in arguments if isinstance(each, str))))
-            outcome = arguments[1] if task == "note_stage" else "Completed"
+            outcome = arguments[1] if task == "note_stage" else "Unchanged"
             return Completed(name=outcome)
 
         return call
@@ -84,3 +89,31 @@ def test_results_in_another_clone_need_a_remote(
     assert failure is not None
     assert "TEXTSR_SHARE=1" in failure
     assert recorder.done == []
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_unchanged_results_that_other_machines_need_are_seen_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared: bool
+) -> None:
+    recorder = Recorder(tmp_path, monkeypatch, shared=shared)
+    recorder.runner._changed = frozenset()
+    monkeypatch.setattr(recorder.runner._delegates, "wait", lambda stages: {})
+    assert recorder.runner._run(["validate", "train@byol"]) is None
+    if shared:
+        assert recorder.done == [("run_stage", "validate"), ("run_stage", "train@byol")]
+    else:
+        assert {task for task, *_ in recorder.done} == {"note_stage"}
+    recorder.done.clear()
+    assert recorder.runner._run(["compare"]) is None
+    assert recorder.done == [("note_stage", "compare", "Unchanged")]
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_what_unchanged_stages_need_is_seen_to_where_it_is_shared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared: bool
+) -> None:
+    recorder = Recorder(tmp_path, monkeypatch, shared=shared)
+    (tmp_path / "data" / "fonts").mkdir(parents=True)
+    monkeypatch.setattr(execution, "changed_stages", lambda root: frozenset())
+    assert recorder.runner._prepare(["train@byol"]) is None
+    assert recorder.done == ([("run_needed",)] if shared else [])
