@@ -11,11 +11,12 @@ from typing import Any, cast
 from uuid import UUID
 
 import httpx
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import FlowRun, WorkPoolStatus
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import WorkerFilter, WorkerFilterStatus
+from prefect.client.schemas.objects import FlowRun, State, WorkerStatus, WorkPoolStatus
 from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
-from prefect.states import Cancelling
+from prefect.states import Cancelled, Cancelling, Crashed
 
 from pipelines.server import ask
 from textsr.errors import TextsrError
@@ -26,6 +27,9 @@ _DEPLOYMENTS = {
     "train": "train/on-demand",
 }
 """What runs a stage of each group."""
+
+WORKER_LABEL = "textsr.worker"
+"""Label of a flow run: the worker that started its process."""
 
 _POLL_SECONDS = 1.0
 _WORKER_SECONDS = 600.0  # a machine that starts anew is back by then
@@ -68,6 +72,8 @@ class Delegates:
     def wait(self, stages: Iterable[str]) -> dict[str, FlowRun]:
         """Wait for the runs of these stages; return how they ended. A crashed one is run again.
 
+        A run whose worker stays away counts as crashed: its machine is not expected back.
+
         Raises:
             TextsrError: if no worker takes a run, or Prefect's server gives no answer.
         """
@@ -95,27 +101,55 @@ class Delegates:
 
     def _await(self, stage: str) -> FlowRun:
         run_id = self._running[stage][0]
-        idle_since = time.monotonic()
+        attended = time.monotonic()
         with get_client(sync_client=True) as client:
             while True:
                 run = ask(lambda: client.read_flow_run(run_id))
                 assert run.state is not None
                 if run.state.is_final():
                     return run
-                pool = run.work_pool_name
-                assert pool is not None
-                waits = run.state.is_scheduled() or run.state.is_pending()
-                if not waits or _has_worker(client, pool):
-                    idle_since = time.monotonic()
-                elif time.monotonic() - idle_since > _WORKER_SECONDS:
-                    raise TextsrError(
-                        f"{stage}: no worker of the pool {pool} has been online for "
-                        f"{_WORKER_SECONDS / 60:.0f} minutes; start one with `make up` or `prefect "
-                        f"worker start --pool {pool}`, or run with train_on=here"
-                    )
+                if _is_attended(client, run):
+                    attended = time.monotonic()
+                elif time.monotonic() - attended > _WORKER_SECONDS:
+                    self._give_up(client, stage, run)
+                    continue
                 time.sleep(_POLL_SECONDS)
 
+    def _give_up(self, client: SyncPrefectClient, stage: str, run: FlowRun) -> None:
+        """End a run that nobody attends to; there is nothing to end where none has begun."""
+        minutes = f"{_WORKER_SECONDS / 60:.0f} minutes"
+        assert run.state is not None
+        if _waits(run):
+            pool = run.work_pool_name
+            raise TextsrError(
+                f"{stage}: no worker of the pool {pool} has been online for {minutes}; start one "
+                f"with `make up` or `prefect worker start --pool {pool}`, or run with train_on=here"
+            )
+        message = f"Its worker has not been online for {minutes}."
+        cancelled = run.state.is_cancelling()
+        lost: State[Any] = Cancelled(message=message) if cancelled else Crashed(message=message)
+        self._log(f"{stage}: run {run.name} is lost: {message}")
+        ask(lambda: client.set_flow_run_state(run.id, lost, force=True))
 
-def _has_worker(client: Any, pool: str) -> bool:
-    status = ask(lambda: client.read_work_pool(pool)).status
-    return bool(status == WorkPoolStatus.READY)
+
+def _waits(run: FlowRun) -> bool:
+    assert run.state is not None
+    return run.state.is_scheduled() or run.state.is_pending()
+
+
+def _is_attended(client: SyncPrefectClient, run: FlowRun) -> bool:
+    """Tell whether a worker is online that will start a run, or is where the run is.
+
+    A process ends with the machine of its worker. What other pools start does not depend on the
+    one worker, nor can a run that does not bear its name be told from the others': for these, any
+    worker of the pool will do.
+    """
+    name = run.work_pool_name
+    assert name is not None
+    pool = ask(lambda: client.read_work_pool(name))
+    worker = run.labels.get(WORKER_LABEL)
+    if _waits(run) or worker is None or pool.type != "process":
+        return pool.status == WorkPoolStatus.READY
+    online = WorkerFilter(status=WorkerFilterStatus(any_=[WorkerStatus.ONLINE.value]))
+    found = ask(lambda: client.read_workers_for_work_pool(name, online))
+    return worker in [each.name for each in found]

@@ -1,5 +1,6 @@
 """What all flows do: bring DVC stages up to date, one Prefect task a stage."""
 
+import os
 import socket
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -8,8 +9,9 @@ from typing import Any
 from prefect import State, Task, get_run_logger, runtime
 from prefect.client.orchestration import get_client
 from prefect.states import Completed, Failed
+from prefect.types import KeyValueLabels
 
-from pipelines.delegation import Delegates, is_delegable
+from pipelines.delegation import WORKER_LABEL, Delegates, is_delegable
 from pipelines.limits import demand_limit
 from pipelines.parameters import Scale, TrainOn
 from pipelines.reports import promoted, refusal
@@ -220,7 +222,12 @@ def _ancestors(graph: Graph, chosen: Collection[str]) -> frozenset[str]:
 
 
 def label_run() -> None:
-    """Note on which machine the run is: there `pipelines.recovery` sees whether it is alive."""
+    """Note where the run is: `pipelines.recovery` and who asked for it see whether it is alive."""
     run_id = runtime.flow_run.id
+    # Prefect's worker tells its name to what it starts; a flow that is run by hand has none.
+    worker = os.environ.get("PREFECT__WORKER_NAME")
+    labels: KeyValueLabels = {HOST_LABEL: socket.gethostname()}
+    if worker is not None:
+        labels[WORKER_LABEL] = worker
     with get_client(sync_client=True) as client:
-        ask(lambda: client.update_flow_run_labels(run_id, {HOST_LABEL: socket.gethostname()}))
+        ask(lambda: client.update_flow_run_labels(run_id, labels))
