@@ -62,17 +62,17 @@ def bring_up_to_date(
     variants = [Overrides(preset, seed, scale) for seed in seeds or (None,)]
     done, refused = 0, ""
     for overrides in variants:
-        root = workspace(CLONE, overrides, log)
-        graph = stage_graph(root)
-        chosen = select_stages(graph, stages)
-        many = f"seed {overrides.seed}: " if len(variants) > 1 else ""
-        runner = _Runner(root, graph, overrides, force, train_on == "gpu", many)
-        failure = runner.run(chosen)
-        if failure is not None:
-            return Failed(message=failure)
-        done += len(chosen)
-        reason = refusal(root) if "register" in chosen else None
-        refused += f"{many}{reason}\n" if reason else ""
+        with workspace(CLONE, overrides, log) as root:
+            graph = stage_graph(root)
+            chosen = select_stages(graph, stages)
+            many = f"seed {overrides.seed}: " if len(variants) > 1 else ""
+            runner = _Runner(root, graph, overrides, force, train_on == "gpu", many)
+            failure = runner.run(chosen)
+            if failure is not None:
+                return Failed(message=failure)
+            done += len(chosen)
+            reason = refusal(root) if "register" in chosen else None
+            refused += f"{many}{reason}\n" if reason else ""
     if refused:
         return Completed(name="Refused", message=refused.strip())
     return Completed(message=f"{done} stages are up to date")

@@ -6,10 +6,11 @@ the same results, and nothing that two runs could overwrite for each other. The 
 by what it is made of, so a run that was killed goes on from its checkpoints.
 """
 
+import fcntl
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -26,6 +27,7 @@ from textsr.params import parse_params
 from textsr.presets import merge
 
 _RUNS = Path(".dvc/tmp/runs")
+_STAGE_LOCK = Path(".dvc/tmp/textsr-stage.lock")
 _KEPT = 4  # copies beside the one in use; each holds a dataset
 
 
@@ -38,32 +40,41 @@ class Overrides:
     scale: Literal[2, 4] | None = None
 
 
-def workspace(clone: Path, overrides: Overrides, log: Callable[[str], None]) -> Path:
-    """Return the folder to work in: `clone`, where the overrides change nothing in it.
+@contextmanager
+def workspace(clone: Path, overrides: Overrides, log: Callable[[str], None]) -> Iterator[Path]:
+    """Keep the folder to work in: `clone`, where the overrides change nothing in it.
+
+    A copy is not removed before all runs that work in it have left, or died.
 
     Raises:
         TextsrError: if the preset or the resulting params are not valid, or `clone` is not in git.
     """
     params = clone / project.PARAMS
-    if overrides == Overrides():
-        return clone
-    current = _read(params)
-    changed = _overridden(_read(params), clone, overrides)
-    if changed == current:
-        return clone
+    changed = _overridden(_read(params), clone, overrides) if overrides != Overrides() else None
+    if changed is None or changed == _read(params):
+        yield clone
+        return
     commit = _run(["git", "rev-parse", "HEAD"], clone)[-1]
     key = blake2b(f"{commit} {json.dumps(changed)}".encode(), digest_size=6).hexdigest()
     folder = clone / _RUNS / key
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_suffix(".making")):
-        if not folder.with_suffix(".made").exists():
-            log(f"copying the clone at {commit[:8]} to {folder}")
-            shutil.rmtree(folder, ignore_errors=True)
-            _copy(clone, commit, folder)
-            write_text(folder / project.PARAMS, yaml.safe_dump(changed, sort_keys=False))
-        folder.with_suffix(".made").touch()
-    _forget_old(folder)
-    return folder
+    with ExitStack() as used:
+        with FileLock(folder.with_suffix(".making")):
+            used.enter_context(_hold(folder, fcntl.LOCK_SH))
+            _make(clone, commit, changed, folder, log)
+        _forget_old(folder)
+        yield folder
+
+
+def _make(clone: Path, commit: str, params: Any, folder: Path, log: Callable[[str], None]) -> None:
+    """Make a copy unless it is there, and note that it is used now."""
+    made = folder.with_suffix(".made")
+    if not made.exists():
+        log(f"copying the clone at {commit[:8]} to {folder}")
+        shutil.rmtree(folder, ignore_errors=True)
+        _copy(clone, commit, folder)
+        write_text(folder / project.PARAMS, yaml.safe_dump(params, sort_keys=False))
+    made.touch()
 
 
 @contextmanager
@@ -72,9 +83,8 @@ def exclusive(root: Path, log: Callable[[str], None]) -> Iterator[None]:
 
     DVC would refuse the second of two stages that share a file, hours into a run.
     """
-    folder = root / ".dvc" / "tmp"
-    folder.mkdir(exist_ok=True)
-    lock = FileLock(folder / "textsr-stage.lock")
+    (root / _STAGE_LOCK).parent.mkdir(exist_ok=True)
+    lock = FileLock(root / _STAGE_LOCK)
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -121,16 +131,33 @@ def _copy(clone: Path, commit: str, folder: Path) -> None:
 
 
 def _forget_old(used: Path) -> None:
-    """Remove the copies that were longest not used, unless a stage is at work in them."""
-    made = sorted(used.parent.glob("*.made"), key=lambda path: path.stat().st_mtime, reverse=True)
+    """Remove the copies that were longest not used, unless a run works in them."""
+    made = sorted(used.parent.glob("*.made"), key=_changed, reverse=True)
     for marker in made[1 + _KEPT :]:
         folder = marker.with_suffix("")
-        try:
-            with FileLock(folder / ".dvc" / "tmp" / "textsr-stage.lock", timeout=0):
-                marker.unlink()
-                shutil.rmtree(folder)
-        except Timeout:
-            continue
+        with suppress(Timeout, BlockingIOError), ExitStack() as locks:
+            # In the order in which they are taken by a run that is about to work there.
+            locks.enter_context(FileLock(folder.with_suffix(".making"), timeout=0))
+            locks.enter_context(_hold(folder, fcntl.LOCK_EX | fcntl.LOCK_NB))
+            locks.enter_context(FileLock(folder / _STAGE_LOCK, timeout=0))
+            marker.unlink(missing_ok=True)
+            shutil.rmtree(folder)
+
+
+def _changed(path: Path) -> float:
+    """Return when a file was last changed, in seconds; another run may just have removed it."""
+    return path.stat().st_mtime if path.exists() else 0.0
+
+
+@contextmanager
+def _hold(folder: Path, operation: int) -> Iterator[None]:
+    """Hold a copy as one of its users (`LOCK_SH`), or as the only one (`LOCK_EX`); see flock(2).
+
+    The system lets go for a process that dies. Raises BlockingIOError by `LOCK_NB`.
+    """
+    with folder.with_suffix(".used").open("a+") as file:
+        fcntl.flock(file, operation)
+        yield
 
 
 def _run(command: list[str], root: Path) -> list[str]:
