@@ -44,7 +44,7 @@ from textsr.training.objective import SuperResolution
 
 ROUNDS = 7
 LINES = 1000
-SHARDS = 20  # so many that both processes end at about the same time
+SCALED_LINES, SCALED_SHARDS = 3000, 60  # so many that both processes end at about the same time
 PEER_LINES = 60  # a round; peers draw a tenth as fast
 PAGE = (1754, 1240)  # rows and columns of A4 at 150 dpi
 IMAGES = 12  # of a folder
@@ -66,20 +66,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "data"
         fetch_sources(data)
-        tasks = _tasks(params, data, Path(folder) / "train", LINES // SHARDS)
-        with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-            list(pool.map(write_shard, tasks))  # start the workers, load the fonts
-            _compare(
-                table,
-                "synthesis, 2 processes",
-                "lines/s",
-                LINES,
-                ("2 processes", lambda: list(pool.map(write_shard, tasks))),
-                ("1 process", lambda: [write_shard(task) for task in tasks]),
-            )
+        _bench_processes(table, params, data, Path(folder) / "train")
         said += _bench_generators(table, params, data)
         stored = Path(folder) / "stored"
-        for task in _tasks(params, data, stored, params.synthesis.shard_rows):
+        for task in _tasks(params, data, stored, LINES, params.synthesis.shard_rows):
             write_shard(task)
         _bench_training(table, params, stored)
     _bench_inference(table, params)
@@ -92,10 +82,35 @@ def main() -> None:
         Console().print(sentence)
 
 
-def _tasks(params: Params, data: Path, folder: Path, shard_rows: int) -> list[ShardTask]:
-    samples = params.synthesis.samples.model_copy(update={"train": LINES})
+def _tasks(
+    params: Params, data: Path, folder: Path, lines: int, shard_rows: int
+) -> list[ShardTask]:
+    samples = params.synthesis.samples.model_copy(update={"train": lines})
     synthesis = params.synthesis.model_copy(update={"samples": samples, "shard_rows": shard_rows})
     return plan_shards(params.model_copy(update={"synthesis": synthesis}), "train", data, folder)
+
+
+def _bench_processes(table: Table, params: Params, data: Path, folder: Path) -> None:
+    """Write shards on 2 processes and on 1; and add numbers, which tells what 2 can give here."""
+    tasks = _tasks(params, data, folder, SCALED_LINES, SCALED_LINES // SCALED_SHARDS)
+    sums = [2_000_000] * SCALED_SHARDS
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        for what, unit, count, work, items in (
+            ("synthesis", "lines/s", SCALED_LINES, write_shard, tasks),
+            ("adding numbers", "million/s", 2 * SCALED_SHARDS, _add_up, sums),
+        ):
+            _compare(
+                table,
+                f"{what}, 2 processes",
+                unit,
+                count,
+                ("2 processes", lambda work=work, items=items: list(pool.map(work, items))),  # type: ignore[misc]
+                ("1 process", lambda work=work, items=items: list(map(work, items))),  # type: ignore[misc]
+            )
+
+
+def _add_up(count: int) -> int:
+    return sum(number * number for number in range(count))
 
 
 def _bench_generators(table: Table, params: Params, data: Path) -> list[str]:

@@ -5,6 +5,7 @@ service for its health. Everything is on loopback; ports and folders are in `Set
 """
 
 import os
+import platform
 import shutil
 import socket
 import subprocess
@@ -12,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from xmlrpc.client import Fault, ServerProxy
@@ -127,7 +129,11 @@ def up(settings: Settings) -> None:
     deploy_all(settings.environment())
     for name in _LATER:
         _start(settings, name)
-    _wait_workers(settings)
+    if not _until(lambda: all(_health(settings).values()), _SECONDS):
+        unwell = ", ".join(what for what, well in _health(settings).items() if not well)
+        raise TextsrError(
+            f"{unwell}: not well after {_SECONDS:.0f} s; look into {settings.home}/*.log"
+        )
     print_status(settings)
 
 
@@ -148,19 +154,25 @@ def down(settings: Settings) -> None:
 
 def print_status(settings: Settings) -> bool:
     """Print whether each service answers; return whether all do."""
+    health = _health(settings)
+    for what, well in health.items():
+        _say(f"{'ok  ' if well else 'DOWN'} {what}")
+    return all(health.values())
+
+
+def _health(settings: Settings) -> dict[str, bool]:
     health = {
         f"Prefect   {settings.prefect}": _answers(f"{settings.prefect}/api/health"),
         f"MLflow    {settings.mlflow}": _answers(f"{settings.mlflow}/health"),
         f"Data Docs {settings.docs}": _answers(settings.docs),
     }
-    online = _online_workers(settings)
-    for pool in settings.pools:
-        names = online.get(pool, [])
-        health[f"worker    {pool}: {', '.join(names) or 'none online'}"] = bool(names)
+    heartbeats = _heartbeats(settings)
+    for worker, since in _own_workers(settings).items():
+        # A killed worker counts as online until its last heartbeat is old: not its successor's.
+        well = since is not None and heartbeats.get(worker, 0.0) >= since
+        health[f"worker    {worker}"] = well
     health["recovery  of runs whose process is gone"] = _runs(settings, "recovery")
-    for what, well in health.items():
-        _say(f"{'ok  ' if well else 'DOWN'} {what}")
-    return all(health.values())
+    return health
 
 
 def _start_supervisor(settings: Settings) -> None:
@@ -245,22 +257,28 @@ def _wait(settings: Settings, name: str, address: str) -> None:
         raise TextsrError(f"{name}: no answer at {address} in {_SECONDS:.0f} s; look into {log}")
 
 
-def _wait_workers(settings: Settings) -> None:
+def _own_workers(settings: Settings) -> dict[str, float | None]:
+    """Return since when each worker of this machine runs, in seconds of the epoch, by name."""
+    supervisor = _supervisor(settings)
+    known = supervisor.getAllProcessInfo() if supervisor is not None else []
+    since = {each["name"]: each["start"] for each in known if each["statename"] == "RUNNING"}
+    node = platform.node()
+    workers = {f"cpu-{node}": since.get("cpu")}
+    for number in range(settings.workers):
+        workers[f"gpu-{node}-{number}"] = since.get(f"gpu-{number}")
+    return workers
+
+
+def _heartbeats(settings: Settings) -> dict[str, float]:
+    """Return when the server last heard of each worker online, in seconds of the epoch."""
+    found: dict[str, float] = {}
     for pool in settings.pools:
-        if not _until(lambda pool=pool: bool(_online_workers(settings).get(pool)), _SECONDS):
-            raise TextsrError(f"{pool}: no worker is online; look into {settings.home}/{pool}*.log")
-
-
-def _online_workers(settings: Settings) -> dict[str, list[str]]:
-    """Return the names of workers online, by pool, as the server sees them."""
-    found: dict[str, list[str]] = {}
-    for pool in ("cpu", "gpu"):
-        try:
-            address = f"{settings.prefect}/api/work_pools/{pool}/workers/filter"
-            answer = httpx.post(address, json={}, timeout=10).raise_for_status().json()
-        except httpx.HTTPError:
-            continue
-        found[pool] = [each["name"] for each in answer if each["status"] == "ONLINE"]
+        address = f"{settings.prefect}/api/work_pools/{pool}/workers/filter"
+        with suppress(httpx.HTTPError):
+            for each in httpx.post(address, json={}, timeout=10).raise_for_status().json():
+                if each["status"] == "ONLINE":
+                    heard = datetime.fromisoformat(each["last_heartbeat_time"])
+                    found[each["name"]] = heard.timestamp()
     return found
 
 

@@ -2,9 +2,11 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+from xdist.scheduler import LoadScopeScheduling
 
 from textsr.params import Params, parse_params
 from textsr.presets import merge
@@ -13,6 +15,22 @@ ROOT = Path(__file__).parents[1]
 
 # Set before any test imports MLflow: it reads the variable once.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+# PyTorch's threads spin while they wait for each other, which costs a machine that other tests
+# share several times what they compute.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+
+class ByFixtures(LoadScopeScheduling):
+    """Hands out whole files, and all end-to-end tests at once: they share a project."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.split("::")[0]
+        return "tests/e2e" if path.startswith("tests/e2e/") else path
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Choose how `pytest -n` divides the tests."""
+    return ByFixtures(config, log)
 
 
 @pytest.fixture(scope="session")

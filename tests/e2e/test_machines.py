@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from clones import ROOT, commit, make_clone, recorded, run
+from clones import ROOT, commit, copy_committed, make_clone, recorded, run
 from machines import Servers, servers
 from mlflow import MlflowClient
 from mlflow.entities import Run
@@ -21,11 +21,8 @@ from textsr.files import fingerprint
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
+METHODS = ("simclr", "byol")
 MODELS = ("seed", "scratch", "simclr", "byol", "reference")
-TRAINING = {
-    *("pretrain@simclr", "pretrain@byol", "recogniser"),
-    *(f"train@{model}" for model in MODELS),
-}
 KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
 
 # A stage that ran twice would not give the same bytes twice. `ran` is unknown to DVC.
@@ -163,19 +160,26 @@ def test_by_ssh_nothing_that_the_worker_ran_is_run_again(
 
 def test_by_s3_the_coordinator_registers_what_the_worker_trained(
     server: Servers,
+    unbroken: Path,
     tmp_path: Path,
     bucket: str,
 ) -> None:
-    """The true pipeline, at its smallest size."""
-    coordinator = make_clone(tmp_path / "coordinator")
+    """The true pipeline, at its smallest size, from where the encoders are to learn longer."""
+    coordinator = copy_committed(unbroken, tmp_path / "coordinator")
     run(coordinator, "dvc", "remote", "add", "--default", "s3", "s3://textsr/cache")
     run(coordinator, "dvc", "remote", "modify", "s3", "endpointurl", bucket)
+    params = coordinator / "params.yaml"
+    longer = yaml.safe_load(params.read_text())
+    longer["pretraining"]["steps"] += 1
+    params.write_text(yaml.safe_dump(longer))
     commit(coordinator)
     head = run(coordinator, "git", "rev-parse", "HEAD").strip()
     with machines(server, coordinator, **KEYS) as worker:
         states = retrain(server)
-    assert {stage for stage in states if states[stage] == "Restored"} == TRAINING
-    for folder in ("encoders", "recogniser", "models"):
+    trained = {f"{stage}@{method}" for stage in ("pretrain", "train") for method in METHODS}
+    assert {stage for stage in states if states[stage] == "Restored"} == trained
+    assert states["synthesize"] == states["train@scratch"] == "Unchanged"
+    for folder in [f"{kind}/{method}" for kind in ("encoders", "models") for method in METHODS]:
         made = trees(worker, f"artifacts/{folder}")
         assert made == trees(coordinator, f"artifacts/{folder}")
         assert any(path.endswith(".safetensors") for path in made), made
@@ -184,9 +188,8 @@ def test_by_s3_the_coordinator_registers_what_the_worker_trained(
     pretraining = runs_by_name(client, "textsr-pretraining")
     tracked = runs_by_name(client, "textsr")
     assert set(tracked) == {"bicubic", "hr", *MODELS}
-    made = {f"pretrain@{name}": found for name, found in pretraining.items()}
-    made |= {f"train@{model}": tracked[model] for model in MODELS}
-    assert set(made) == TRAINING - {"recogniser"}
+    made = {f"pretrain@{method}": pretraining[method] for method in METHODS}
+    made |= {f"train@{method}": tracked[method] for method in METHODS}
     for stage, found in made.items():
         tags = found.data.tags
         assert tags["git_commit"] == head, stage
@@ -197,7 +200,7 @@ def test_by_s3_the_coordinator_registers_what_the_worker_trained(
         asked = server.find(tags["prefect_flow_run_id"])
         assert asked.work_pool_name == "gpu", stage
         assert server.task_states(asked)[stage] == "Completed", stage
-    for method in ("simclr", "byol"):
+    for method in METHODS:
         tags = tracked[method].data.tags
         assert tags["encoder_run_id"] == pretraining[method].info.run_id
 

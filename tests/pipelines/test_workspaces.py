@@ -52,7 +52,7 @@ def test_a_copy_has_the_params_and_shares_the_cache(clone: Path) -> None:
     assert params(copy)["seed"] == 5
     assert params(copy)["synthesis"]["scale"] == 2
     assert params(copy)["synthesis"]["samples"]["train"] == 96
-    assert params(copy)["compute"] == params(clone)["compute"]
+    assert params(copy)["monitoring"] == params(clone)["monitoring"]
 
     def outcome(folder: Path) -> str:
         return reproduce("synthesize", force=False, log=silent, environment={}, root=folder)
