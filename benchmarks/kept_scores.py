@@ -13,7 +13,14 @@ from textsr.evaluation.run import write_samples
 from textsr.evaluation.sets import EvaluationLine
 from textsr.files import fingerprint
 
-_PACKAGES = ("rapidocr", "onnxruntime", "tesserocr", "opencv-python-headless", "torchmetrics")
+_PACKAGES = (
+    "rapidocr",
+    "onnxruntime",
+    "tesserocr",
+    "opencv-python-headless",
+    "torchmetrics",
+    "rapidfuzz",
+)
 
 
 def keep(path: Path, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import cv2
 import numpy as np
-from torchmetrics.functional.text import edit_distance
+from rapidfuzz.distance import Levenshtein
 
 from textsr.datasets.shards import Image
 
@@ -140,5 +140,5 @@ def score_readings(
     wanted = [normalise(text) for text in references]
     found = [normalise(text) for text in readings]
     exact = [a == b for a, b in zip(wanted, found, strict=True)]
-    edits = edit_distance(found, wanted, reduction="none").int().tolist() if wanted else []
+    edits = [Levenshtein.distance(a, b) for a, b in zip(wanted, found, strict=True)]
     return exact, edits, [len(text) for text in wanted]

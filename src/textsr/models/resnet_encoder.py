@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from torch import Tensor, nn
-from torchvision.models import resnet18
 
 from textsr.models.blocks import pad_to_multiple
 
@@ -12,6 +11,9 @@ class ResNetEncoder(nn.Module):
     """ResNet-18 (He et al. 2016) without its classifier, from random weights."""
 
     def __init__(self) -> None:
+        # Not with the module, which every network's needs: it takes longer than upscaling a line.
+        from torchvision.models import resnet18
+
         super().__init__()
         self.channels: Sequence[int] = (64, 128, 256, 512)
         self.strides: Sequence[tuple[int, int]] = ((4, 4), (8, 8), (16, 16), (32, 32))

@@ -23,7 +23,7 @@ _REQUIREMENTS = (
     "safetensors",
     "pydantic",
     "opencv-python-headless",
-    "torchmetrics",
+    "rapidfuzz",
     "pandas",
     "pyarrow",
     "torchvision",

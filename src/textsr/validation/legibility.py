@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 import pyarrow.compute as pc
-from torchmetrics.functional.text import edit_distance
+from rapidfuzz.distance import Levenshtein
 
 from textsr.datasets.shards import Image, decode_grey
 from textsr.evaluation.ocr import normalise
@@ -90,6 +90,4 @@ def _compare(found: pd.DataFrame, texts: set[str]) -> pd.DataFrame:
 
 
 def _similarities(reading: str, texts: list[str]) -> list[float]:
-    edits = edit_distance([reading] * len(texts), texts, reduction="none").tolist()
-    lengths = [max(len(text), len(reading)) for text in texts]
-    return [1 - edit / length for edit, length in zip(edits, lengths, strict=True)]
+    return [Levenshtein.normalized_similarity(reading, text) for text in texts]
