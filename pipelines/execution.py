@@ -151,8 +151,12 @@ class _Runner:
         return None
 
     def _is_unchanged(self, stage: str) -> bool:
-        """Tell without asking DVC again: neither the stage nor what it needs has changed."""
-        if self._force or self._changed is None or stage in self._changed:
+        """Tell without running DVC's own check: neither the stage nor what it needs has changed."""
+        if self._force:
+            return False
+        if self._changed is None:  # a stage of another run was at work in the folder
+            self._changed = changed_stages(self._root)
+        if self._changed is None or stage in self._changed:
             return False
         needed = [self._states[name] for name in self._graph[stage] if name in self._states]
         return all(state.name == "Unchanged" for state in needed)

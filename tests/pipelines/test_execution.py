@@ -108,6 +108,22 @@ def test_unchanged_results_that_other_machines_need_are_seen_to(
     assert recorder.done == [("note_stage", "compare", "Unchanged")]
 
 
+def test_dvc_is_asked_again_once_no_other_run_keeps_it_silent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = Recorder(tmp_path, monkeypatch, shared=False)
+    monkeypatch.setattr(recorder.runner._delegates, "wait", lambda stages: {})
+    recorder.runner._changed = None
+    answers = iter([None, frozenset({"compare"})])
+    monkeypatch.setattr(execution, "changed_stages", lambda root: next(answers))
+    assert recorder.runner._run(["validate", "train@byol", "compare"]) is None
+    assert recorder.done == [
+        ("run_stage", "validate"),
+        ("note_stage", "train@byol", "Unchanged"),
+        ("run_stage", "compare"),
+    ]
+
+
 @pytest.mark.parametrize("shared", [False, True])
 def test_what_unchanged_stages_need_is_seen_to_where_it_is_shared(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared: bool
