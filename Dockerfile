@@ -13,5 +13,5 @@ RUN python -m venv .venv \
 # With .git: a run's lineage and the copies for its params need the commit.
 COPY . .
 RUN .venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation -e .
-ENV PATH=/textsr/.venv/bin:$PATH DVC_NO_ANALYTICS=1 MLFLOW_DISABLE_TELEMETRY=true
+ENV PATH=/textsr/.venv/bin:$PATH TEXTSR_CLONE=/textsr DVC_NO_ANALYTICS=1 MLFLOW_DISABLE_TELEMETRY=true
 CMD ["python", "-m", "pipelines.retrain"]
