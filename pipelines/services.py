@@ -20,7 +20,7 @@ from xmlrpc.client import Fault, ServerProxy
 
 import httpx
 import psutil
-from pydantic import NonNegativeInt
+from pydantic import NonNegativeInt, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from textsr.errors import TextsrError
@@ -101,6 +101,24 @@ class Settings(BaseSettings):
             "MLFLOW_DISABLE_TELEMETRY": "true",
             "DVC_NO_ANALYTICS": "1",
         }
+
+
+def read_settings() -> Settings:
+    """Return the settings of the environment.
+
+    Raises:
+        TextsrError: if a variable has a value that it cannot have; the message names each.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise TextsrError(
+            "; ".join(
+                f"TEXTSR_{str(each['loc'][0]).upper()}={each['input']}: {each['msg'].lower()}; "
+                "correct or unset it"
+                for each in error.errors()
+            )
+        ) from error
 
 
 def count_devices() -> int:
@@ -304,8 +322,8 @@ def _say(line: str) -> None:
 
 def main() -> int:
     """Run `up`, `down` or `status`; a user's mistake is one message and exit status 1."""
-    settings = Settings()
     try:
+        settings = read_settings()
         match sys.argv[1:]:
             case ["up"]:
                 up(settings)

@@ -3,7 +3,7 @@
 import pytest
 
 from pipelines import services
-from pipelines.services import Settings
+from pipelines.services import Settings, main
 
 
 @pytest.mark.parametrize(
@@ -20,3 +20,20 @@ def test_workers_of_the_gpu_pool(
     assert settings.workers == workers
     assert settings.environment()["TEXTSR_GPUS"] == str(workers)
     assert settings.pools == (("cpu", "gpu") if workers else ("cpu",))
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("TEXTSR_GPUS", "-1"), ("TEXTSR_PREFECT_PORT", "http")]
+)
+def test_an_impossible_value_is_one_message_that_names_its_variable(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    variable: str,
+    value: str,
+) -> None:
+    monkeypatch.setenv(variable, value)
+    monkeypatch.setattr("sys.argv", ["services", "status"])
+    assert main() == 1
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1
+    assert said[0].startswith(f"textsr: {variable}={value}: input should be ")
