@@ -17,7 +17,7 @@ from pydantic import (
 
 from textsr.effects import Degradation, Render
 from textsr.errors import TextsrError
-from textsr.sections import Probability, Section
+from textsr.sections import Interval, Probability, Section, inside
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -172,6 +172,13 @@ class Reference(Section):
     learning_rate: PositiveFloat
 
 
+class Resizing(Section):
+    """How many batches are brought to other heights, and to which, LR pixels."""
+
+    probability: Probability
+    height_px: Annotated[Interval, inside(4, 64)]
+
+
 class Training(Section):
     """Training of the super-resolution network."""
 
@@ -188,7 +195,9 @@ class Training(Section):
     ema_decay: Annotated[float, Field(ge=0, lt=1)]
     checkpoint_every_steps: PositiveInt
     width: Annotated[int, Field(ge=8, multiple_of=8)]
+    resizing: Resizing
     shuffle_rows: PositiveInt
+    resident: bool
     own_share: Probability
     reference: Reference
     seed_net: SeedNet

@@ -111,3 +111,19 @@ def test_it_sees_hr_first_and_mixtures_with_bicubic_later(tiny_params: Params) -
     assert 0.3 < (mixed.abs() < 0.05).float().mean() < 0.75
     assert mixed.max() > 0.8
     assert mixed.max() < 1.05
+
+
+def test_half_of_the_mixtures_are_with_what_a_network_draws(tiny_params: Params) -> None:
+    count = 400
+    batch = Batch(torch.zeros(count, 1, 16, 8), torch.zeros(count, 1, 64, 32), ("a",) * count)
+    section = tiny_params.recogniser.model_copy(update={"steps": 10, "clean_share": 0.0})
+
+    class Draws(torch.nn.Module):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return torch.full((len(images), 1, 64, 32), 3.0)
+
+    module = RecogniserTraining(Recogniser("a"), section, seed=1, network=Draws())
+    levels = module._lines(batch).mean((1, 2, 3))
+    assert 0.15 < (levels > 0.02).float().mean() < 0.35  # half of the half that is mixed
+    assert 0.9 < levels.max() < 1.02  # clipped as an image is
+    assert "network" not in " ".join(module.state_dict())

@@ -19,7 +19,9 @@ from textsr.errors import TextsrError
 _IMAGES_HELD = 4096  # decoded lines, some 4 KB each
 _WHITE = np.float32(255)
 _POOL = 8  # batches whose lines are sorted by width together
-_WIDTH_STEP = 8  # LR pixels; few widths, so that convolutions are prepared for each but once
+
+WIDTH_STEP = 8
+"""LR pixels of which batches' widths are multiples: convolutions are prepared for each but once."""
 
 
 class Batch(NamedTuple):
@@ -159,7 +161,7 @@ def _stack(
         inverted: of which lines ink and ground are exchanged.
     """
     widths = tuple(line.lr.shape[1] for line in lines)
-    height, width = lines[0].lr.shape[0], -(-max(widths) // _WIDTH_STEP) * _WIDTH_STEP
+    height, width = lines[0].lr.shape[0], -(-max(widths) // WIDTH_STEP) * WIDTH_STEP
     lr = np.empty((len(lines), 1, height, width), np.float32)
     hr = np.empty((len(lines), 1, height * scale, width * scale), np.float32)
     for number, line in enumerate(lines):
@@ -185,6 +187,11 @@ def _moved(image: Image, rows: int, width: int) -> Image:
     # Ten times as fast as NumPy's `pad`, which took a sixth of the time that a batch took.
     padded = cv2.copyMakeBorder(kept, top, bottom, 0, right, cv2.BORDER_REPLICATE)
     return np.asarray(padded, np.uint8)
+
+
+def extend(image: Image, width: int) -> Image:
+    """Continue an image to `width` by its last column."""
+    return _moved(image, 0, width)
 
 
 def whole_batches(folder: Path, *, batch_size: int, scale: int, limit: int) -> list[Batch]:

@@ -115,10 +115,11 @@ def fit(
 ) -> tuple[dict[str, Tensor], list[dict[str, float]]]:
     """Fit `module` for `steps` optimiser steps, resuming from `checkpoints` if it holds a run.
 
-    The kind of device is chosen by what is there. With several, Lightning starts this very command
-    again for each; a batch is divided among them and their gradients are averaged, so that a step
-    is the same up to rounding. `torchrun` may start the processes instead, on several nodes that
-    share the folder of checkpoints. All but the first process `follows()`, and has no result.
+    The kind of device is chosen by what is there; bits are reproduced on CPUs alone. With several,
+    Lightning starts this very command again for each; a batch is divided among them and their
+    gradients are averaged, so that a step is the same up to rounding. `torchrun` may start the
+    processes instead, on several nodes that share the folder of checkpoints. All but the first
+    process `follows()`, and has no result.
 
     The folder of checkpoints stays; the caller removes it with `forget_checkpoints` once the
     result is safe.
@@ -171,7 +172,8 @@ def fit(
         callbacks=callbacks,
         logger=False,
         enable_progress_bar=terminal,
-        deterministic=True,
+        # Neither CTC nor area interpolation can go backwards on a GPU and be deterministic.
+        deterministic=not torch.cuda.is_available(),
         enable_model_summary=False,
         num_sanity_val_steps=0,
         log_every_n_steps=1,

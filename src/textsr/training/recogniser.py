@@ -1,8 +1,9 @@
 """The `recogniser` stage: a reader of our own, whose opinion of the output can be asked for.
 
 It learns from HR lines first, which gets CTC off its plateau quickly, then from every mixture of
-HR with bicubic's output as well, since what a network makes lies between them. It is frozen before
-the super-resolution network sees it (Text Gestalt, TBSRN and TPGSR freeze theirs, too).
+HR with bicubic's output and with what the package's network draws as well, since what a network
+makes lies between them. It is frozen before the super-resolution network sees it (Text Gestalt,
+TBSRN and TPGSR freeze theirs, too).
 """
 
 from pathlib import Path
@@ -11,18 +12,19 @@ from typing import Any
 import torch
 from lightly.utils.scheduler import CosineWarmupScheduler
 from lightning.pytorch import LightningModule
-from torch import Tensor
+from torch import Tensor, nn
 
 import textsr
 from textsr.compute import use_threads
-from textsr.datasets.pairs import Batch, PairBatches, shuffled_pairs, whole_batches
+from textsr.datasets.pairs import Batch, whole_batches
 from textsr.datasets.shards import alphabet_of
 from textsr.files import fingerprint, write_json
 from textsr.models.bicubic import bicubic
 from textsr.models.recogniser import Recogniser, save_recogniser
 from textsr.params import Params
 from textsr.params import Recogniser as RecogniserParams
-from textsr.reference import load_reader
+from textsr.reference import load_reader, load_reference
+from textsr.training.batches import make_batches
 from textsr.training.fitting import (
     VALIDATION_LINES,
     checkpoint_folder,
@@ -39,13 +41,27 @@ _CEILING = 20.0  # of a line's loss a character: one that cannot be read must no
 
 
 class RecogniserTraining(LightningModule):
-    """CTC on HR lines, and later on their mixtures with bicubic's output."""
+    """CTC on HR lines, and later on their mixtures with what is made of the LR lines."""
 
-    def __init__(self, recogniser: Recogniser, params: RecogniserParams, seed: int) -> None:
+    def __init__(
+        self,
+        recogniser: Recogniser,
+        params: RecogniserParams,
+        seed: int,
+        network: nn.Module | None = None,
+    ) -> None:
+        """Train `recogniser`; half of the mixtures are with a frozen `network`'s output."""
         super().__init__()
         self.recogniser = recogniser
+        # In a tuple, it is no part of what is trained, averaged and saved.
+        self._frozen = () if network is None else (network,)
         self._params = params
         self._seed = seed
+
+    def on_fit_start(self) -> None:
+        """Bring the frozen network to where the reader is."""
+        for network in self._frozen:
+            network.to(self.device).to(memory_format=torch.channels_last)
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """Return CTC's loss a character of a batch."""
@@ -56,22 +72,31 @@ class RecogniserTraining(LightningModule):
         return loss
 
     def _lines(self, batch: Batch) -> Tensor:
-        generator = torch.Generator().manual_seed(self._seed * 1_000_003 + self.global_step)
-        shape = (len(batch.hr), 1, 1, 1)
         lines = batch.hr
+        # Where the lines are: a processor takes longer over the noise than a GPU over the step.
+        generator = torch.Generator(lines.device)
+        generator.manual_seed(self._seed * 1_000_003 + self.global_step)
+        shape = (len(lines), 1, 1, 1)
+
+        def uniform() -> Tensor:
+            return torch.rand(shape, generator=generator, device=lines.device)
+
         if self.global_step >= self._params.clean_share * self._params.steps:
-            # Half of them as they are, half anywhere between HR and bicubic's output.
-            share = (2 * torch.rand(shape, generator=generator)).clamp_max(1).to(lines)
-            low = bicubic(batch.lr, lines.shape[2] // batch.lr.shape[2]).clamp(0, 1)
-            lines = torch.lerp(low, lines, share)
-        deviation = _NOISE * torch.rand(shape, generator=generator).square()
-        noise = torch.randn(lines.shape, generator=generator) * deviation
-        return lines + noise.to(lines)
+            # Half of them as they are, half anywhere between HR and what is made of LR.
+            share = (2 * uniform()).clamp_max(1)
+            made = _bicubic(batch)
+            for network in self._frozen:
+                made = torch.where(uniform() < 0.5, _drawn(network, batch), made)
+            lines = torch.lerp(made, lines, share)
+        noise = torch.randn(lines.shape, generator=generator, device=lines.device)
+        return lines + noise * (_NOISE * uniform().square())
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
-        """Log the shares of lines that are read exactly, of HR and of bicubic's output."""
-        low = bicubic(batch.lr, batch.hr.shape[2] // batch.lr.shape[2]).clamp(0, 1)
-        for name, lines in (("val_hr", batch.hr), ("val_bicubic", low)):
+        """Log the shares of lines that are read exactly, of HR and of what is made of LR."""
+        shown = {"val_hr": batch.hr, "val_bicubic": _bicubic(batch)}
+        for network in self._frozen:
+            shown["val_drawn"] = _drawn(network, batch)
+        for name, lines in shown.items():
             read = self.recogniser.read(lines, _hr_widths(batch))
             right = [a == b for a, b in zip(read, batch.texts, strict=True)]
             self.log(name, sum(right) / len(right), batch_size=len(right))
@@ -97,19 +122,17 @@ def run_recogniser(params: Params, dataset: Path, output: Path) -> None:
     torch.manual_seed(params.seed)
     alphabet = alphabet_of(dataset / "train")
     recogniser = load_reader(alphabet) if section.from_package else Recogniser(alphabet)
-    module = RecogniserTraining(recogniser, section, params.seed)
+    # The last layer of a network for another scale would be fresh.
+    drawing = load_reference()
+    network = drawing.network if drawing.scale == scale else None
+    module = RecogniserTraining(recogniser, section, params.seed, network)
     module.to(memory_format=torch.channels_last)
     curves: list[dict[str, float]] = [{"step": 0.0}]
     if section.steps:
         state, curves = fit(
             module,
-            PairBatches(
-                shuffled_pairs(dataset / "train", params.training.shuffle_rows, params.seed),
-                batch_size=section.batch_size,
-                max_size=(params.synthesis.lr_height, params.synthesis.max_lr_width),
-                scale=scale,
-                seed=params.seed + _STREAM,
-                max_shift=params.training.max_shift_px,
+            make_batches(
+                params, dataset, batch_size=section.batch_size, seed=params.seed + _STREAM
             ),
             steps=section.steps,
             checkpoint_every=section.checkpoint_every_steps,
@@ -127,6 +150,16 @@ def run_recogniser(params: Params, dataset: Path, output: Path) -> None:
         output / "metrics.json", {name: round(value, 5) for name, value in curves[-1].items()}
     )
     forget_checkpoints("recogniser")
+
+
+def _bicubic(batch: Batch) -> Tensor:
+    return bicubic(batch.lr, batch.hr.shape[2] // batch.lr.shape[2]).clamp(0, 1)
+
+
+@torch.no_grad()
+def _drawn(network: nn.Module, batch: Batch) -> Tensor:
+    drawn: Tensor = network(batch.lr)
+    return drawn.clamp(0, 1)
 
 
 def _hr_widths(batch: Batch) -> list[int]:

@@ -11,9 +11,9 @@ from torch import nn
 import textsr
 from textsr import reference
 from textsr.compute import use_threads
-from textsr.datasets.pairs import PairBatches, shuffled_pairs, whole_batches
+from textsr.datasets.pairs import whole_batches
+from textsr.datasets.resizing import ResizedBatches
 from textsr.datasets.shards import alphabet_of
-from textsr.datasets.stream import ShuffledLines
 from textsr.errors import TextsrError
 from textsr.files import fingerprint
 from textsr.models.encoder import Encoder
@@ -23,6 +23,7 @@ from textsr.models.text_head import TextHead
 from textsr.models.upsampler import UpsamplerNet
 from textsr.params import MODELS, Params
 from textsr.reference import load_reference
+from textsr.training.batches import make_batches
 from textsr.training.fitting import (
     VALIDATION_LINES,
     OnMetrics,
@@ -141,18 +142,18 @@ def run_training(run: TrainingRun, output: Path, on_metrics: OnMetrics) -> list[
             reading_weight=params.reading_weight,
             reading_from=0 if run.name == "reference" else round(params.reading_from * steps),
         )
-    synthesis = run.params.synthesis
     state, curves = fit(
         module,
-        PairBatches(
-            _shuffled(run, run.dataset),
-            batch_size=params.batch_size,
-            max_size=(synthesis.lr_height, synthesis.max_lr_width),
-            scale=run.spec.scale,
-            seed=run.params.seed,
-            max_shift=params.max_shift_px,
-            own=None if run.own is None else _shuffled(run, run.own),
-            own_share=params.own_share,
+        ResizedBatches(
+            make_batches(
+                run.params,
+                run.dataset,
+                batch_size=params.batch_size,
+                seed=run.params.seed,
+                own=run.own,
+            ),
+            params.resizing,
+            run.params.seed,
         ),
         steps=steps,
         checkpoint_every=params.checkpoint_every_steps,
@@ -171,10 +172,6 @@ def run_training(run: TrainingRun, output: Path, on_metrics: OnMetrics) -> list[
         module.load_state_dict(state)
         save_model(output, run.spec, network)
     return curves
-
-
-def _shuffled(run: TrainingRun, folder: Path) -> ShuffledLines:
-    return shuffled_pairs(folder / "train", run.params.training.shuffle_rows, run.params.seed)
 
 
 def _text_head(run: TrainingRun, network: nn.Module) -> TextHead | None:

@@ -1,0 +1,49 @@
+"""Lines at other heights than they were made at."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch.nn.functional as F
+from torch import Tensor
+
+from textsr.datasets.pairs import Batch
+from textsr.params import Resizing
+
+_STEP = 4  # LR pixels; few heights, so that convolutions are prepared for each but once
+
+
+class ResizedBatches:
+    """Brings some batches to other heights, LR and HR alike.
+
+    Text in photos is of any height; lines of one height alone teach a network that height. Images
+    are resized after they are taken, too, so that a resized LR line is one that may be met.
+    """
+
+    def __init__(self, batches: Callable[[int], Batch], resizing: Resizing, seed: int) -> None:
+        """Resize what `batches` returns, each step to a multiple of 4 drawn by `seed`."""
+        self._batches = batches
+        self._resizing = resizing
+        self._seed = seed
+
+    def __call__(self, step: int) -> Batch:
+        """Return the batch of a step."""
+        batch = self._batches(step)
+        rng = np.random.default_rng([self._seed, 10, step])
+        if rng.random() >= self._resizing.probability:
+            return batch
+        low, high = self._resizing.height_px
+        return resize_batch(batch, _STEP * max(round(rng.uniform(low, high) / _STEP), 1))
+
+
+def resize_batch(batch: Batch, height: int) -> Batch:
+    """Bring the LR lines of a batch to a height in pixels, and their HR lines with them."""
+    factor = height / batch.lr.shape[2]
+    scale = batch.hr.shape[2] // batch.lr.shape[2]
+    width = max(round(batch.lr.shape[3] * factor), 1)
+
+    def resize(lines: Tensor, times: int) -> Tensor:
+        size = (height * times, width * times)
+        return F.interpolate(lines, size, mode="bicubic", antialias=True).clamp(0, 1)
+
+    widths = tuple(min(max(round(own * factor), 1), width) for own in batch.widths)
+    return Batch(resize(batch.lr, 1), resize(batch.hr, scale), batch.texts, widths)
