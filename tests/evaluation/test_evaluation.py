@@ -7,10 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from textsr.datasets.labels import read_labels
 from textsr.errors import TextsrError
-from textsr.evaluation.blend import preference, score_blends
+from textsr.evaluation.blend import choose, score_blends
 from textsr.evaluation.leaderboard import render_leaderboard
 from textsr.evaluation.panels import Cell, save_panel, spread_evenly
 from textsr.evaluation.real import score_folder
@@ -88,20 +90,42 @@ def test_bicubic_and_network_upscale_lines_alike() -> None:
     assert np.abs(ours - bicubic_upscale(4)(image)).max() <= 1
 
 
-def test_blend_is_preferred_by_its_worst_reader_then_by_the_mean() -> None:
-    def candidate(*gains: float, cer: float = 0.1) -> dict:
-        readers = {str(i): {"gain": gain, "cer": cer} for i, gain in enumerate(gains)}
-        return {"weight": 0.5, "readers": readers}
+def candidate(*gains: float, cer: float = 0.1, error: float = 0.015) -> dict:
+    readers = {str(i): {"gain": g, "gain_se": error, "cer": cer} for i, g in enumerate(gains)}
+    return {"weight": 0.5, "readers": readers}
 
-    ordered = [
-        candidate(-0.10, 0.50),
-        candidate(0.00, 0.00, cer=0.2),
-        candidate(0.00, 0.00, cer=0.1),
-        candidate(0.00, 0.02),
-        candidate(0.01, 0.01),
-    ]
-    shuffled = list(reversed(ordered))
-    assert sorted(shuffled, key=preference) == ordered
+
+@pytest.mark.parametrize(
+    ("better", "worse"),
+    [
+        (candidate(0.01, 0.01), candidate(-0.10, 0.50)),  # more than an error behind
+        (candidate(0.02, 0.20), candidate(0.03, 0.10)),  # within the error of the best
+        (candidate(0.03, 0.10), candidate(0.01, 0.20)),
+        (candidate(0.00, 0.00), candidate(-0.01, 0.20)),  # would lose where the other does not
+        (candidate(-0.02, 0.20), candidate(-0.01, 0.10)),  # both lose
+        (candidate(0.00, 0.02), candidate(0.02, 0.00, cer=0.2)),  # equal gains: fewer errors
+    ],
+)
+def test_among_those_that_cannot_be_told_apart_the_mean_gain_decides(
+    better: dict, worse: dict
+) -> None:
+    assert choose({"a": better, "b": worse}) == "a"
+    assert choose({"a": worse, "b": better}) == "b"
+
+
+@given(
+    st.lists(
+        st.tuples(*[st.floats(-0.5, 0.5), st.floats(-0.5, 0.5), st.floats(0, 0.1)]), min_size=1
+    )
+)
+def test_no_choice_loses_where_another_does_not_nor_by_more_than_the_error(
+    rows: list[tuple[float, float, float]],
+) -> None:
+    candidates = {i: candidate(a, b, error=e) for i, (a, b, e) in enumerate(rows)}
+    chosen = min(rows[choose(candidates)][:2])
+    best = max(rows, key=lambda row: min(row[:2]))
+    floor = min(best[:2]) - max(row[2] for row in rows)
+    assert chosen >= (max(floor, 0) if min(best[:2]) >= 0 else floor) - 1e-6
 
 
 def test_blends_are_scored_at_each_weight() -> None:
@@ -112,9 +136,12 @@ def test_blends_are_scored_at_each_weight() -> None:
             return torch.zeros(1, 1, 4 * images.shape[2], 4 * images.shape[3])
 
     reader = Oracle(["a", "b", "c"])  # an image all black reads "a"
-    found = score_blends(Black(), 4, lines, [reader], {"oracle": 1.0}, [0.01, 1.0])
+    found = score_blends(Black(), 4, lines, [reader], {"oracle": [True] * 3}, [0.01, 1.0])
     assert [c["readers"]["oracle"]["accuracy"] for c in found] == [1, pytest.approx(1 / 3)]
-    assert found[1]["readers"]["oracle"]["gain"] == pytest.approx(-2 / 3)
+    black = found[1]["readers"]["oracle"]
+    assert black["gain"] == pytest.approx(-2 / 3)
+    assert black["gain_se"] == pytest.approx((2 / 9 / 3) ** 0.5)  # of 0, -1 and -1
+    assert found[0]["readers"]["oracle"]["gain_se"] == 0
 
 
 def real_folder(tmp_path: Path) -> Path:

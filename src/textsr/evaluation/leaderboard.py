@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from textsr.evaluation.blend import preference
+from textsr.evaluation.blend import choose
 from textsr.evaluation.panels import Cell, save_panel, spread_evenly
 from textsr.evaluation.pictures import CASES
 from textsr.evaluation.run import TEST, resampling_of
@@ -61,7 +61,7 @@ def build_leaderboard(params: Params, evaluation: Path) -> dict[str, Any]:
     return {
         "rows": rows,
         "confidence": params.evaluation.confidence,
-        "winner": max(candidates, key=lambda model: preference(candidates[model])),
+        "winner": choose(candidates),
         "selection": candidates,
     }
 

@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 import torch
 
 from textsr.compute import use_threads
 from textsr.datasets.sets import find_sets
 from textsr.datasets.shards import Image
-from textsr.evaluation.blend import preference, score_blends
+from textsr.evaluation.blend import choose, score_blends
 from textsr.evaluation.ocr import Reader, available_readers
 from textsr.evaluation.pictures import draw_pictures
 from textsr.evaluation.score import bicubic_upscale, network_upscale, score_set
@@ -121,16 +122,15 @@ def _choose_blend(
 ) -> dict[str, Any]:
     lines = load_split(dataset / "val")
     bicubic = base[(base["method"] == "bicubic") & (base["set"] == "val")]
-    accuracy = {reader.name: float(bicubic[f"{reader.name}_exact"].mean()) for reader in readers}
+    bicubic = bicubic.set_index("line_id").loc[[line.line_id for line in lines]]
+    exact = {reader.name: bicubic[f"{reader.name}_exact"].tolist() for reader in readers}
     weights = params.evaluation.blend_weights
     tick = progress("choosing the blend", len(weights) * len(lines) * len(readers))
-    candidates = score_blends(
-        trained.network, trained.scale, lines, readers, accuracy, weights, tick
-    )
+    candidates = score_blends(trained.network, trained.scale, lines, readers, exact, weights, tick)
     return {
-        "bicubic_accuracy": accuracy,
+        "bicubic_accuracy": {name: float(np.mean(read)) for name, read in exact.items()},
         "candidates": candidates,
-        "chosen": max(candidates, key=preference),
+        "chosen": candidates[choose(dict(enumerate(candidates)))],
     }
 
 
