@@ -2,11 +2,14 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
 from stand_in_networks import Bicubic, CoarseNet
 from torch import Tensor
 
 from textsr.inference.images import LoadedImage, to_float
-from textsr.inference.upscale import upscale_image
+from textsr.inference.upscale import _seen, upscale_image
 
 RNG = np.random.default_rng(11)
 
@@ -85,14 +88,68 @@ def test_grey_stays_grey_and_is_clipped(cpu: torch.device) -> None:
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
-def test_alpha_is_enlarged_bicubically(cpu: torch.device, kind: type[np.unsignedinteger]) -> None:
+def test_alpha_is_upscaled_as_luminance_is(
+    cpu: torch.device, kind: type[np.unsignedinteger]
+) -> None:
     alpha = RNG.integers(0, int(np.iinfo(kind).max) + 1, (9, 6)).astype(kind)
     image = LoadedImage(np.zeros((9, 6), kind), alpha, b"profile")
-    result = upscale_image(CoarseNet(4), image, device=cpu)
-    expected = cv2.resize(alpha, (24, 36), interpolation=cv2.INTER_CUBIC)
+    shown: list[tuple[int, int]] = []
+    result = upscale_image(
+        CoarseNet(4), image, device=cpu, progress=lambda done, total: shown.append((done, total))
+    )
     assert result.alpha is not None
-    assert np.array_equal(result.alpha, expected)
+    free = upscale_image(CoarseNet(4), LoadedImage(alpha), device=cpu).pixels
+    padded = np.pad(alpha, 1, mode="edge")
+    near = np.stack([padded[i : i + 9, j : j + 6] for i in range(3) for j in range(3)])
+    low, high = (np.kron(side, np.ones((4, 4), kind)) for side in (near.min(0), near.max(0)))
+    assert np.array_equal(result.alpha, free.clip(low, high))
     assert result.icc_profile == b"profile"
+    assert shown == [(1, 2), (2, 2)]
+
+
+def test_alpha_without_edges_stays_as_it_is(cpu: torch.device) -> None:
+    image = LoadedImage(np.zeros((9, 6), np.uint8), np.full((9, 6), 77, np.uint8))
+    shown: list[tuple[int, int]] = []
+    result = upscale_image(
+        CoarseNet(4), image, device=cpu, progress=lambda done, total: shown.append((done, total))
+    )
+    assert result.alpha is not None
+    assert (result.alpha == 77).all()
+    assert result.alpha.shape == (36, 24)
+    assert shown == [(1, 1)]
+
+
+@pytest.mark.parametrize("shape", [(12, 16), (12, 16, 3)])
+def test_invisible_colours_do_not_shine_through(cpu: torch.device, shape: tuple[int, ...]) -> None:
+    """A grey disc's surroundings are as black or white as the program that wrote it liked."""
+    rows, columns = np.mgrid[:12, :16]
+    alpha = np.where(np.hypot(rows - 6, columns - 8) < 4, 255, 0).astype(np.uint8)
+    results = []
+    for hidden in (0, 255):
+        pixels = np.full(shape, hidden, np.uint8)
+        pixels[alpha > 0] = 128
+        results.append(upscale_image(Bicubic(4), LoadedImage(pixels, alpha), device=cpu))
+    assert np.array_equal(results[0].pixels, results[1].pixels)
+    assert np.abs(results[0].pixels.astype(int) - 128).max() <= 1
+
+
+@given(
+    npst.arrays(np.uint8, (7, 9), elements=st.sampled_from([0, 1, 255])),
+    npst.arrays(np.uint8, (7, 9)),
+)
+def test_what_is_seen_is_kept_and_what_is_not_is_some_nearest(
+    alpha: np.ndarray, pixels: np.ndarray
+) -> None:
+    filled = _seen(pixels, alpha)
+    visible = np.argwhere(alpha > 0)
+    assert np.array_equal(filled[alpha > 0], pixels[alpha > 0])
+    if not len(visible):
+        assert np.array_equal(filled, pixels)
+    for place in np.argwhere(alpha == 0) if len(visible) else ():
+        distances = np.hypot(*(visible - place).T)
+        # OpenCV's distances are those of a chamfer, some per cent off.
+        near = visible[distances <= distances.min() * 1.1 + 0.1]
+        assert filled[tuple(place)] in {pixels[tuple(other)] for other in near}
 
 
 def test_tiles_leave_no_seams(cpu: torch.device) -> None:
