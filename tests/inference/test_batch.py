@@ -1,6 +1,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -77,11 +78,12 @@ def test_an_image_that_breaks_the_network_does_not_stop_the_others(
 ) -> None:
     class Greedy(Bicubic):
         def forward(self, lr: torch.Tensor) -> torch.Tensor:
-            if lr.shape[-1] == 33:
+            if (lr.amin((1, 2, 3)) == 1).any():
                 torch.empty(2**50)  # PyTorch's allocator on the CPU raises a RuntimeError
             return super().forward(lr)
 
     inputs = [make_image(f"{number}.png", 8, 30 + number) for number in range(6)]
+    cv2.imwrite(str(inputs[3]), np.full((8, 33), 255, np.uint8))
     with pytest.raises(TextsrError, match=r"1 of 6.*\n.*3\.png: RuntimeError"):
         upscale_paths(Greedy(2), inputs, tmp_path / "out", device=cpu)
     left = sorted(path.name for path in (tmp_path / "out").iterdir())
@@ -171,8 +173,10 @@ def two_threads() -> Iterator[None]:
 
 @pytest.mark.usefixtures("two_threads")
 def test_images_are_upscaled_side_by_side_a_thread_each(
-    tmp_path: Path, make_image: MakeImage, cpu: torch.device
+    tmp_path: Path, make_image: MakeImage, cpu: torch.device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(batch, "SMALL", 0)
+    monkeypatch.setattr(batch, "_SMALL_BYTES", 0)
     names = [f"{number}.png" for number in range(8)]
     inputs = [make_image(name, 4, 5 + number) for number, name in enumerate(names)]
     model = Meeting(2)
@@ -181,6 +185,50 @@ def test_images_are_upscaled_side_by_side_a_thread_each(
     assert [read_image(result).width for _, result in done] == [2 * (5 + n) for n in range(8)]
     assert model.threads == [1] * 8
     assert torch.get_num_threads() == 2
+
+
+class Counting(CoarseNet):
+    """Notes how many images it is given at a time."""
+
+    def __init__(self) -> None:
+        super().__init__(scale=2)
+        self.counts: list[int] = []
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.counts.append(len(images))
+        return super().forward(images)
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_small_images_go_through_the_network_together_and_come_out_as_alone(
+    tmp_path: Path, make_image: MakeImage, cpu: torch.device
+) -> None:
+    inputs = [make_image(f"{number}.png", 7, 5 + number % 4) for number in range(10)]
+    model = Counting()
+    together = upscale_paths(model, inputs, tmp_path / "out", device=cpu)
+    # Two workers with five each, whose widths become 8.
+    assert sorted(model.counts) == [5, 5]
+    for source, result in together:
+        alone = tmp_path / "alone" / result.name
+        upscale_paths(model, [source], alone, device=cpu)
+        assert np.array_equal(read_image(result).pixels, read_image(alone).pixels)
+
+
+def test_a_file_that_vanishes_is_told_of(
+    tmp_path: Path, make_image: MakeImage, cpu: torch.device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs = [make_image("a.png"), make_image("b.png")]
+    true_plan = batch.plan_jobs
+
+    def plan(*arguments: Any, **more: Any) -> Any:
+        jobs = true_plan(*arguments, **more)
+        inputs[0].unlink()
+        return jobs
+
+    monkeypatch.setattr(batch, "plan_jobs", plan)
+    with pytest.raises(TextsrError, match=r"1 of 2 images.*\n.*a\.png"):
+        upscale_paths(CoarseNet(2), inputs, tmp_path / "out", device=cpu)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["b.png"]
 
 
 @pytest.mark.usefixtures("two_threads")

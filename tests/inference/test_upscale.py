@@ -2,14 +2,14 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from stand_in_networks import Bicubic, CoarseNet
 from torch import Tensor
 
 from textsr.inference.images import LoadedImage, to_float
-from textsr.inference.upscale import _seen, upscale_image
+from textsr.inference.upscale import _seen, upscale_image, upscale_images
 
 RNG = np.random.default_rng(11)
 
@@ -150,6 +150,44 @@ def test_what_is_seen_is_kept_and_what_is_not_is_some_nearest(
         # OpenCV's distances are those of a chamfer, some per cent off.
         near = visible[distances <= distances.min() * 1.1 + 0.1]
         assert filled[tuple(place)] in {pixels[tuple(other)] for other in near}
+
+
+def any_image(seed: int, height: int, width: int) -> LoadedImage:
+    """Grey or colour, of 8 or 16 bits, with alpha or without."""
+    rng = np.random.default_rng(seed)
+    kind = (np.uint8, np.uint16)[seed % 2]
+    most = int(np.iinfo(kind).max) + 1
+    shape = (height, width, 3) if seed % 3 else (height, width)
+    alpha = rng.integers(0, most, (height, width)).astype(kind) if seed % 5 < 2 else None
+    return LoadedImage(rng.integers(0, most, shape).astype(kind), alpha)
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 99), st.integers(1, 13), st.integers(1, 21)),
+        min_size=1,
+        max_size=7,
+    )
+)
+def test_images_together_are_as_alone_and_but_for_borders_as_large_ones(
+    drawn: list[tuple[int, int, int]],
+) -> None:
+    cpu, model = torch.device("cpu"), CoarseNet(2)
+    images = [any_image(*one) for one in drawn]
+    together = upscale_images(model, images, device=cpu)
+    for image, result in zip(images, together, strict=True):
+        alone = upscale_images(model, [image], device=cpu)[0]
+        large = upscale_image(model, image, device=cpu)
+        step = np.iinfo(image.pixels.dtype).max // 255
+        inner = (slice(0, 2 * max(image.height - 8, 0)), slice(0, 2 * max(image.width - 8, 0)))
+        assert result.pixels.shape == large.pixels.shape
+        assert np.abs(result.pixels.astype(int) - alone.pixels).max() <= step
+        difference = result.pixels[inner].astype(int) - large.pixels[inner]
+        assert np.abs(difference).max(initial=0) <= step
+        assert (result.alpha is None) == (image.alpha is None)
+        if result.alpha is not None and alone.alpha is not None:
+            assert np.abs(result.alpha.astype(int) - alone.alpha).max() <= step
 
 
 def test_tiles_leave_no_seams(cpu: torch.device) -> None:

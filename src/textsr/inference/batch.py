@@ -19,12 +19,17 @@ from textsr.inference.planning import Job, plan_jobs
 from textsr.inference.reading import MAX_PIXELS, read_image
 from textsr.inference.text_height import RANGE_PX, text_height
 from textsr.inference.tiling import HALO, TILE, Progress, scale_of
-from textsr.inference.upscale import upscale_image
+from textsr.inference.upscale import upscale_image, upscale_images
 from textsr.inference.writing import write_image
 
 LARGE = 4_000_000
 """Input pixels above which an image is upscaled alone, so that memory does not add up."""
 
+SMALL = 16_384
+"""Input pixels up to which an image goes through the network together with others."""
+
+_SMALL_BYTES = 32_768  # of a file: likely to hold a small image
+_TOGETHER = 128  # images that a worker reads before they go through the network
 _NAMED = 3  # images in a warning
 _WORKERS_BESIDE_GPU = 2  # one decodes or encodes while the other computes
 
@@ -45,10 +50,11 @@ def upscale_paths(
     """Upscale files and folders of images; see `textsr.inference.planning.plan_jobs` for names.
 
     As many images are decoded, upscaled and encoded at a time as PyTorch has threads, each on one
-    of them: an image's decoding and encoding know no threads, and lines are too small for more
-    than one. A single image, and one above `LARGE`, has all threads and is upscaled alone. When
-    interrupted, it ends after the tiles in work, and leaves no part of a file. A warning names the
-    images whose text is higher or lower than what the network is made for.
+    of them: an image's decoding and encoding know no threads. A single image, and one above
+    `LARGE`, has all threads and is upscaled alone. Small images, such as lines, are too small to
+    keep even one busy: those of many files go through the network together. When interrupted, it
+    ends after the tiles in work, and leaves no part of a file. A warning names the images whose
+    text is higher or lower than what the network is made for.
 
     Args:
         model: the network.
@@ -71,53 +77,107 @@ def upscale_paths(
     """
     jobs = plan_jobs(inputs, output, compare=compare)
     threads = torch.get_num_threads()
-    workers = min(len(jobs), threads if device.type == "cpu" else _WORKERS_BESIDE_GPU)
+    most = threads if device.type == "cpu" else _WORKERS_BESIDE_GPU
+    portions = _divide(jobs, most)
+    workers = min(len(portions), most)
     turns = _Turns(workers, threads)
     stopped = threading.Event()
     unsuitable: list[str] = []
+    problems: dict[Job, str] = {}
 
-    def work(job: Job) -> str | None:
-        """Return what went wrong with the image, if anything did."""
+    def read(job: Job) -> LoadedImage:
+        image = read_image(job.source, max_pixels=max_pixels)
+        height = text_height(luminance(image))
+        if height is not None and not RANGE_PX[0] <= height <= RANGE_PX[1]:
+            unsuitable.append(f"{job.source} ({height:.0f} px)")
+        return image
+
+    def upscale_alone(job: Job, image: LoadedImage) -> None:
+        with turns.take(image), _tile_bar(bars, job, stopped) as show_tiles:
+            result = upscale_image(
+                model, image, device=device, tile=tile, halo=halo, bf16=bf16, progress=show_tiles
+            )
+            _write(job, image, result, scale_of(model))
+
+    def upscale_together(images: list[LoadedImage]) -> list[LoadedImage] | None:
+        """Return the results, or None if one of the images breaks the network."""
         try:
-            image = read_image(job.source, max_pixels=max_pixels)
-            height = text_height(luminance(image))
-            if height is not None and not RANGE_PX[0] <= height <= RANGE_PX[1]:
-                unsuitable.append(f"{job.source} ({height:.0f} px)")
-            with turns.take(image), _tile_bar(bars, job, stopped) as show_tiles:
-                result = upscale_image(
-                    model,
-                    image,
-                    device=device,
-                    tile=tile,
-                    halo=halo,
-                    bf16=bf16,
-                    progress=show_tiles,
-                )
-                _write(job, image, result, scale_of(model))
-        except TextsrError as error:
-            return str(error)
-        except MemoryError:
-            return f"{job.source}: not enough memory for the result; cut it up"
-        except CancelledError:
-            raise
-        except Exception as error:  # PyTorch's and OpenCV's own; the other images must not be lost
-            return f"{job.source}: {type(error).__name__}: {error}"
-        finally:
+            with turns.take(images[0]):
+                return upscale_images(model, images, device=device, bf16=bf16)
+        except Exception:  # PyTorch's own; which image it was, will be told when each comes alone
+            return None
+
+    def work(portion: Sequence[Job]) -> None:
+        small: list[tuple[Job, LoadedImage]] = []
+        for job in portion:
+            with _told(job, problems):
+                _go_on_unless(stopped)
+                image = read(job)
+                if image.height * image.width <= SMALL:
+                    small.append((job, image))
+                    continue
+                upscale_alone(job, image)
             bars.advance(images)
-        return None
+        results = upscale_together([image for _, image in small]) if small else None
+        for number, (job, image) in enumerate(small):
+            with _told(job, problems):
+                _go_on_unless(stopped)
+                if results is None:
+                    upscale_alone(job, image)
+                else:
+                    _write(job, image, results[number], scale_of(model))
+            bars.advance(images)
 
     with ProgressBar(console=Console(stderr=True), transient=True, disable=not progress) as bars:
         images = bars.add_task("images", total=len(jobs), visible=len(jobs) > 1)
         try:
-            outcomes = _work_off(work, jobs, workers, stopped)
+            _work_off(work, portions, workers, stopped)
         finally:
             torch.set_num_threads(threads)
     if unsuitable:
         warnings.warn(_warning(sorted(unsuitable), len(jobs)), stacklevel=2)
-    problems = [outcome for outcome in outcomes if outcome is not None]
     if problems:
-        raise TextsrError(_report(problems, len(jobs)))
+        raise TextsrError(_report([problems[job] for job in jobs if job in problems], len(jobs)))
     return [(job.source, job.result) for job in jobs]
+
+
+def _divide(jobs: Sequence[Job], workers: int) -> list[list[Job]]:
+    """Divide the images into what a worker takes at a time: one, or many whose files are small."""
+    together = [job for job in jobs if _has_small_file(job)]
+    small = set(together)
+    alone = [job for job in jobs if job not in small]
+    size = min(max(-(-len(together) // workers), 1), _TOGETHER)
+    return [
+        *([job] for job in alone),
+        *(together[first : first + size] for first in range(0, len(together), size)),
+    ]
+
+
+def _has_small_file(job: Job) -> bool:
+    try:
+        return job.source.stat().st_size <= _SMALL_BYTES
+    except OSError:  # reading it will say what is wrong
+        return False
+
+
+@contextmanager
+def _told(job: Job, problems: dict[Job, str]) -> Iterator[None]:
+    """Note what goes wrong with an image, so that the others are not lost."""
+    try:
+        yield
+    except TextsrError as error:
+        problems[job] = str(error)
+    except MemoryError:
+        problems[job] = f"{job.source}: not enough memory for the result; cut it up"
+    except CancelledError:
+        raise
+    except Exception as error:  # PyTorch's and OpenCV's own
+        problems[job] = f"{job.source}: {type(error).__name__}: {error}"
+
+
+def _go_on_unless(stopped: threading.Event) -> None:
+    if stopped.is_set():
+        raise CancelledError
 
 
 class _Turns:
@@ -149,28 +209,27 @@ def _tile_bar(bars: ProgressBar, job: Job, stopped: threading.Event) -> Iterator
     bar = bars.add_task(job.source.name, visible=False)
 
     def show(done: int, total: int) -> None:
-        if stopped.is_set():
-            raise CancelledError
+        _go_on_unless(stopped)
         bars.update(bar, completed=done, total=total, visible=total > 1)
 
     try:
-        if stopped.is_set():
-            raise CancelledError
+        _go_on_unless(stopped)
         yield show
     finally:
         bars.remove_task(bar)
 
 
 def _work_off(
-    work: Callable[[Job], str | None],
-    jobs: Sequence[Job],
+    work: Callable[[Sequence[Job]], None],
+    portions: Sequence[Sequence[Job]],
     workers: int,
     stopped: threading.Event,
-) -> list[str | None]:
+) -> None:
     with ThreadPoolExecutor(workers) as pool:
-        futures = [pool.submit(work, job) for job in jobs]
+        futures = [pool.submit(work, portion) for portion in portions]
         try:
-            return [future.result() for future in futures]
+            for future in futures:
+                future.result()
         except BaseException:  # an interrupt above all
             stopped.set()
             pool.shutdown(cancel_futures=True)

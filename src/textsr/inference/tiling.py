@@ -1,6 +1,6 @@
 """Running a network over an image of any size, tile by tile, without seams."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from typing import NamedTuple, cast
 
@@ -102,14 +102,13 @@ def upscale_tiles(
     alignment = alignment_of(model)
     _check_multiple("tile", tile, alignment, minimum=alignment)
     _check_multiple("halo", halo, alignment, minimum=0)
-    # Convolutions on CPUs read the channels of a pixel together.
-    model.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    _prepare(model, device)
     scale = scale_of(model)
     height, width = grey.shape
     cores = _cores(height, width, tile, halo, alignment)
     for done, (rows, columns) in enumerate(cores, start=1):
         window_rows, window_columns = widen(rows, halo, height), widen(columns, halo, width)
-        values = _forward(model, grey[window_rows, window_columns], device, bf16)
+        values = _forward(model, grey[None, window_rows, window_columns], device, bf16)[0]
         inner = (
             magnify(_relative(rows, window_rows), scale),
             magnify(_relative(columns, window_columns), scale),
@@ -117,6 +116,40 @@ def upscale_tiles(
         if progress is not None:
             progress(done, len(cores))
         yield Tile(rows, columns, values[inner])
+
+
+def padded_size(shape: tuple[int, int], alignment: int) -> tuple[int, int]:
+    """The sides to which a small image is continued: multiples of the model's alignment."""
+    height, width = (-(-side // alignment) * alignment for side in shape)
+    return height, width
+
+
+def upscale_batch(
+    model: nn.Module, planes: Sequence[FloatImage], *, device: torch.device, bf16: bool = False
+) -> list[FloatImage]:
+    """Upscale small HxW images in [0, 1] of one `padded_size` together, not clipped.
+
+    Each is continued by its last row and column, as lines are in training, and cut out of the
+    result, so that it comes out the same whichever others are beside it, up to rounding. A line
+    alone leaves a processor with little else to do than to prepare convolutions.
+
+    Raises:
+        TextsrError: if the device's memory does not suffice.
+    """
+    _prepare(model, device)
+    scale = scale_of(model)
+    height, width = padded_size(planes[0].shape, alignment_of(model))
+    batch = np.stack(
+        [
+            np.pad(plane, ((0, height - plane.shape[0]), (0, width - plane.shape[1])), mode="edge")
+            for plane in planes
+        ]
+    )
+    values = _forward(model, batch, device, bf16)
+    return [
+        upscaled[: scale * plane.shape[0], : scale * plane.shape[1]]
+        for upscaled, plane in zip(values, planes, strict=True)
+    ]
 
 
 def magnify(part: slice, scale: int) -> slice:
@@ -173,13 +206,20 @@ def _relative(part: slice, window: slice) -> slice:
     return slice(part.start - window.start, part.stop - window.start)
 
 
-def _forward(model: nn.Module, window: FloatImage, device: torch.device, bf16: bool) -> FloatImage:
+def _prepare(model: nn.Module, device: torch.device) -> None:
+    # Convolutions on CPUs read the channels of a pixel together.
+    model.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+
+
+def _forward(model: nn.Module, images: FloatImage, device: torch.device, bf16: bool) -> FloatImage:
+    """Map (B, H, W) to (B, H * scale, W * scale)."""
     try:
         with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-            output = model(torch.tensor(window, device=device)[None, None])
-            return cast(FloatImage, output[0, 0].float().cpu().numpy())
+            output = model(torch.tensor(images, device=device)[:, None])
+            return cast(FloatImage, output[:, 0].float().cpu().numpy())
     except torch.OutOfMemoryError as error:
-        height, width = window.shape
+        count, height, width = images.shape
+        images_at_once = f"{width}x{height}" if count == 1 else f"{count} times {width}x{height}"
         raise TextsrError(
-            f"{device}: out of memory on {width}x{height} pixels at once; use a smaller tile"
+            f"{device}: out of memory on {images_at_once} pixels at once; use a smaller tile"
         ) from error

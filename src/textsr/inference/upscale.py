@@ -1,7 +1,8 @@
 """Upscaling one image of any kind."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -14,13 +15,17 @@ from textsr.inference.tiling import (
     TILE,
     Progress,
     Tile,
+    alignment_of,
     magnify,
+    padded_size,
     scale_of,
+    upscale_batch,
     upscale_tiles,
     widen,
 )
 
 _BAND_ROWS = 32  # LR pixels
+_BATCH_PIXELS = 65_536  # LR pixels; larger batches are no faster
 
 _REACH = 1
 """LR pixels on either side that a linearly interpolated value depends on."""
@@ -52,27 +57,93 @@ def upscale_image(
     Raises:
         TextsrError: as `textsr.inference.tiling.upscale_tiles` does.
     """
-    scale = scale_of(model)
-    has_edges = image.alpha is not None and image.alpha.min() != image.alpha.max()
+    planes = _split(image)
 
     def upscale(plane: FloatImage, turn: int) -> Iterator[Tile]:
         def show(done: int, total: int) -> None:
             if progress is not None:
-                progress(turn * total + done, (1 + has_edges) * total)
+                progress(turn * total + done, len(planes.upscaled) * total)
 
         return upscale_tiles(
             model, plane, device=device, tile=tile, halo=halo, bf16=bf16, progress=show
         )
 
+    parts = [upscale(plane, turn) for turn, plane in enumerate(planes.upscaled)]
+    return _join(image, planes, parts, scale_of(model))
+
+
+def upscale_images(
+    model: nn.Module,
+    images: Sequence[LoadedImage],
+    *,
+    device: torch.device,
+    bf16: bool = False,
+) -> list[LoadedImage]:
+    """Upscale small images, of any kind and of any sizes, in as few batches as they allow.
+
+    As `upscale_image` does, but for the borders on the right and below: see
+    `textsr.inference.tiling.upscale_batch`.
+
+    Raises:
+        TextsrError: as `upscale_batch` does.
+    """
+    split = [_split(image) for image in images]
+    waiting: dict[tuple[int, int], list[tuple[int, int]]] = {}  # by size, image and plane
+    for number, planes in enumerate(split):
+        for turn, plane in enumerate(planes.upscaled):
+            size = padded_size(plane.shape, alignment_of(model))
+            waiting.setdefault(size, []).append((number, turn))
+    parts: dict[tuple[int, int], Tile] = {}
+    for size, places in waiting.items():
+        together = max(_BATCH_PIXELS // (size[0] * size[1]), 1)
+        for first in range(0, len(places), together):
+            batch = places[first : first + together]
+            planes_of = [split[number].upscaled[turn] for number, turn in batch]
+            upscaled = upscale_batch(model, planes_of, device=device, bf16=bf16)
+            for place, plane, values in zip(batch, planes_of, upscaled, strict=True):
+                height, width = plane.shape
+                parts[place] = Tile(slice(0, height), slice(0, width), values)
+    return [
+        _join(
+            image,
+            planes,
+            [iter([parts[number, turn]]) for turn in range(len(planes.upscaled))],
+            scale_of(model),
+        )
+        for number, (image, planes) in enumerate(zip(images, split, strict=True))
+    ]
+
+
+class _Planes(NamedTuple):
+    """An image as it is upscaled."""
+
+    upscaled: list[FloatImage]
+    """Luminance, and alpha if it is not the same everywhere: the network's part."""
+    colours: FloatImage | None
+    """How chroma follows luminance, as `_follow` returns it; None of a grey image."""
+
+
+def _split(image: LoadedImage) -> _Planes:
     values = to_float(image.pixels if image.alpha is None else _seen(image.pixels, image.alpha))
     if image.is_colour:
         values = np.asarray(cv2.cvtColor(values, cv2.COLOR_BGR2YCrCb), np.float32)
     luminance = values[..., 0] if image.is_colour else values
     colours = _follow(luminance, values[..., 1:]) if image.is_colour else None
+    upscaled = [luminance]
+    if image.alpha is not None and image.alpha.min() != image.alpha.max():
+        upscaled.append(to_float(image.alpha))
+    return _Planes(upscaled, colours)
+
+
+def _join(
+    image: LoadedImage, planes: _Planes, parts: Sequence[Iterator[Tile]], scale: int
+) -> LoadedImage:
+    """Put an image together of the parts of its upscaled planes."""
     shape = (image.height * scale, image.width * scale, *image.pixels.shape[2:])
     pixels: IntImage = np.empty(shape, image.pixels.dtype)
-    for part in upscale(luminance, 0):
+    for part in parts[0]:
         for band in _bands(part, scale):
+            colours = planes.colours
             result = band.values if colours is None else _join_colours(band, colours, scale)
             place = magnify(band.rows, scale), magnify(band.columns, scale)
             pixels[place] = to_integer(result, image.bit_depth)
@@ -80,7 +151,7 @@ def upscale_image(
         return replace(image, pixels=pixels)
     alpha: IntImage = np.full(shape[:2], image.alpha.flat[0], image.alpha.dtype)
     lowest, highest = _range_around(image.alpha)
-    for part in upscale(to_float(image.alpha), 1) if has_edges else ():
+    for part in parts[1] if len(parts) > 1 else ():
         place = magnify(part.rows, scale), magnify(part.columns, scale)
         low, high = (
             side[part.rows, part.columns].repeat(scale, 0).repeat(scale, 1)
