@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -31,10 +31,14 @@ from benchmarks.orchestration import bench_orchestration
 from textsr.datasets.pairs import Batch, PairBatches, shuffled_pairs
 from textsr.datasets.shards import alphabet_of
 from textsr.evaluation.score import bicubic_upscale, network_upscale
+from textsr.inference.device import suits_bf16
+from textsr.inference.images import LoadedImage
+from textsr.inference.upscale import upscale_images
 from textsr.models.encoder import Encoder
 from textsr.models.package import ModelSpec, build_network
 from textsr.models.text_head import TextHead
 from textsr.params import Params, load_params
+from textsr.reference import load_reference
 from textsr.synthesis.fonts import characters
 from textsr.synthesis.sample import Source, load_source, make_sample
 from textsr.synthesis.shards import ShardTask, plan_shards, write_shard
@@ -49,6 +53,7 @@ PEER_LINES = 60  # a round; peers draw a tenth as fast
 PAGE = (1754, 1240)  # rows and columns of A4 at 150 dpi
 IMAGES = 12  # of a folder
 UPSCALED = 10  # lines a round, against a peer in a process of its own
+SMALL_FILES = 128  # a round, likewise
 UPSCALER = "realesr-animevideov3-x4"
 
 Side = tuple[str, Callable[[], object]]
@@ -242,6 +247,7 @@ def _bench_upscaler(table: Table, params: Params) -> list[str]:
     rng = np.random.default_rng(0)
     ours = _upscaler(params, "text")
     try:
+        _bench_small_files(table)
         with peers.start_upscaler(UPSCALER, torch.get_num_threads()) as theirs:
             for what, shape, unit, count, times in (
                 ("a 16x64 line", (16, 64), "lines/s", UPSCALED, UPSCALED),
@@ -260,6 +266,44 @@ def _bench_upscaler(table: Table, params: Params) -> list[str]:
     except peers.PeerError as error:
         return [f"{UPSCALER}: left out: {error}"]
     return []
+
+
+def _bench_small_files(table: Table) -> None:
+    """Upscale many lines, decoded, on two cores: by two threads of ours, by two peer processes.
+
+    Ours as `textsr upscale` does it of a folder. The peer's second process gives it more lines
+    than a second thread.
+    """
+    line = np.random.default_rng(0).integers(0, 256, (16, 64)).astype(np.uint8)
+    model = load_reference()
+    cpu = torch.device("cpu")
+    bf16 = suits_bf16(model, cpu)
+    images = [LoadedImage(line)] * (SMALL_FILES // 2)
+
+    def two_threads() -> None:
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        with ThreadPoolExecutor(2) as pool:
+            work = partial(upscale_images, model, device=cpu, bf16=bf16)
+            list(pool.map(work, [images] * 2))
+        torch.set_num_threads(threads)
+
+    with peers.start_upscaler(UPSCALER, 1) as first, peers.start_upscaler(UPSCALER, 1) as second:
+        for peer in (first, second):
+            peer.upscale(line)
+
+        def two_processes() -> None:
+            with ThreadPoolExecutor(2) as pool:
+                list(pool.map(lambda peer: peer.repeat(len(images)), (first, second)))
+
+        _compare(
+            table,
+            "upscaling 16x64 lines of a folder",
+            "lines/s",
+            SMALL_FILES,
+            ("reference weights, 2 threads", two_threads),
+            (f"{UPSCALER}, ncnn, 2 processes", two_processes),
+        )
 
 
 def _bench_files(folder: Path) -> list[str]:
