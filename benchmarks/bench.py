@@ -283,10 +283,12 @@ def _bench_small_files(table: Table) -> None:
     def two_threads() -> None:
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
-        with ThreadPoolExecutor(2) as pool:
-            work = partial(upscale_images, model, device=cpu, bf16=bf16)
-            list(pool.map(work, [images] * 2))
-        torch.set_num_threads(threads)
+        try:
+            with ThreadPoolExecutor(2) as pool:
+                work = partial(upscale_images, model, device=cpu, bf16=bf16)
+                list(pool.map(work, [images] * 2))
+        finally:
+            torch.set_num_threads(threads)
 
     with peers.start_upscaler(UPSCALER, 1) as first, peers.start_upscaler(UPSCALER, 1) as second:
         for peer in (first, second):

@@ -1,5 +1,6 @@
 """`params.yaml` as typed, validated models, a section a stage."""
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -172,11 +173,26 @@ class Reference(Section):
     learning_rate: PositiveFloat
 
 
+_HEIGHT_STEP = 4  # LR pixels
+
+
 class Resizing(Section):
     """How many batches are brought to other heights, and to which, LR pixels."""
 
     probability: Probability
     height_px: Annotated[Interval, inside(4, 64)]
+
+    @property
+    def heights(self) -> range:
+        """The multiples of 4 in the range: few, so that convolutions are prepared for each once."""
+        low, high = self.height_px
+        return range(math.ceil(low / _HEIGHT_STEP) * _HEIGHT_STEP, int(high) + 1, _HEIGHT_STEP)
+
+    @model_validator(mode="after")
+    def _has_heights(self) -> "Resizing":
+        if not self.heights:
+            raise ValueError(f"height_px: no multiple of {_HEIGHT_STEP} in it; widen it")
+        return self
 
 
 class Training(Section):

@@ -6,6 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from pydantic import ValidationError
 
 from textsr.datasets.pairs import Batch
 from textsr.datasets.resizing import ResizedBatches, resize_batch
@@ -43,6 +44,20 @@ def test_heights_cover_the_range_and_depend_on_the_step_alone() -> None:
     assert [again(step).lr.shape[2] for step in reversed(range(60))][::-1] == heights
     other = ResizedBatches(batch_of, resizing(1), seed=2)
     assert [other(step).lr.shape[2] for step in range(60)] != heights
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "heights"), [(10, 24, [12, 16, 20, 24]), (12, 12, [12]), (4, 7.5, [4])]
+)
+def test_heights_are_the_multiples_of_4_in_the_range(
+    low: float, high: float, heights: list[int]
+) -> None:
+    assert list(resizing(1, low, high).heights) == heights
+
+
+def test_a_range_without_a_multiple_of_4_is_refused() -> None:
+    with pytest.raises(ValidationError, match=r"height_px: no multiple of 4 in it; widen it"):
+        resizing(1, 13, 15.9)
 
 
 @settings(max_examples=40, deadline=None)

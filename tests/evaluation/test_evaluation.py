@@ -1,5 +1,6 @@
 """Sets, scores, blends, panels, leaderboard."""
 
+import itertools
 from pathlib import Path
 
 import cv2
@@ -126,6 +127,13 @@ def test_no_choice_loses_where_another_does_not_nor_by_more_than_the_error(
     best = max(rows, key=lambda row: min(row[:2]))
     floor = min(best[:2]) - max(row[2] for row in rows)
     assert chosen >= (max(floor, 0) if min(best[:2]) >= 0 else floor) - 1e-6
+
+
+def test_a_choice_does_not_depend_on_the_order_of_equals() -> None:
+    certain, unsure = candidate(0.02, 0.02, error=0), candidate(0.02, 0.02, error=0.03)
+    bold = candidate(0, 0.3, error=0)
+    for named in itertools.permutations({"a": certain, "b": unsure, "c": bold}.items()):
+        assert choose(dict(named)) == "c"
 
 
 def test_blends_are_scored_at_each_weight() -> None:

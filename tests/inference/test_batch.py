@@ -1,4 +1,7 @@
+import os
+import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -212,6 +215,46 @@ def test_small_images_go_through_the_network_together_and_come_out_as_alone(
         alone = tmp_path / "alone" / result.name
         upscale_paths(model, [source], alone, device=cpu)
         assert np.array_equal(read_image(result).pixels, read_image(alone).pixels)
+
+
+def test_impossible_tiles_are_refused_for_small_images_too(
+    tmp_path: Path, make_image: MakeImage, cpu: torch.device
+) -> None:
+    with pytest.raises(TextsrError, match="tile 33: must be a multiple of 4"):
+        upscale_paths(CoarseNet(2), [make_image("a.png")], tmp_path / "b.png", device=cpu, tile=33)
+    assert not (tmp_path / "b.png").exists()
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_an_interrupt_does_not_wait_for_all_that_go_together(
+    tmp_path: Path, make_image: MakeImage, cpu: torch.device
+) -> None:
+    told: list[bool] = []
+
+    class Interrupted(Counting):
+        def forward(self, images: Tensor) -> Tensor:
+            result = super().forward(images)
+            if len(self.counts) >= 3 and not told:
+                told.append(True)
+                os.kill(os.getpid(), signal.SIGINT)  # as Ctrl-C does
+            time.sleep(0.1)
+            return result
+
+    inputs = [make_image(f"{number}.png", 4, 4 * number + 1) for number in range(20)]
+    model = Interrupted()
+    with pytest.raises(KeyboardInterrupt):
+        upscale_paths(model, inputs, tmp_path / "out", device=cpu)
+    assert len(model.counts) <= 8  # of 20, one a width
+    assert not list(tmp_path.glob("out/*"))
+
+
+def test_letters_in_alpha_alone_are_warned_of(tmp_path: Path, cpu: torch.device) -> None:
+    alpha = np.zeros((90, 720), np.uint8)
+    cv2.putText(alpha, "Amounts due", (2, 64), 0, 90 / 32, 255, 4)
+    picture = np.dstack([np.zeros((90, 720, 3), np.uint8), alpha])
+    assert cv2.imwrite(str(tmp_path / "logo.png"), picture)
+    with pytest.warns(UserWarning, match=r"text outside 7 to 24 px in 1 of 1 images"):
+        upscale_paths(Bicubic(2), [tmp_path / "logo.png"], tmp_path / "out.png", device=cpu)
 
 
 def test_a_file_that_vanishes_is_told_of(

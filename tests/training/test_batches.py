@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 import torch
 
 from textsr.datasets.pairs import PairBatches
 from textsr.datasets.resident import ResidentBatches
+from textsr.datasets.schema import SCHEMA
 from textsr.errors import TextsrError
 from textsr.models.package import load_model
 from textsr.params import Params
@@ -30,6 +32,15 @@ def test_lines_are_streamed_unless_asked_otherwise(tiny_params: Params, dataset:
 def test_own_pairs_cannot_be_resident(tiny_params: Params, dataset: Path) -> None:
     with pytest.raises(TextsrError, match=r"training\.resident: .*own pairs; set it to false"):
         make_batches(residing(tiny_params), dataset, batch_size=4, seed=1, own=dataset)
+
+
+def test_own_pairs_of_which_there_are_none_are_no_hindrance(
+    tiny_params: Params, dataset: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "train").mkdir()
+    pq.write_table(SCHEMA.empty_table(), tmp_path / "train/00000-of-00001.parquet")
+    batches = make_batches(residing(tiny_params), dataset, batch_size=4, seed=1, own=tmp_path)
+    assert isinstance(batches, ResidentBatches)
 
 
 def test_a_killed_training_on_resident_lines_resumes_to_the_same_bits(

@@ -9,8 +9,6 @@ from torch import Tensor
 from textsr.datasets.pairs import Batch
 from textsr.params import Resizing
 
-_STEP = 4  # LR pixels; few heights, so that convolutions are prepared for each but once
-
 
 class ResizedBatches:
     """Brings some batches to other heights, LR and HR alike.
@@ -20,7 +18,7 @@ class ResizedBatches:
     """
 
     def __init__(self, batches: Callable[[int], Batch], resizing: Resizing, seed: int) -> None:
-        """Resize what `batches` returns, each step to a multiple of 4 drawn by `seed`."""
+        """Resize what `batches` returns, each step to one of the heights, drawn by `seed`."""
         self._batches = batches
         self._resizing = resizing
         self._seed = seed
@@ -31,8 +29,7 @@ class ResizedBatches:
         rng = np.random.default_rng([self._seed, 10, step])
         if rng.random() >= self._resizing.probability:
             return batch
-        low, high = self._resizing.height_px
-        return resize_batch(batch, _STEP * max(round(rng.uniform(low, high) / _STEP), 1))
+        return resize_batch(batch, int(rng.choice(self._resizing.heights)))
 
 
 def resize_batch(batch: Batch, height: int) -> Batch:

@@ -75,10 +75,15 @@ def choose(candidates: Mapping[_Name, Candidate]) -> _Name:
     def least(name: _Name) -> float:
         return float(min(score["gain"] for score in candidates[name]["readers"].values()))
 
-    best = max(candidates, key=least)
-    error = min(candidates[best]["readers"].values(), key=lambda s: s["gain"])["gain_se"]
-    floor = least(best) - error
-    if least(best) >= 0:
+    best = max(least(name) for name in candidates)
+    error = max(  # of several that are best, the largest
+        score["gain_se"]
+        for candidate in candidates.values()
+        for score in candidate["readers"].values()
+        if abs(score["gain"] - best) <= _ROUNDING
+    )
+    floor = best - error
+    if best >= 0:
         floor = max(floor, 0)
 
     def mean_of(name: _Name) -> tuple[float, float]:

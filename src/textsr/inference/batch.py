@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -14,11 +15,11 @@ from torch import nn
 
 from textsr.errors import TextsrError
 from textsr.inference.compare import compare_picture
-from textsr.inference.images import LoadedImage, luminance
+from textsr.inference.images import LoadedImage, flatten, luminance
 from textsr.inference.planning import Job, plan_jobs
 from textsr.inference.reading import MAX_PIXELS, read_image
 from textsr.inference.text_height import RANGE_PX, text_height
-from textsr.inference.tiling import HALO, TILE, Progress, scale_of
+from textsr.inference.tiling import HALO, TILE, Progress, alignment_of, check_tiles, scale_of
 from textsr.inference.upscale import upscale_image, upscale_images
 from textsr.inference.writing import write_image
 
@@ -75,6 +76,7 @@ def upscale_paths(
         TextsrError: before any work, if the plan is impossible; after all other images are done,
             if some could not be, naming each with its reason.
     """
+    check_tiles(tile, halo, alignment_of(model))
     jobs = plan_jobs(inputs, output, compare=compare)
     threads = torch.get_num_threads()
     most = threads if device.type == "cpu" else _WORKERS_BESIDE_GPU
@@ -87,7 +89,7 @@ def upscale_paths(
 
     def read(job: Job) -> LoadedImage:
         image = read_image(job.source, max_pixels=max_pixels)
-        height = text_height(luminance(image))
+        height = text_height(luminance(flatten(image)))
         if height is not None and not RANGE_PX[0] <= height <= RANGE_PX[1]:
             unsuitable.append(f"{job.source} ({height:.0f} px)")
         return image
@@ -103,7 +105,15 @@ def upscale_paths(
         """Return the results, or None if one of the images breaks the network."""
         try:
             with turns.take(images[0]):
-                return upscale_images(model, images, device=device, bf16=bf16)
+                return upscale_images(
+                    model,
+                    images,
+                    device=device,
+                    bf16=bf16,
+                    before_batch=partial(_go_on_unless, stopped),
+                )
+        except CancelledError:
+            raise
         except Exception:  # PyTorch's own; which image it was, will be told when each comes alone
             return None
 

@@ -100,8 +100,7 @@ def upscale_tiles(
         TextsrError: if `tile` or `halo` is impossible or the device's memory does not suffice.
     """
     alignment = alignment_of(model)
-    _check_multiple("tile", tile, alignment, minimum=alignment)
-    _check_multiple("halo", halo, alignment, minimum=0)
+    check_tiles(tile, halo, alignment)
     _prepare(model, device)
     scale = scale_of(model)
     height, width = grey.shape
@@ -160,6 +159,16 @@ def magnify(part: slice, scale: int) -> slice:
 def widen(part: slice, margin: int, size: int) -> slice:
     """`part` with `margin` more on either side, as far as the image of `size` goes."""
     return slice(max(part.start - margin, 0), min(part.stop + margin, size))
+
+
+def check_tiles(tile: int, halo: int, alignment: int) -> None:
+    """Refuse tiles that a model of this alignment cannot be given.
+
+    Raises:
+        TextsrError: naming what is impossible, and what it must be.
+    """
+    _check_multiple("tile", tile, alignment, minimum=alignment)
+    _check_multiple("halo", halo, alignment, minimum=0)
 
 
 def _check_multiple(name: str, value: int, alignment: int, minimum: int) -> None:

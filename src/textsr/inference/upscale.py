@@ -1,6 +1,6 @@
 """Upscaling one image of any kind."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -78,11 +78,12 @@ def upscale_images(
     *,
     device: torch.device,
     bf16: bool = False,
+    before_batch: Callable[[], None] = lambda: None,
 ) -> list[LoadedImage]:
     """Upscale small images, of any kind and of any sizes, in as few batches as they allow.
 
     As `upscale_image` does, but for the borders on the right and below: see
-    `textsr.inference.tiling.upscale_batch`.
+    `textsr.inference.tiling.upscale_batch`. `before_batch` may end the work by raising.
 
     Raises:
         TextsrError: as `upscale_batch` does.
@@ -97,6 +98,7 @@ def upscale_images(
     for size, places in waiting.items():
         together = max(_BATCH_PIXELS // (size[0] * size[1]), 1)
         for first in range(0, len(places), together):
+            before_batch()
             batch = places[first : first + together]
             planes_of = [split[number].upscaled[turn] for number, turn in batch]
             upscaled = upscale_batch(model, planes_of, device=device, bf16=bf16)

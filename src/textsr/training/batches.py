@@ -25,8 +25,12 @@ def make_batches(
         TextsrError: if own pairs are to be resident, or there is less than a batch of lines.
     """
     training, synthesis = params.training, params.synthesis
+    # Where nothing is imported, there is a split of no rows.
+    own_lines = None
+    if own is not None:
+        own_lines = shuffled_pairs(own / "train", training.shuffle_rows, params.seed)
     if training.resident:
-        if own is not None:
+        if own_lines:
             raise TextsrError(
                 "training.resident: synthetic lines alone can be resident, and there are own "
                 "pairs; set it to false"
@@ -45,8 +49,6 @@ def make_batches(
         scale=synthesis.scale,
         seed=seed,
         max_shift=training.max_shift_px,
-        own=None
-        if own is None
-        else shuffled_pairs(own / "train", training.shuffle_rows, params.seed),
+        own=own_lines,
         own_share=training.own_share,
     )

@@ -117,7 +117,9 @@ def run_recogniser(params: Params, dataset: Path, output: Path) -> None:
     """
     use_threads(params.compute.threads)
     section, scale = params.recogniser, params.synthesis.scale
-    described = f"recogniser {params.seed} {section.model_dump_json()}"
+    training = params.training
+    order = (training.resident, training.shuffle_rows, training.max_shift_px)
+    described = f"recogniser {params.seed} {section.model_dump_json()} {order}"
     run = fingerprint(described, [dataset / "train", Path(textsr.__file__).parent])
     torch.manual_seed(params.seed)
     alphabet = alphabet_of(dataset / "train")
