@@ -1,8 +1,10 @@
 """`textsr import`, verb by verb, into data/."""
 
+import shutil
 import sys
 from pathlib import Path
 
+import matplotlib
 import pytest
 
 from textsr.cli import main
@@ -11,6 +13,8 @@ from textsr.datasets.sets import find_sets
 
 sys.path.append(str(Path(__file__).parent / "datasets/importers"))
 from written_formats import picture, write_textzoom
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
@@ -111,3 +115,23 @@ def test_mistake_is_one_message_and_nothing_is_written(run: object, tmp_path: Pa
     code, said = run("lr", small, "--name", "../p")
     assert code == 1
     assert "use letters, digits" in said
+
+
+def test_fonts_go_to_training_but_for_families_held_out(run: object, tmp_path: Path) -> None:
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    faces = Path(matplotlib.get_data_path()) / "fonts/ttf"
+    (tmp_path / "data/fonts/stix").mkdir(parents=True)
+    shutil.copy(faces / "STIXGeneralBol.ttf", tmp_path / "data/fonts/stix")
+    (tmp_path / "mine").mkdir()
+    for name in ("DejaVuSans-Bold.ttf", "STIXGeneral.ttf", "STIXSizOneSymReg.ttf"):
+        shutil.copy(faces / name, tmp_path / "mine")
+    code, said = run("fonts", tmp_path / "mine")
+    assert code == 0, said
+    assert "1 fonts of 1 families imported" in said
+    assert "1 left out: of a family held out of training (synthesis.fonts)" in said
+    assert "go on with `dvc add data && dvc repro`" in said
+    assert (tmp_path / "data/fonts/dejavu-sans/DejaVuSans-Bold.ttf").is_file()
+    code, said = run("fonts", tmp_path / "mine")
+    assert code == 1
+    assert "no font can be used" in said
+    assert "--replace" in said

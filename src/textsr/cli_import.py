@@ -79,6 +79,38 @@ def labelled(
 
 
 @app.command()
+def fonts(
+    source: Annotated[Path, typer.Argument(help="Folder of font files, e.g. /usr/share/fonts.")],
+    licence: Annotated[
+        str | None, typer.Option(help="Of fonts that state none.", show_default=False)
+    ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace families that are there already.")
+    ] = False,
+) -> None:
+    """Import the fonts that training can use: readable, with all of ASCII, not held out."""
+    from textsr.cli_progress import ticks
+    from textsr.datasets.importers.fonts import import_fonts, list_fonts
+    from textsr.evaluation.ocr import RapidOCRReader, read_lines
+    from textsr.params import load_params
+
+    splits = load_params(project.PARAMS).synthesis.fonts
+    paths = list_fonts(source)
+    reader = RapidOCRReader(threads=1)  # more do not pay for lines
+    with ticks() as start:
+        done = import_fonts(
+            paths,
+            project.DATA / "fonts",
+            [*splits.val_families, *splits.test_families],
+            lambda lines: read_lines(reader, lines),
+            licence=licence,
+            replace=replace,
+            tick=start("fonts", len(paths)),
+        )
+    typer.echo(f"{done.render()}\ngo on with `dvc add data && dvc repro`")
+
+
+@app.command()
 def icdar(
     source: Annotated[Path, typer.Argument(help="Folder of word crops and their *.txt.")],
     name: Name,

@@ -58,7 +58,12 @@ def load_fonts(folder: Path, splits: FontSplits, split: Split) -> FontSet:
             raise TextsrError(
                 f"{path}: a font outside a family folder; move it to {folder}/FAMILY/{path.name}"
             )
-    found = {path.name for path in folder.iterdir() if path.is_dir() and _files(path)}
+    # A hidden folder is no family: a killed import leaves its half-written copy as one.
+    found = {
+        path.name
+        for path in folder.iterdir()
+        if path.is_dir() and not path.name.startswith(".") and _files(path)
+    }
     held_out = {"val": splits.val_families, "test": splits.test_families}
     for name, families in held_out.items():
         missing = sorted(set(families) - found)
