@@ -78,6 +78,15 @@ def test_web_fonts_are_unpacked(source: Path, tmp_path: Path) -> None:
     assert characters(made) == characters(source / "DejaVuSerif.ttf")
 
 
+def test_woff2_without_its_decoder_says_what_to_install(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fontTools.ttLib.woff2.haveBrotli", False)
+    (source / "web.woff2").write_bytes(b"wOF2" + bytes(44))
+    done = imported(source, tmp_path / "fonts")
+    assert dict(done.left_out) == {"WOFF2, which needs `pip install brotli`": 1}
+
+
 def without(path: Path, target: Path, character: str) -> None:
     font = renamed(path, "Gaps")
     made = subset.Subsetter()
