@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from textsr.errors import TextsrError
 from textsr.files import (
     fingerprint,
     read_json,
@@ -116,3 +117,10 @@ def test_fingerprint_sees_neither_place_nor_compiled_code(tmp_path: Path) -> Non
     (tmp_path / "there/sub/__pycache__/a.pyc").write_bytes(b"compiled")
     assert fingerprint("x", [tmp_path / "here"]) == fingerprint("x", [tmp_path / "there"])
     assert fingerprint("x", [tmp_path / "here/sub/a.py"]) != fingerprint("x", [])
+
+
+def test_what_no_stage_has_made_yet_is_named_with_the_remedy(tmp_path: Path) -> None:
+    missing = tmp_path / "metrics.json"
+    for read in (lambda: read_json(missing), lambda: fingerprint("", [tmp_path, missing])):
+        with pytest.raises(TextsrError, match=r"metrics\.json: no such file.*`dvc repro`"):
+            read()

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from textsr.errors import TextsrError
+
 
 @contextmanager
 def replace_file(path: Path) -> Iterator[Path]:
@@ -57,14 +59,27 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file that a stage wrote."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """Read a JSON file that a stage wrote.
+
+    Raises:
+        TextsrError: if there is none.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise _not_made(path) from error
 
 
 def fingerprint(description: str, paths: Iterable[Path]) -> str:
-    """Hash a run's description and the content of the files and folders it depends on."""
+    """Hash a run's description and the content of the files and folders it depends on.
+
+    Raises:
+        TextsrError: if one of them is not there.
+    """
     digest = hashlib.blake2b(description.encode(), digest_size=12)
     for path in paths:
+        if not path.exists():
+            raise _not_made(path)
         files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
         for file in files:
             if "__pycache__" in file.parts:
@@ -73,3 +88,7 @@ def fingerprint(description: str, paths: Iterable[Path]) -> str:
             with file.open("rb") as stream:
                 digest.update(hashlib.file_digest(stream, "blake2b").digest())
     return digest.hexdigest()
+
+
+def _not_made(path: Path) -> TextsrError:
+    return TextsrError(f"{path}: no such file or folder; make what is missing with `dvc repro`")

@@ -104,6 +104,11 @@ class Linear(LightningModule):
         return torch.optim.SGD(self.parameters(), lr=0.1)
 
 
+class Validated(Linear):
+    def validation_step(self, batch: Tensor, batch_index: int) -> None:
+        self.log("val_loss", self.weight.detach().sum(), batch_size=1)
+
+
 class Killed(BaseException):
     """Ends a fit as a signal would: nothing more is saved."""
 
@@ -171,19 +176,22 @@ def test_averaged_weights_are_the_exponential_average(tmp_path: Path) -> None:
     assert float(state["weight"]) == pytest.approx(average, abs=1e-6)
 
 
-def test_curves_survive_a_resume_and_their_file(tmp_path: Path) -> None:
-    def run(steps: int) -> list[dict[str, float]]:
+@pytest.mark.parametrize("validated", [False, True])
+def test_curves_survive_a_resume_and_their_file(tmp_path: Path, validated: bool) -> None:
+    def run(name: str, steps: int) -> list[dict[str, float]]:
         return fit(
-            Linear(),
+            Validated() if validated else Linear(),
             torch.tensor,
             steps=steps,
             checkpoint_every=2,
-            checkpoints=tmp_path / "c",
+            checkpoints=tmp_path / name,
             seed=0,
+            validation=[torch.tensor(0)] if validated else None,
         )[1]
 
-    run(4)
-    resumed = run(8)
+    run("killed", 4)
+    resumed = run("killed", 8)
+    assert resumed == run("unbroken", 8)
     assert [row["step"] for row in resumed] == [2, 4, 6, 8]
     write_curves(tmp_path / "curves.csv", resumed)
     assert [row["step"] for row in read_curves(tmp_path / "curves.csv")] == [2, 4, 6, 8]

@@ -41,7 +41,7 @@ def publish_reference(trained: Path, evaluation: Path, params: Path, target: Pat
     Raises:
         TextsrError: if the weights at half precision are larger than `MAX_BYTES`.
     """
-    record = RunRecord.model_validate_json((trained / "run.json").read_text(encoding="utf-8"))
+    record = RunRecord.model_validate(read_json(trained / "run.json"))
     metrics = read_json(evaluation / "metrics.json")
     model = load_model(evaluation / "model")
     with replace_folder(target) as folder:

@@ -35,7 +35,7 @@ def publish_evaluation(tracker: Tracker, trained: Path, evaluation: Path) -> str
         trained: the training's folder, with `run.json` and `curves.csv`.
         evaluation: the evaluation's folder.
     """
-    record = RunRecord.model_validate_json((trained / "run.json").read_text(encoding="utf-8"))
+    record = RunRecord.model_validate(read_json(trained / "run.json"))
     run_id = tracker.locate(record, read_curves(trained / "curves.csv"))
     key = fingerprint("", [evaluation])
     if tracker.evaluation_key(run_id) != key:

@@ -84,6 +84,8 @@ class _Curves(Callback):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if follows():
             return
+        if self.rows and self.rows[-1]["step"] == trainer.global_step:
+            return  # Lightning ends the last chunk once more where a run that validates resumes
         row = {name: float(value) for name, value in trainer.callback_metrics.items()}
         self.rows.append({"step": trainer.global_step, **row})
         self._on_metrics(row, trainer.global_step)
