@@ -120,15 +120,20 @@ def test_mistake_is_one_message_and_nothing_is_written(run: object, tmp_path: Pa
 def test_fonts_go_to_training_but_for_families_held_out(run: object, tmp_path: Path) -> None:
     shutil.copy(ROOT / "params.yaml", tmp_path)
     faces = Path(matplotlib.get_data_path()) / "fonts/ttf"
-    (tmp_path / "data/fonts/stix").mkdir(parents=True)
-    shutil.copy(faces / "STIXGeneralBol.ttf", tmp_path / "data/fonts/stix")
+    held_out = {
+        "stix": "STIXGeneralBol.ttf",
+        **dict.fromkeys(("manrope", "caladea", "fredoka-one", "lato"), "cmr10.ttf"),
+    }
+    for family, name in held_out.items():
+        (tmp_path / "data/fonts" / family).mkdir(parents=True)
+        shutil.copy(faces / name, tmp_path / "data/fonts" / family)
     (tmp_path / "mine").mkdir()
     for name in ("DejaVuSans-Bold.ttf", "STIXGeneral.ttf", "STIXSizOneSymReg.ttf"):
         shutil.copy(faces / name, tmp_path / "mine")
     code, said = run("fonts", tmp_path / "mine")
     assert code == 0, said
     assert "1 fonts of 1 families imported" in said
-    assert "1 left out: of a family held out of training (synthesis.fonts)" in said
+    assert "1 left out: of a family held out of training (synthesis.fonts): STIXGeneral.ttf" in said
     assert "go on with `dvc add data && dvc repro`" in said
     assert (tmp_path / "data/fonts/dejavu-sans/DejaVuSans-Bold.ttf").is_file()
     code, said = run("fonts", tmp_path / "mine")

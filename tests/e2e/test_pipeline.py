@@ -36,7 +36,7 @@ def kill_during(project: Path, stage: str) -> None:
         assert process.poll() is None, log.read_text()
         time.sleep(0.05)
     if stage.startswith(("pretrain@", "train@")):
-        while not list((project / ".checkpoints").rglob("*.ckpt")):
+        while not list((project / ".checkpoints" / stage.replace("@", "-")).rglob("*.ckpt")):
             assert process.poll() is None, log.read_text()
             time.sleep(0.01)
     else:

@@ -8,6 +8,7 @@ import pytest
 from drawn_dataset import Bench, Rows, exact_reader
 
 from textsr import project
+from textsr.datasets.importers.fonts import TERMS
 from textsr.datasets.sets import Item, NewSet, SetInfo, write_sets
 from textsr.errors import TextsrError
 from textsr.tracking import Tracker
@@ -19,7 +20,10 @@ from textsr.validation.report import ValidationReport
 from textsr.validation.run import no_progress, validate_dataset
 from textsr.validation.track import DATA_SUFFIX, DATASET_TAG, validate_tracked
 
-_SOURCES = "path\tlicence\tpackage\tversion\nfonts/lato/A.ttf\tOFL-1.1\tfont-lato\t0.1.0\n"
+_SOURCES = """path\tlicence\tpackage\tversion
+fonts/lato/A.ttf\tOFL-1.1\tfont-lato\t0.1.0
+fonts/roboto/A.ttf\tApache-2.0\tfont-roboto\t0.0.1
+"""
 
 
 def _validate(bench: Bench, rows: Rows) -> tuple[Profile, ValidationReport]:
@@ -48,6 +52,10 @@ def test_card_tells_what_the_dataset_holds(bench: Bench, rows: Rows) -> None:
     data = bench.root / "data"
     data.mkdir()
     (data / "SOURCES.tsv").write_text(_SOURCES)
+    imported = data / "fonts/roboto"  # in place of the package's
+    imported.mkdir(parents=True)
+    for name in ("Roboto.ttf", "Roboto-Bold.ttf", TERMS):
+        (imported / name).touch()
     about = SetInfo(kind="lr", format="icdar", images=1, licence="CC BY 4.0")
     image = cv2.imencode(".png", np.zeros((9, 9), np.uint8))[1].tobytes()
     items = [Item("a", "a.png", {"image": image}, "a")]
@@ -66,6 +74,8 @@ def test_card_tells_what_the_dataset_holds(bench: Bench, rows: Rows) -> None:
     assert "| lato | 0 | 0 | 16 |" in text
     assert f"| {effect} | {column} | 0.7% | 0.085 | 0.085 | 0.085 |" in text
     assert "| fonts/lato | OFL-1.1 | font-lato 0.1.0 | 1 |" in text
+    assert f"| fonts/roboto | its `{TERMS}` | `textsr import fonts` | 2 |" in text
+    assert "font-roboto" not in text
     assert "| real/words | 1 | icdar |  | CC BY 4.0 | not stated |" in text
     assert "Validation failed on all 136 rows" in text
     assert "- seed (critical): `seed` is 1 in every row" in text

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from textsr.datasets.importers.fonts import TERMS
 from textsr.datasets.sets import USES, find_sets
 from textsr.files import write_text
 from textsr.params import SPLITS, Params
@@ -38,7 +39,7 @@ def write_data_card(
         report: of its validation.
         params: what it was made by.
         data: folder of source material: `SOURCES.tsv`, with columns path, licence, package and
-            version, and the user's own sets.
+            version, imported fonts, and the user's own sets.
     """
     parts = [
         _front_matter(report),
@@ -57,7 +58,7 @@ def write_data_card(
         "## Effects",
         _effects(profile),
         "## Sources and licences",
-        _sources(data / "SOURCES.tsv"),
+        _sources(data),
         "## Own sets",
         _own(data),
         "## Validation",
@@ -117,16 +118,23 @@ def _effects(profile: Profile) -> str:
     )
 
 
-def _sources(path: Path) -> str:
+def _sources(data: Path) -> str:
     """Tell licences and packages by folder of fonts, or by file."""
+    path = data / "SOURCES.tsv"
     if not path.is_file():
         return f"`{path.name}` is missing; `textsr fetch-data` writes it."
     files: dict[tuple[str, str, str], int] = defaultdict(int)
+    imported = {terms.parent for terms in data.glob(f"fonts/*/{TERMS}")}
+    for folder in imported:
+        name = folder.relative_to(data).as_posix()
+        key = (name, f"its `{TERMS}`", "`textsr import fonts`")
+        files[key] = sum(1 for file in folder.iterdir() if file.name != TERMS)
     with path.open(encoding="utf-8", newline="") as stream:
         for row in csv.DictReader(stream, delimiter="\t"):
             folders = row["path"].split("/")
             name = "/".join(folders[:2])
-            files[name, row["licence"], f"{row['package']} {row['version']}"] += 1
+            if data / name not in imported:  # which has replaced the package's
+                files[name, row["licence"], f"{row['package']} {row['version']}"] += 1
     rows = [(*key, count) for key, count in sorted(files.items())]
     return _table(("source", "licence", "taken from", "files"), rows)
 

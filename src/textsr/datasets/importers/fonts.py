@@ -2,15 +2,14 @@
 
 import io
 import re
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from string import ascii_letters, digits, punctuation
 
 import numpy as np
 import numpy.typing as npt
-from fontTools.ttLib import TTFont, TTLibError
+from fontTools.ttLib import TTFont
 from PIL import Image, ImageDraw, ImageFont
 
 from textsr.errors import TextsrError
@@ -25,13 +24,31 @@ MAX_CER = 0.12
 
 SPECIMENS = ("Invoice 27.45 paid", "GRAND TOTAL 1,038", "quick brown fox 96", "Jan 12 2026 x7 Kew")
 
-_SUFFIXES = {".ttf", ".otf", ".woff", ".woff2"}
+TERMS = "LICENCE.txt"
+"""File in an imported family's folder that tells what its fonts say of their licence."""
+
+RELATIVES = {
+    "caladea": ("cambo",),
+    "fredoka-one": ("fredoka",),
+    "lato": ("carlito",),
+    "stix": ("xits",),
+}
+"""Families that are drawn after one of `fetch-data`'s under another name: held out with it."""
+
+_INSTALLED = {".ttf", ".otf"}  # what synthesis draws with
+_SUFFIXES = {*_INSTALLED, ".woff", ".woff2"}
 _NEEDED = frozenset(ascii_letters + digits + punctuation)
 _OUTLINES = {"glyf", "CFF ", "CFF2"}
 _EM_PX = 44
 _LINE_PX = 64  # the height at which a specimen is read
 _WIDEST_PX = 1600
-_COPYRIGHT, _FAMILY, _LICENCE, _LICENCE_URL, _TYPOGRAPHIC_FAMILY = 0, 1, 13, 14, 16
+_COPYRIGHT, _FAMILY, _POSTSCRIPT, _LICENCE, _LICENCE_URL, _TYPOGRAPHIC_FAMILY = 0, 1, 6, 13, 14, 16
+# Faces beyond the usual four are families of their own by name 1, and name 16 is often missing.
+_STYLES = re.compile(
+    r"(-(ultra|extra|semi|demi)?-?(thin|hairline|light|book|regular|medium|bold|black|heavy"
+    r"|condensed|expanded|italic|oblique))+$"
+)
+_SHOWN = 3  # files named a reason
 
 
 @dataclass
@@ -40,13 +57,16 @@ class FontImport:
 
     families: int = 0
     files: int = 0
-    left_out: Counter[str] = field(default_factory=Counter)
-    """Number of files by reason."""
+    left_out: dict[str, list[Path]] = field(default_factory=dict)
+    """Files by reason."""
 
     def render(self) -> str:
-        """Return what is said of it, a line a reason."""
+        """Return what is said of it, a line a reason, with the first files of each."""
         lines = [f"{self.files} fonts of {self.families} families imported"]
-        lines += [f"  {count} left out: {why}" for why, count in self.left_out.most_common()]
+        for why, paths in sorted(self.left_out.items(), key=lambda item: -len(item[1])):
+            more = ", ..." if len(paths) > _SHOWN else ""
+            shown = ", ".join(path.name for path in paths[:_SHOWN])
+            lines.append(f"  {len(paths)} left out: {why}: {shown}{more}")
         return "\n".join(lines)
 
 
@@ -100,32 +120,33 @@ def import_fonts(
         paths: of the font files.
         fonts: folder of the families.
         held_out: folders in `fonts` of families that training must not see: known by the folder's
-            name and by what its files call themselves. A copy that bears another name cannot be
-            told from them: do not give it.
+            name, by what its files call themselves, and by `RELATIVES`. A copy that bears yet
+            another name cannot be told from them: do not give it.
         read: who judges whether a font is legible.
         licence: of the fonts that state none.
         replace: families that are there already.
         tick: called when a file has been looked at.
 
     Raises:
-        TextsrError: if no font can be used; it tells why.
+        TextsrError: if no font can be used (it tells why), or if a family that is held out is not
+            there to be known by.
     """
     done = FontImport()
-    kept_back = {*held_out, *_families_of(fonts / name for name in held_out)}
+    kept_back = _names_held_out(fonts, held_out)
+    present = dict(_families_in(fonts))
     families: dict[str, dict[str, _Font]] = {}
     for path in paths:
         try:
             font = _load(path, licence)
             if any(f"{font.family}-".startswith(f"{name}-") for name in kept_back):
                 raise _LeftOutError("of a family held out of training (synthesis.fonts)")
-            if (fonts / font.family).exists() and not replace:
-                raise _LeftOutError("of a family that is there already (--replace replaces it)")
+            _check_new(fonts / font.family, present, replace)
             if font.name in families.get(font.family, {}):
                 raise _LeftOutError("of the same family and name as another")
             _check_legible(font.data, read)
             families.setdefault(font.family, {})[font.name] = font
         except _LeftOutError as why:
-            done.left_out[str(why)] += 1
+            done.left_out.setdefault(str(why), []).append(path)
         tick()
     if not families:
         raise TextsrError(f"no font can be used:\n{done.render()}")
@@ -134,16 +155,61 @@ def import_fonts(
             for name, font in files.items():
                 (folder / name).write_bytes(font.data)
             stated = dict.fromkeys(font.licence for font in files.values())
-            write_text(folder / "LICENCE.txt", "\n\n".join(stated) + "\n")
+            write_text(folder / TERMS, "\n\n".join(stated) + "\n")
         done.families += 1
         done.files += len(files)
     return done
 
 
+def _names_held_out(fonts: Path, held_out: Collection[str]) -> set[str]:
+    names = set(held_out)
+    for folder in held_out:
+        called = set(_called(fonts / folder))
+        if not called:
+            raise TextsrError(
+                f"{fonts / folder}: no fonts of this family, which synthesis.fonts holds out of "
+                "training, to know copies of it by; get it first, by `textsr fetch-data`"
+            )
+        names |= {*called, *RELATIVES.get(folder, ())}
+    return names
+
+
+def _families_in(fonts: Path) -> Iterator[tuple[str, Path]]:
+    """Yield what families call themselves with their folders, and the folders' own names."""
+    for folder in sorted(fonts.glob("[!.]*/")):
+        for name in _called(folder):
+            yield name, folder
+    for folder in sorted(fonts.glob("[!.]*")):
+        yield folder.name, folder
+
+
+def _called(folder: Path) -> Iterator[str]:
+    """Yield what the fonts in a family's folder call themselves."""
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in _INSTALLED and not path.name.startswith("."):
+            try:
+                with TTFont(path, lazy=True, fontNumber=0) as font:
+                    yield _slug(dict(_names(font)), path)
+            except Exception as error:  # as in `_load`
+                raise TextsrError(f"{path}: not a readable font ({error}); remove it") from error
+
+
+def _check_new(folder: Path, present: dict[str, Path], replace: bool) -> None:
+    found = present.get(folder.name)
+    if found is None:
+        return
+    if found != folder:
+        raise _LeftOutError(f"of a family that is there already, as {found.name}")
+    if found.is_symlink() or not found.is_dir():
+        raise _LeftOutError("of a family whose folder is a link or a file, which is left as it is")
+    if not replace:
+        raise _LeftOutError("of a family that is there already (--replace replaces it)")
+
+
 def _load(path: Path, licence: str | None) -> _Font:
-    data = path.read_bytes()
     try:
-        with TTFont(io.BytesIO(data), fontNumber=0) as font:
+        data = path.read_bytes()
+        with TTFont(io.BytesIO(data), fontNumber=0, recalcTimestamp=False) as font:
             if not _OUTLINES & set(font.keys()) or "COLR" in font:
                 raise _LeftOutError("without outlines, or in colours")
             if not frozenset(map(ord, _NEEDED)) <= (font.getBestCmap() or {}).keys():
@@ -159,43 +225,29 @@ def _load(path: Path, licence: str | None) -> _Font:
         raise
     # fontTools answers broken tables with whatever their decoding happens to raise.
     except Exception as error:
-        reason = "not readable as a font"
-        if isinstance(error, ImportError):
-            reason = "WOFF2, which needs `pip install brotli`"
-        raise _LeftOutError(reason) from error
-    slug = _slug(names, path)
-    stated = [names[key] for key in (_COPYRIGHT, _LICENCE, _LICENCE_URL) if names.get(key)]
-    if not (names.get(_LICENCE) or names.get(_LICENCE_URL)):
+        raise _LeftOutError("not readable as a font") from error
+    stated = [names[key] for key in (_COPYRIGHT, _LICENCE, _LICENCE_URL) if names[key]]
+    if not (names[_LICENCE] or names[_LICENCE_URL]):
         if licence is None:
             raise _LeftOutError("without a stated licence (--licence states one)")
         stated.append(licence)
-    if not slug:
-        raise _LeftOutError("not readable as a font")
-    return _Font(f"{path.stem}{suffix}", slug, "\n".join(stated), data)
+    # Its own name, since files of several folders may be called alike.
+    name = re.sub(r"[^A-Za-z0-9-]+", "-", names[_POSTSCRIPT] or path.stem).strip("-")
+    return _Font(f"{name or 'font'}{suffix}", _slug(names, path), "\n".join(stated), data)
 
 
 def _names(font: TTFont) -> Iterator[tuple[int, str]]:
-    for key in (_COPYRIGHT, _FAMILY, _LICENCE, _LICENCE_URL, _TYPOGRAPHIC_FAMILY):
+    for key in (_COPYRIGHT, _FAMILY, _POSTSCRIPT, _LICENCE, _LICENCE_URL, _TYPOGRAPHIC_FAMILY):
         yield key, (font["name"].getDebugName(key) or "").strip()
 
 
 def _slug(names: dict[int, str], path: Path) -> str:
-    family = names.get(_TYPOGRAPHIC_FAMILY) or names.get(_FAMILY) or path.stem
-    return re.sub(r"[^a-z0-9]+", "-", family.lower()).strip("-")
-
-
-def _families_of(folders: Iterable[Path]) -> Iterator[str]:
-    """Yield what the fonts in some families' folders call themselves."""
-    for folder in folders:
-        for path in sorted(folder.rglob("*")):
-            if path.suffix.lower() in _SUFFIXES and not path.name.startswith("."):
-                try:
-                    with TTFont(path, lazy=True, fontNumber=0) as font:
-                        yield _slug(dict(_names(font)), path)
-                except (TTLibError, OSError) as error:
-                    raise TextsrError(
-                        f"{path}: not a readable font ({error}); remove it"
-                    ) from error
+    """Return a folder's name for a family: of letters and digits of ASCII, without its style."""
+    for name in (names[_TYPOGRAPHIC_FAMILY], names[_FAMILY], path.stem):
+        slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+        if slug:
+            return _STYLES.sub("", slug)
+    return "unnamed"
 
 
 def _check_legible(data: bytes, read: ReadImages) -> None:
