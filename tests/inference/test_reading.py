@@ -128,6 +128,15 @@ def test_grey_with_a_transparent_value(tmp_path: Path) -> None:
     assert np.array_equal(image.alpha, np.where(GREY > 127, 255, 0))
 
 
+def test_deep_grey_with_a_transparent_value(tmp_path: Path) -> None:
+    values = np.uint16([[40000, 3, 40001]])
+    Image.fromarray(values).save(tmp_path / "key.png", transparency=40000)
+    image = read_image(tmp_path / "key.png")
+    assert np.array_equal(image.pixels, values)
+    assert image.alpha is not None
+    assert np.array_equal(image.alpha, np.uint16([[0, 65535, 65535]]))
+
+
 @pytest.mark.parametrize("suffix", [".tif", ".jpg"])
 def test_cmyk_becomes_rgb(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"ink{suffix}"

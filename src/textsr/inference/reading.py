@@ -130,7 +130,11 @@ def _pillow_values(image: Image.Image) -> AnyArray:
         white_is_zero = (
             isinstance(image, TiffImageFile) and image.tag_v2.get(PHOTOMETRIC_INTERPRETATION) == 0
         )
-        return np.bitwise_not(values) if white_is_zero else values
+        values = np.bitwise_not(values) if white_is_zero else values
+        clear = image.info.get("transparency")  # the one grey of a PNG that is not to be seen
+        if clear is None:
+            return values
+        return np.dstack([values, np.where(values == clear, 0, 65535).astype(np.uint16)])
     if image.mode.startswith(("I", "F")):
         return np.asarray(image)
     transparent = image.has_transparency_data
