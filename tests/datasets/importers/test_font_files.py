@@ -118,7 +118,7 @@ def test_what_is_no_font_is_left_out(source: Path, tmp_path: Path, content: Any)
 
 
 def test_families_held_out_are_not_given_to_training(source: Path, tmp_path: Path) -> None:
-    for family in ("Lato", "Lato Light", "Latona", "Carlito"):
+    for family in ("Lato", "Lato Light", "LatoBoldItalic", "Latona", "Carlito"):
         renamed(source / "DejaVuSerif.ttf", family).save(source / f"{family}.ttf")
     (tmp_path / "fonts/lato").mkdir(parents=True)
     shutil.copy(source / "Lato.ttf", tmp_path / "fonts/lato")
@@ -152,11 +152,35 @@ def test_files_called_alike_are_told_apart_by_the_fonts_own_names(
     assert made == {"Twin-Regular.ttf", "Twin-Bold.ttf"}
 
 
-def test_a_name_in_another_script_is_no_hindrance(source: Path, tmp_path: Path) -> None:
-    renamed(source / "DejaVuSerif.ttf", "\u660e\u671d").save(source / "Mincho-Bold.ttf")
+def test_faces_that_share_a_name_of_their_own_keep_those_of_their_files(
+    source: Path, tmp_path: Path
+) -> None:
+    for name, face in (("DejaVuSans.ttf", "Regular"), ("DejaVuSans-Bold.ttf", "Bold")):
+        renamed(FACES / name, "Courier Prime").save(source / f"Prime {face}.ttf")
+    (source / "web").mkdir()
+    renamed(FACES / "DejaVuSans.ttf", "Courier Prime").save(source / "web/again.ttf")
     done = imported(source, tmp_path / "fonts")
-    assert done.families == 2
-    assert (tmp_path / "fonts/mincho").is_dir()
+    made = {path.name for path in (tmp_path / "fonts/courier-prime").glob("*.ttf")}
+    assert made == {"CourierPrime.ttf", "Prime-Regular.ttf"}
+    assert reasons(done) == {"of the same family and name as another": ["again.ttf"]}
+
+
+@pytest.mark.parametrize("unnamed", ["\u660e\u671d", ".\x7f"])
+def test_a_face_without_a_name_that_can_be_used_is_called_by_its_file(
+    source: Path, tmp_path: Path, unnamed: str
+) -> None:
+    for face in ("Condensed-Bold", "Condensed-BoldItalic"):
+        font = renamed(source / "DejaVuSerif.ttf", unnamed, face="\x7f")
+        font.save(source / f"Robust-{face}.ttf")
+    imported(source, tmp_path / "fonts")
+    made = {path.name for path in (tmp_path / "fonts/robust").glob("*.ttf")}
+    assert made == {"Robust-Condensed-Bold.ttf", "Robust-Condensed-BoldItalic.ttf"}
+
+
+def test_what_is_left_out_can_be_printed(source: Path, tmp_path: Path) -> None:
+    (source / "caf\udce9.ttf").write_bytes(b"no font")
+    said = imported(source, tmp_path / "fonts").render()
+    assert "1 left out: not readable as a font: caf?.ttf" in said.encode().decode()
 
 
 def test_a_family_that_is_there_is_known_by_what_its_files_are_called(

@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from string import ascii_letters, digits, punctuation
@@ -44,10 +44,13 @@ _LINE_PX = 64  # the height at which a specimen is read
 _WIDEST_PX = 1600
 _COPYRIGHT, _FAMILY, _POSTSCRIPT, _LICENCE, _LICENCE_URL, _TYPOGRAPHIC_FAMILY = 0, 1, 6, 13, 14, 16
 # Faces beyond the usual four are families of their own by name 1, and name 16 is often missing.
-_STYLES = re.compile(
-    r"(-(ultra|extra|semi|demi)?-?(thin|hairline|light|book|regular|medium|bold|black|heavy"
-    r"|condensed|expanded|italic|oblique))+$"
+_STYLE = (
+    r"((ultra|extra|semi|demi)-?)?"
+    r"(thin|hairline|light|book|regular|medium|demi|bold|black|heavy|condensed|expanded"
+    r"|italic|oblique)(italic|oblique)?"
 )
+_STYLES = re.compile(rf"(-{_STYLE})+$")
+_GLUED_STYLES = re.compile(rf"(-?{_STYLE})+")
 _SHOWN = 3  # files named a reason
 
 
@@ -65,7 +68,9 @@ class FontImport:
         lines = [f"{self.files} fonts of {self.families} families imported"]
         for why, paths in sorted(self.left_out.items(), key=lambda item: -len(item[1])):
             more = ", ..." if len(paths) > _SHOWN else ""
-            shown = ", ".join(path.name for path in paths[:_SHOWN])
+            # A name that is no UTF-8 cannot be printed as it is.
+            names = (path.name.encode(errors="replace").decode() for path in paths[:_SHOWN])
+            shown = ", ".join(names)
             lines.append(f"  {len(paths)} left out: {why}: {shown}{more}")
         return "\n".join(lines)
 
@@ -76,6 +81,7 @@ class _Font:
     family: str
     licence: str
     data: bytes
+    source: Path
 
 
 class _LeftOutError(Exception):
@@ -110,7 +116,7 @@ def import_fonts(
     replace: bool = False,
     tick: Callable[[], None] = lambda: None,
 ) -> FontImport:
-    """Copy the fonts that training can use to `fonts/FAMILY/`, each family whole or not at all.
+    """Copy the fonts that training can use to `fonts/FAMILY/`, each folder whole or not at all.
 
     A font is left out, and counted by the reason, if it cannot be read as one, lacks a printable
     ASCII character, has no outlines, states no licence, is illegible, belongs to a family that is
@@ -138,13 +144,12 @@ def import_fonts(
     for path in paths:
         try:
             font = _load(path, licence)
-            if any(f"{font.family}-".startswith(f"{name}-") for name in kept_back):
+            if any(_is_of(font.family, name) for name in kept_back):
                 raise _LeftOutError("of a family held out of training (synthesis.fonts)")
             _check_new(fonts / font.family, present, replace)
-            if font.name in families.get(font.family, {}):
-                raise _LeftOutError("of the same family and name as another")
+            name = _free_name(font, families.get(font.family, {}))
             _check_legible(font.data, read)
-            families.setdefault(font.family, {})[font.name] = font
+            families.setdefault(font.family, {})[name] = font
         except _LeftOutError as why:
             done.left_out.setdefault(str(why), []).append(path)
         tick()
@@ -194,6 +199,28 @@ def _called(folder: Path) -> Iterator[str]:
                 raise TextsrError(f"{path}: not a readable font ({error}); remove it") from error
 
 
+def _is_of(family: str, name: str) -> bool:
+    """Tell whether a family is `name`, or one of its styles or further designs."""
+    rest = family.removeprefix(name)
+    if rest == family:
+        return False
+    return not rest or rest.startswith("-") or _GLUED_STYLES.fullmatch(rest) is not None
+
+
+def _free_name(font: _Font, taken: Mapping[str, _Font]) -> str:
+    other = taken.get(font.name)
+    if other is None:
+        return font.name
+    # The faces of some families share a name of their own. One face in several formats lies in
+    # several folders, or has several suffixes.
+    beside = font.source.parent == other.source.parent
+    beside = beside and font.source.suffix == other.source.suffix
+    name = f"{_clean(font.source.stem)}{Path(font.name).suffix}"
+    if not beside or font.data == other.data or name in taken:
+        raise _LeftOutError("of the same family and name as another")
+    return name
+
+
 def _check_new(folder: Path, present: dict[str, Path], replace: bool) -> None:
     found = present.get(folder.name)
     if found is None:
@@ -232,8 +259,12 @@ def _load(path: Path, licence: str | None) -> _Font:
             raise _LeftOutError("without a stated licence (--licence states one)")
         stated.append(licence)
     # Its own name, since files of several folders may be called alike.
-    name = re.sub(r"[^A-Za-z0-9-]+", "-", names[_POSTSCRIPT] or path.stem).strip("-")
-    return _Font(f"{name or 'font'}{suffix}", _slug(names, path), "\n".join(stated), data)
+    name = _clean(names[_POSTSCRIPT]) or _clean(path.stem) or "font"
+    return _Font(f"{name}{suffix}", _slug(names, path), "\n".join(stated), data, path)
+
+
+def _clean(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9-]+", "-", name).strip("-")
 
 
 def _names(font: TTFont) -> Iterator[tuple[int, str]]:
@@ -244,7 +275,7 @@ def _names(font: TTFont) -> Iterator[tuple[int, str]]:
 def _slug(names: dict[int, str], path: Path) -> str:
     """Return a folder's name for a family: of letters and digits of ASCII, without its style."""
     for name in (names[_TYPOGRAPHIC_FAMILY], names[_FAMILY], path.stem):
-        slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+        slug = _clean(name.lower())
         if slug:
             return _STYLES.sub("", slug)
     return "unnamed"
