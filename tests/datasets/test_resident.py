@@ -1,8 +1,10 @@
 """Lines in the memory of the device: the lines of the shards, each at most once an epoch."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -140,7 +142,7 @@ def test_a_damaged_image_is_named(tmp_path: Path) -> None:
         batches(0)
 
 
-def test_lines_that_do_not_fit_into_the_gpu_are_refused(
+def test_lines_that_do_not_fit_into_memory_are_refused(
     shards: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batches = resident(shards)
@@ -149,5 +151,17 @@ def test_lines_that_do_not_fit_into_the_gpu_are_refused(
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2 * needed, 10**12))
     batches._require_memory(16, torch.device("cuda"))
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2 * needed - 1, 10**12))
-    with pytest.raises(TextsrError, match=r"training\.resident: .*train needs .*lower synthesis"):
+    refusal = r"training\.resident: .*train needs .* of {}'s memory.*lower synthesis"
+    with pytest.raises(TextsrError, match=refusal.format("the GPU")):
         batches._require_memory(16, torch.device("cuda"))
+    batches._require_memory(16, torch.device("cpu"))
+
+    def host(free: int) -> None:
+        available = SimpleNamespace(available=free)
+        monkeypatch.setattr(psutil, "virtual_memory", lambda: available)
+
+    host(2 * needed)
+    batches._require_memory(16, torch.device("cpu"))
+    host(2 * needed - 1)
+    with pytest.raises(TextsrError, match=refusal.format("the host")):
+        batches(0)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import psutil
 import pyarrow.parquet as pq
 import torch
 from torch import Tensor
@@ -172,16 +173,19 @@ class ResidentBatches:
         )
 
     def _require_memory(self, height: int, device: torch.device) -> None:
-        if device.type != "cuda":
-            return
         pixels = sum(c * w for c, w in zip(self._counts, self._limits, strict=True)) * height
-        needed, free = pixels * (1 + self._scale**2), torch.cuda.mem_get_info(device)[0]
-        if needed > free * (1 - _SPARE):
-            raise TextsrError(
-                f"training.resident: {self._folder} needs {needed / 1e9:.1f} GB of the GPU's "
-                f"memory, of which {free / 1e9:.1f} GB are free, half of them for training; set it "
-                "to false, or lower synthesis.samples.train"
-            )
+        needed = pixels * (1 + self._scale**2)
+        # Decoded on the host, whatever trains.
+        free = {"the host": psutil.virtual_memory().available}
+        if device.type == "cuda":
+            free["the GPU"] = torch.cuda.mem_get_info(device)[0]
+        for place, bytes_free in free.items():
+            if needed > bytes_free * (1 - _SPARE):
+                raise TextsrError(
+                    f"training.resident: {self._folder} needs {needed / 1e9:.1f} GB of {place}'s "
+                    f"memory, of which {bytes_free / 1e9:.1f} GB are free, half of them for "
+                    "training; set it to false, or lower synthesis.samples.train"
+                )
 
 
 def _limits(widths: npt.NDArray[np.int64], batch_size: int) -> list[int]:
