@@ -264,8 +264,16 @@ def publish_recogniser() -> None:
     """Make the trained reader the one that comes with the package."""
     from textsr.reference import RECOGNISER
     from textsr.reference.publish import publish_recogniser
+    from textsr.tracking import lineage_tags
 
-    folder = publish_recogniser(project.RECOGNISER, project.PARAMS, RECOGNISER)
+    params = _params()
+    folder = publish_recogniser(
+        project.RECOGNISER,
+        project.PARAMS,
+        RECOGNISER,
+        from_package=params.recogniser.from_package,
+        lineage=lineage_tags(Path.cwd(), params.seed),
+    )
     typer.echo(f"{folder}: the reader's weights, params and card")
 
 

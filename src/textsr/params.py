@@ -166,11 +166,19 @@ class SeedNet(Section):
     learning_rate: PositiveFloat
 
 
+class AddedBlocks(Section):
+    """Residual blocks by which the package's network grows; they change nothing at first."""
+
+    coarse: NonNegativeInt
+    sequence: NonNegativeInt
+
+
 class Reference(Section):
     """Further training of the package's weights."""
 
     steps: NonNegativeInt
     learning_rate: PositiveFloat
+    add_blocks: AddedBlocks
 
 
 _HEIGHT_STEP = 4  # LR pixels
@@ -203,6 +211,7 @@ class Training(Section):
     max_shift_px: Annotated[int, Field(ge=0, le=8)]
     text_weight: Annotated[float, Field(ge=0)]
     reading_weight: Annotated[float, Field(ge=0)]
+    reading_blend: Annotated[Interval, inside(0, 1)]
     reading_from: Probability
     learning_rate: PositiveFloat
     weight_decay: Annotated[float, Field(ge=0)]

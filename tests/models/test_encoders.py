@@ -69,6 +69,29 @@ def test_untrained_upsampler_is_bicubic_at_any_size(
     assert torch.equal(upscaled, bicubic(images, scale))
 
 
+def test_blocks_that_are_added_widen_what_a_tile_depends_on() -> None:
+    def network(coarse: int, sequence: int) -> UpsamplerNet:
+        torch.manual_seed(0)
+        built = UpsamplerNet("text", 8, 4, coarse_blocks=coarse, sequence_blocks=sequence).double()
+        for parameter in built.parameters():  # all positive, so that nothing cancels out
+            torch.nn.init.constant_(parameter, 0.05)
+        return built.eval()
+
+    def reach(built: UpsamplerNet) -> tuple[int, int]:
+        """LR rows and columns that an HR pixel depends on, to one side of it."""
+        image = torch.ones(1, 1, 384, 384, dtype=torch.float64, requires_grad=True)
+        built(image)[0, 0, 768, 768].backward()
+        seen = image.grad[0, 0].ne(0)
+        rows, columns = (int((seen.any(side).nonzero() - 192).abs().max()) for side in (1, 0))
+        return rows, columns
+
+    plain, deep, long = network(2, 3), network(4, 3), network(2, 9)
+    assert (plain.halo, deep.halo, long.halo, network(4, 9).halo) == (96, 128, 128, 128)
+    rows, columns = reach(plain)
+    assert reach(deep) == (rows + 32, columns + 8)
+    assert reach(long) == (rows, columns + 24)
+
+
 @pytest.mark.parametrize("encoder", ["text", "resnet18"])
 def test_every_level_has_a_say_in_the_result_and_learns(encoder: str) -> None:
     torch.manual_seed(0)

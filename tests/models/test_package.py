@@ -57,6 +57,43 @@ def test_weights_come_back_bit_by_bit(spec: ModelSpec, tmp_path: Path) -> None:
         assert torch.equal(state[name], value), name
 
 
+@pytest.mark.parametrize("spec", SPECS, ids=str)
+def test_in_eight_bits_it_takes_less_room_and_does_the_same(
+    spec: ModelSpec, tmp_path: Path
+) -> None:
+    network = trained(spec)
+    save_model(tmp_path / "m", spec, network)
+    save_model(tmp_path / "small", spec, network, eight_bits=True)
+    sizes = [(tmp_path / name / "weights.safetensors").stat().st_size for name in ("small", "m")]
+    assert sizes[0] < 0.4 * sizes[1]
+    images = torch.rand(1, 1, 16, 40)
+    with torch.inference_mode():
+        exact, rounded = (load_model(tmp_path / name)(images) for name in ("m", "small"))
+    assert not torch.equal(exact, rounded)
+    change = exact - bicubic(images, spec.scale)
+    assert (rounded - exact).square().mean() < 0.01 * change.square().mean()
+
+
+def test_blocks_of_the_encoder_are_part_of_the_model(tmp_path: Path) -> None:
+    spec = ModelSpec.model_validate(UPSAMPLER | {"coarse_blocks": 3, "sequence_blocks": 5})
+    save_model(tmp_path / "m", spec, trained(spec))
+    loaded = load_model(tmp_path / "m")
+    assert loaded.spec == spec
+    assert len(loaded.network.encoder.stages[-1]) == 3
+    assert len(loaded.network.encoder.sequence) == 5
+    # A model of before, which does not say it, has as many as always.
+    path = tmp_path / "m" / "model.json"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    del record["coarse_blocks"], record["sequence_blocks"]
+    path.write_text(json.dumps(record), encoding="utf-8")
+    assert (read_spec(tmp_path / "m").coarse_blocks, read_spec(tmp_path / "m").sequence_blocks) == (
+        2,
+        3,
+    )
+    with pytest.raises(TextsrError, match="not the weights of upsampler"):
+        load_model(tmp_path / "m")
+
+
 def test_a_saved_model_replaces_the_one_before(tmp_path: Path) -> None:
     for spec in (SPECS[0], SPECS[-1]):
         save_model(tmp_path / "m", spec, trained(spec))

@@ -47,6 +47,28 @@ def test_folder_comes_back_frozen_and_reads_the_same(tmp_path: Path) -> None:
     assert torch.equal(loaded.frames(lines), reader.frames(lines))
 
 
+def test_folded_it_reads_the_same_and_stays_as_it_was() -> None:
+    torch.manual_seed(0)
+    reader = Recogniser(ALPHABET)
+    reader.frames(torch.rand(4, 1, 64, 128))  # moves the running statistics
+    for layer in reader.body:
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(layer.weight, 0.5, 2)
+            torch.nn.init.uniform_(layer.bias, -1, 1)
+    reader.eval()
+    before = {name: value.clone() for name, value in reader.state_dict().items()}
+    folded = reader.folded()
+    assert not any(isinstance(layer, torch.nn.BatchNorm2d) for layer in folded.modules())
+    assert not any(parameter.requires_grad for parameter in folded.parameters())
+    lines = torch.rand(2, 1, 64, 128)
+    frames = reader.frames(lines)
+    torch.testing.assert_close(folded.frames(lines), frames, rtol=1e-4, atol=1e-4)
+    assert frames.std() > 0.01
+    assert list(reader.state_dict()) == list(before)
+    assert all(torch.equal(reader.state_dict()[name], value) for name, value in before.items())
+    assert all(parameter.requires_grad for parameter in reader.parameters())
+
+
 def test_gradients_go_through_it_to_the_image() -> None:
     reader = Recogniser(ALPHABET).eval().requires_grad_(False)
     image = torch.rand(1, 1, 64, 128, requires_grad=True)

@@ -1,4 +1,4 @@
-"""Publishing: the model at half precision, its params and its card, whole or not at all."""
+"""Publishing: the model in 8 bits, its params and its card, whole or not at all."""
 
 import json
 from pathlib import Path
@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from textsr.errors import TextsrError
+from textsr.models.eight_bits import from_eight_bits, to_eight_bits
 from textsr.models.package import ModelSpec, build_network, load_model, save_model
 from textsr.reference import publish
 from textsr.reference.publish import publish_reference
@@ -57,12 +58,15 @@ def publish_it(project: Path) -> Path:
     )
 
 
-def test_it_is_the_model_at_half_precision_with_its_blend(project: Path) -> None:
+def test_it_is_the_model_in_eight_bits_with_its_blend(project: Path) -> None:
     folder = publish_it(project)
     published, made = load_model(folder), load_model(project / "evaluation/model")
     assert published.spec == made.spec.model_copy(update={"name": "reference"})
-    for name, value in made.network.state_dict().items():
-        assert torch.equal(published.network.state_dict()[name], value.half().float()), name
+    rounded = from_eight_bits(to_eight_bits(made.network.state_dict()))
+    for name, value in rounded.items():
+        assert torch.equal(published.network.state_dict()[name], value), name
+    size = (folder / "weights.safetensors").stat().st_size
+    assert size < 0.4 * (project / "evaluation/model/weights.safetensors").stat().st_size
     assert (folder / "params.yaml").read_text() == "seed: 7\n"
 
 
@@ -85,6 +89,8 @@ def test_too_large_weights_are_refused_and_the_old_ones_stay(
     folder = publish_it(project)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     monkeypatch.setattr(publish, "MAX_BYTES", 1000)
-    with pytest.raises(TextsrError, match=r"evaluation/model: 0\.\d MB.*lower training\.width"):
+    with pytest.raises(
+        TextsrError, match=r"evaluation/model: 0\.\d MB.*lower training\.width.*add_blocks"
+    ):
         publish_it(project)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before

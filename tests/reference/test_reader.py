@@ -63,12 +63,20 @@ def test_publishing_keeps_what_it_reads(tmp_path: Path, lines: Batch) -> None:
     save_recogniser(made / "recogniser", reader)
     (tmp_path / "params.yaml").write_text("seed: 7\n")
     metrics = {"step": 6000, "val_hr": 0.6, "val_bicubic": 0.23}
-    write_json(made / "metrics.json", metrics)
-    folder = publish_recogniser(made, tmp_path / "params.yaml", tmp_path / "published")
+    write_json(made / "metrics.json", metrics | {"train_lines": 12000, "train_families": 8})
+    folder = publish_recogniser(
+        made,
+        tmp_path / "params.yaml",
+        tmp_path / "published",
+        from_package=True,
+        lineage={"git_commit": "abc123", "data_hash": "def.dir", "mlflow.source.name": "textsr"},
+    )
     assert {path.name for path in folder.iterdir()} == {path.name for path in RECOGNISER.iterdir()}
     assert read(load_recogniser(folder), lines) == read(reader, lines)
     card = (folder / "README.md").read_text()
-    assert "6000 steps" in card
+    assert "6000 steps, on from the package's reader of then" in card
+    assert "12,000, in 8 families" in card
+    assert "| git commit | abc123 |\n| `data.dvc` | def.dir |\n" in card
     assert "60.0% of the HR lines and 23.0% of bicubic's" in card
 
 
@@ -76,5 +84,11 @@ def test_an_untrained_reader_is_not_published(tmp_path: Path) -> None:
     save_recogniser(tmp_path / "recogniser", Recogniser("ab"))
     write_json(tmp_path / "metrics.json", {"step": 0})
     with pytest.raises(TextsrError, match=r"not trained here; set recogniser\.steps"):
-        publish_recogniser(tmp_path, tmp_path / "params.yaml", tmp_path / "published")
+        publish_recogniser(
+            tmp_path,
+            tmp_path / "params.yaml",
+            tmp_path / "published",
+            from_package=True,
+            lineage={},
+        )
     assert not (tmp_path / "published").exists()

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from textsr.datasets.pairs import Batch, PairBatches, shuffled_pairs
+from textsr.datasets.shards import iterate_rows
 from textsr.models.bicubic import bicubic
 from textsr.models.recogniser import Recogniser, load_recogniser
 from textsr.params import Params
@@ -42,6 +43,9 @@ def test_stage_writes_a_recogniser_that_can_be_loaded(
     metrics = json.loads((tmp_path / "out/metrics.json").read_text())
     assert metrics["step"] == steps
     assert ("val_hr" in metrics) == (steps > 0)
+    families = {row["font_family"] for row in iterate_rows(dataset / "train", ["font_family"])}
+    assert metrics["train_lines"] == tiny_params.synthesis.samples.train
+    assert metrics["train_families"] == len(families) > 1
     assert not list(tmp_path.glob(".checkpoints/recogniser/*"))
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from textsr.datasets.pairs import Batch, PairBatches, shuffled_pairs
 from textsr.errors import TextsrError
+from textsr.models.bicubic import bicubic
 from textsr.models.package import ModelSpec, build_network
 from textsr.models.recogniser import Recogniser
 from textsr.models.text_head import TextHead
@@ -290,6 +291,45 @@ def test_a_frozen_reader_is_asked_from_its_step_on_and_is_not_trained() -> None:
     assert module.network.to_hr[0].weight.grad.abs().max() > 0
     assert len(module.state_dict()) == len(module.network.state_dict())
     assert all(torch.equal(reader.state_dict()[name], value) for name, value in before.items())
+
+
+def test_the_reader_can_be_shown_the_output_blended_with_bicubics() -> None:
+    torch.manual_seed(0)
+    spec = ModelSpec(name="x", architecture="upsampler", encoder="text", width=8, scale=4)
+    network = build_network(spec)
+    torch.nn.init.normal_(network.to_hr[0].weight, std=0.1)
+    reader = Recogniser("ab").eval().requires_grad_(False)
+    batch = Batch(torch.rand(2, 1, 16, 32), torch.rand(2, 1, 64, 128), ("ab", "b"), (32, 20))
+
+    class At(SuperResolution):
+        global_step = 0
+
+    def reading(blend: tuple[float, float], step: int = 0) -> tuple[float, bool]:
+        """Its loss, and whether it teaches the network anything."""
+        module = At(
+            network, learning_rate=1.0, recogniser=reader, reading_weight=1, reading_blend=blend
+        )
+        module.global_step = step
+        logged: dict[str, torch.Tensor] = {}
+        module.log = lambda name, value, **kwargs: logged.update({name: value})
+        module.training_step(batch, 0)
+        network.zero_grad()
+        logged["train_reading"].backward()
+        gradient = network.to_hr[0].weight.grad
+        return float(logged["train_reading"].detach()), bool(gradient.abs().max() > 0)
+
+    def expected(lines: torch.Tensor) -> float:
+        # Beyond 6 a character, a line that it cannot read has nothing to teach.
+        return float(reader.losses(lines, ["ab", "b"], [128, 80]).clamp_max(6).mean())
+
+    with torch.no_grad():
+        low, high = bicubic(batch.lr, 4), network(batch.lr)
+    assert reading((0, 0)) == (pytest.approx(expected(low), rel=1e-4), False)
+    assert reading((0.4, 0.4)) == (pytest.approx(expected(0.6 * low + 0.4 * high), rel=1e-4), True)
+    assert reading((1, 1)) == (pytest.approx(expected(high), rel=1e-4), True)
+    # The weights are a function of the step: a resumed run draws those of an unbroken one.
+    assert reading((0, 1), 5) == reading((0, 1), 5)
+    assert reading((0, 1), 5) != reading((0, 1), 6)
 
 
 def test_network_learns_a_batch_by_heart(dataset: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor
 from textsr.models.encoder import build_encoder
 from textsr.models.package import load_model
 from textsr.params import Params
+from textsr.reference import load_reference
 from textsr.training import run as stage
 from textsr.training.run import ENCODER_WEIGHTS, plan_training, run_training
 
@@ -82,6 +83,33 @@ def test_articles_network_is_trained_as_in_the_article(
     assert call["steps"] == tiny_params.training.seed_net.steps
     assert call["ema_decay"] is None
     assert load_model(tmp_path / "seed").spec.architecture == "seed"
+
+
+def test_the_packages_network_grows_by_blocks_that_change_nothing_at_first(
+    tiny_params: Params, dataset: Path, encoders: Path, tmp_path: Path, fitted: list[dict[str, Any]]
+) -> None:
+    package = load_reference()
+    section = tiny_params.training.reference.model_dump() | {
+        "steps": 1,
+        "add_blocks": {"coarse": 1, "sequence": 2},
+    }
+    training = tiny_params.training.model_validate(
+        tiny_params.training.model_dump() | {"reference": section}
+    )
+    params = tiny_params.model_copy(update={"training": training})
+    train("reference", params, dataset, encoders, tmp_path)
+    grown = load_model(tmp_path / "reference")
+    assert grown.spec.coarse_blocks == package.spec.coarse_blocks + 1
+    assert grown.spec.sequence_blocks == package.spec.sequence_blocks + 2
+    images = torch.rand(2, 1, 16, 48)
+    with torch.inference_mode():
+        assert torch.equal(grown.network(images), package.network(images))
+    # They are not dead: their last convolution learns from the first step, and then the rest.
+    network = grown.network.requires_grad_(True)
+    network(images).square().mean().backward()
+    added = network.encoder.sequence[-1].body
+    assert added[-1].weight.grad.abs().max() > 0
+    assert added[0].weight.abs().max() > 0
 
 
 def test_what_fit_returns_is_what_is_saved(

@@ -1,5 +1,8 @@
 """Building blocks that encoders and decoders share."""
 
+from typing import cast
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -21,6 +24,13 @@ class ResidualBlock(nn.Module):
         self.body = nn.Sequential(
             nn.Conv2d(channels, channels, kernel, padding=padding), nn.ReLU(inplace=True), last
         )
+
+    @torch.no_grad()
+    def become_identity(self) -> None:
+        """Change nothing until trained, as where a network that is trained already grows."""
+        last = cast(nn.Conv2d, self.body[-1])
+        last.weight.zero_()
+        cast(Tensor, last.bias).zero_()
 
     def forward(self, features: Tensor) -> Tensor:
         """Map (B, C, H, W) to the same shape."""

@@ -6,7 +6,7 @@ from typing import Protocol
 from torch import Tensor, nn
 
 from textsr.models.resnet_encoder import ResNetEncoder
-from textsr.models.text_encoder import TextEncoder
+from textsr.models.text_encoder import COARSE_BLOCKS, SEQUENCE_BLOCKS, TextEncoder
 
 
 class Encoder(Protocol):
@@ -30,12 +30,20 @@ class Encoder(Protocol):
         """Pool levels to (B, N, instance_dim): N parts of the line, left to right, or one."""
 
 
-def build_encoder(name: str, width: int) -> nn.Module:
+def build_encoder(
+    name: str,
+    width: int,
+    coarse_blocks: int = COARSE_BLOCKS,
+    sequence_blocks: int = SEQUENCE_BLOCKS,
+) -> nn.Module:
     """Build an encoder by its name in params.yaml: `text` or `resnet18`.
 
     Args:
-        name: the architecture.
-        width: channels of the text encoder's finest level; `resnet18` has its own widths.
+        name: the architecture; `resnet18` has its own widths and blocks.
+        width: channels of the text encoder's finest level.
+        coarse_blocks: of the text encoder's last stage.
+        sequence_blocks: of the text encoder along the line.
     """
-    builders = {"text": lambda: TextEncoder(width), "resnet18": ResNetEncoder}
-    return builders[name]()
+    if name == "resnet18":
+        return ResNetEncoder()
+    return TextEncoder(width, coarse_blocks, sequence_blocks)

@@ -14,7 +14,9 @@ from torch import Tensor, nn
 from textsr.errors import TextsrError
 from textsr.files import replace_folder
 from textsr.models.bicubic import bicubic
+from textsr.models.eight_bits import from_eight_bits, to_eight_bits
 from textsr.models.seed import SeedNet
+from textsr.models.text_encoder import COARSE_BLOCKS, SEQUENCE_BLOCKS
 from textsr.models.upsampler import UpsamplerNet
 
 _SPEC = "model.json"
@@ -33,6 +35,10 @@ class ModelSpec(BaseModel):
     scale: Literal[2, 4]
     encoder: Literal["text", "resnet18"] | None = None
     width: PositiveInt | None = None
+    coarse_blocks: PositiveInt = COARSE_BLOCKS
+    """Of the text encoder."""
+    sequence_blocks: PositiveInt = SEQUENCE_BLOCKS
+    """Of the text encoder."""
     blend: Annotated[float, Field(ge=0, le=1)] = 1.0
     """Weight of the network's output; the rest is bicubic's."""
 
@@ -71,13 +77,26 @@ def build_network(spec: ModelSpec) -> nn.Module:
         return SeedNet(spec.scale)
     assert spec.encoder is not None  # ModelSpec has checked both
     assert spec.width is not None
-    return UpsamplerNet(spec.encoder, spec.width, spec.scale)
+    return UpsamplerNet(
+        spec.encoder,
+        spec.width,
+        spec.scale,
+        coarse_blocks=spec.coarse_blocks,
+        sequence_blocks=spec.sequence_blocks,
+    )
 
 
-def save_model(folder: Path, spec: ModelSpec, network: nn.Module) -> None:
-    """Write a model's folder, whole or not at all."""
+def save_model(
+    folder: Path, spec: ModelSpec, network: nn.Module, *, eight_bits: bool = False
+) -> None:
+    """Write a model's folder, whole or not at all; its weights in 8 bits, if they are to be small.
+
+    See `textsr.models.eight_bits`.
+    """
     with replace_folder(folder) as temporary:
         state = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
+        if eight_bits:
+            state = to_eight_bits(state)
         save_file(state, temporary / WEIGHTS)
         (temporary / _SPEC).write_text(spec.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
@@ -111,7 +130,7 @@ def load_model(folder: Path) -> BlendedModel:
     network = build_network(spec)
     path = folder / WEIGHTS
     try:
-        network.load_state_dict(load_file(path))
+        network.load_state_dict(from_eight_bits(load_file(path)))
     except Exception as error:  # safetensors raises its own type, torch RuntimeError
         raise TextsrError(f"{path}: not the weights of {spec.architecture}: {error}") from error
     return BlendedModel(spec, network).eval()

@@ -1,11 +1,14 @@
 """Our own recogniser of lines: it teaches the super-resolution network, and judges nothing."""
 
 import json
+from copy import deepcopy
 from pathlib import Path
+from typing import cast
 
 import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.nn.utils import fuse_conv_bn_eval
 
 from textsr.errors import TextsrError
 from textsr.files import replace_folder, write_text
@@ -52,6 +55,21 @@ class Recogniser(nn.Module):
         reduced = F.interpolate(lines, (_HEIGHT, _reduced(width, height)), mode="area")
         frames: Tensor = self.body(reduced - 0.5)
         return frames
+
+    def folded(self) -> "Recogniser":
+        """Return a copy that reads the same, its batch normalisation folded into convolutions.
+
+        Frozen, it has the same statistics always, and asking it takes two thirds of the time.
+        """
+        copy = deepcopy(self).eval()
+        layers: list[nn.Module] = []
+        for layer in copy.body:
+            if isinstance(layer, nn.BatchNorm2d):
+                layers[-1] = fuse_conv_bn_eval(cast(nn.Conv2d, layers[-1]), layer)
+            else:
+                layers.append(layer)
+        copy.body = nn.Sequential(*layers)
+        return copy.requires_grad_(False)
 
     def losses(self, lines: Tensor, texts: list[str], widths: list[int]) -> Tensor:
         """Return CTC's loss a character of each line with a known text; see `TextHead.losses`.

@@ -9,7 +9,10 @@ from textsr.models.blocks import ResidualBlock, pad_to_multiple
 
 _INSTANCE_FRAMES = 8  # 16 LR pixels, one or two letters
 _STAGE_BLOCKS = 2
-_SEQUENCE_BLOCKS = 3
+COARSE_BLOCKS = 2
+"""Of the last stage, an eighth as high as the line."""
+SEQUENCE_BLOCKS = 3
+"""Along the line."""
 
 
 class TextEncoder(nn.Module):
@@ -22,22 +25,35 @@ class TextEncoder(nn.Module):
     layers, and they see a bounded part of the image, so that it can be cut into tiles.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(
+        self,
+        width: int,
+        coarse_blocks: int = COARSE_BLOCKS,
+        sequence_blocks: int = SEQUENCE_BLOCKS,
+    ) -> None:
+        """Build it with fresh weights.
+
+        Args:
+            width: channels of the finest level.
+            coarse_blocks: of the last stage.
+            sequence_blocks: along the line; each sees four LR pixels further to both sides.
+        """
         super().__init__()
         self.channels: Sequence[int] = (width, 5 * width // 4, 3 * width // 2, 5 * width // 2)
         self.strides: Sequence[tuple[int, int]] = ((2, 2), (4, 2), (8, 2), (16, 2))
         self.instance_dim = self.channels[-1]
         self.stem = nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(4, width, 3, padding=1))
+        blocks = (_STAGE_BLOCKS, _STAGE_BLOCKS, coarse_blocks)
         self.stages = nn.ModuleList(
-            nn.Sequential(*(ResidualBlock(channels) for _ in range(_STAGE_BLOCKS)))
-            for channels in self.channels[:-1]
+            nn.Sequential(*(ResidualBlock(channels) for _ in range(count)))
+            for channels, count in zip(self.channels[:-1], blocks, strict=True)
         )
         self.downs = nn.ModuleList(
             nn.Sequential(nn.ReLU(), nn.Conv2d(fine, coarse, (2, 3), stride=(2, 1), padding=(0, 1)))
             for fine, coarse in zip(self.channels, self.channels[1:], strict=False)
         )
         self.sequence = nn.Sequential(
-            *(ResidualBlock(self.channels[-1], (1, 3)) for _ in range(_SEQUENCE_BLOCKS))
+            *(ResidualBlock(self.channels[-1], (1, 3)) for _ in range(sequence_blocks))
         )
 
     def forward(self, images: Tensor) -> list[Tensor]:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from textsr.models.bicubic import bicubic
 from textsr.models.blocks import Expand, ResidualBlock, pad_to_multiple
 from textsr.models.encoder import Encoder, build_encoder
+from textsr.models.text_encoder import COARSE_BLOCKS, SEQUENCE_BLOCKS
 
 # LR pixels around a tile beyond which nothing changes its result (measured below 1e-6).
 _HALO = {"text": 96, "resnet18": 256}
@@ -24,11 +25,20 @@ class UpsamplerNet(nn.Module):
     The output is bicubic's plus the network's correction, so an untrained network is bicubic.
     """
 
-    def __init__(self, encoder: str, width: int, scale: int) -> None:
+    def __init__(
+        self,
+        encoder: str,
+        width: int,
+        scale: int,
+        *,
+        coarse_blocks: int = COARSE_BLOCKS,
+        sequence_blocks: int = SEQUENCE_BLOCKS,
+    ) -> None:
+        """Build it with fresh weights; see `build_encoder`."""
         super().__init__()
         self.scale = scale
-        self.halo = _HALO[encoder]
-        self.encoder = build_encoder(encoder, width)
+        self.halo = _halo(encoder, coarse_blocks, sequence_blocks)
+        self.encoder = build_encoder(encoder, width, coarse_blocks, sequence_blocks)
         pyramid = cast(Encoder, self.encoder)
         self._multiple = pyramid.strides[-1]
         self.alignment = max(self._multiple)
@@ -78,6 +88,17 @@ class UpsamplerNet(nn.Module):
         correction = correction[..., : height * self.scale, : width * self.scale]
         # In full precision, whatever the network computed in: HR has more than 8 bits' worth.
         return bicubic(images, self.scale) + cast(torch.Tensor, correction).float(), frames
+
+
+def _halo(encoder: str, coarse_blocks: int, sequence_blocks: int) -> int:
+    """Return the LR pixels around a tile, a multiple of the alignment, that its result depends on.
+
+    A further block of the text encoder's last stage sees 16 rows and 4 columns further, one along
+    the line 4 columns.
+    """
+    coarse, sequence = coarse_blocks - COARSE_BLOCKS, sequence_blocks - SEQUENCE_BLOCKS
+    further = max(16 * coarse, 4 * (coarse + sequence), 0) if encoder == "text" else 0
+    return _HALO[encoder] + -(-further // 16) * 16
 
 
 def _ratio(coarse: tuple[int, int], fine: tuple[int, int]) -> tuple[int, int]:

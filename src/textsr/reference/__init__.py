@@ -1,6 +1,6 @@
 """The weights that come with the package, so that upscaling works at once.
 
-`model/` is a model folder as `textsr train` writes it, its numbers at half precision, with a
+`model/` is a model folder as `textsr train` writes it, its numbers rounded to 16 or 8 bits, with a
 `README.md` that says what it is, how it was made and what it can do, and the very `params.yaml`.
 `recogniser/` is, likewise, our own reader, which teaches and never judges.
 """

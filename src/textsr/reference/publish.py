@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from textsr.errors import TextsrError
 from textsr.files import read_json, replace_folder, write_text
 from textsr.models.package import WEIGHTS, load_model, save_model
@@ -39,14 +37,14 @@ def publish_reference(trained: Path, evaluation: Path, params: Path, target: Pat
         target: the folder to replace.
 
     Raises:
-        TextsrError: if the weights at half precision are larger than `MAX_BYTES`.
+        TextsrError: if the weights in 8 bits are larger than `MAX_BYTES`.
     """
     record = RunRecord.model_validate(read_json(trained / "run.json"))
     metrics = read_json(evaluation / "metrics.json")
     model = load_model(evaluation / "model")
     with replace_folder(target) as folder:
         spec = model.spec.model_copy(update={"name": NAME})
-        save_model(folder / "model", spec, model.network.to(torch.float16))
+        save_model(folder / "model", spec, model.network, eight_bits=True)
         for path in sorted((folder / "model").iterdir()):
             path.chmod(0o644)  # it is installed for all users
             path.rename(folder / path.name)
@@ -54,21 +52,26 @@ def publish_reference(trained: Path, evaluation: Path, params: Path, target: Pat
         size = (folder / WEIGHTS).stat().st_size
         if size > MAX_BYTES:
             raise TextsrError(
-                f"{evaluation / 'model'}: {size / 1e6:.1f} MB at half precision, more than the "
-                f"{MAX_BYTES / 1e6:g} MB of a reference; lower training.width and train anew"
+                f"{evaluation / 'model'}: {size / 1e6:.1f} MB in 8 bits, more than the "
+                f"{MAX_BYTES / 1e6:g} MB of a reference; lower training.width, or add fewer blocks "
+                "(training.reference.add_blocks), and train anew"
             )
         shutil.copyfile(params, folder / "params.yaml")
         write_text(folder / "README.md", render_card(record, metrics, model.spec.blend, size))
     return target
 
 
-def publish_recogniser(made: Path, params: Path, target: Path) -> Path:
+def publish_recogniser(
+    made: Path, params: Path, target: Path, *, from_package: bool, lineage: Mapping[str, str]
+) -> Path:
     """Write the reader's folder `target`, whole or not at all, at half precision.
 
     Args:
         made: the stage's folder, with `recogniser/` and `metrics.json`.
         params: the params.yaml that made it.
         target: the folder to replace.
+        from_package: whether its training began with the package's reader.
+        lineage: what it came from, as `tracking.lineage_tags` returns it.
 
     Raises:
         TextsrError: if there is no reader, or it has seen no training.
@@ -84,12 +87,19 @@ def publish_recogniser(made: Path, params: Path, target: Path) -> Path:
             path.rename(folder / path.name)
         (folder / "made").rmdir()
         shutil.copyfile(params, folder / "params.yaml")
-        write_text(folder / "README.md", render_reader_card(metrics))
+        write_text(folder / "README.md", render_reader_card(metrics, from_package, lineage))
     return target
 
 
-def render_reader_card(metrics: Mapping[str, Any]) -> str:
+def render_reader_card(
+    metrics: Mapping[str, Any], from_package: bool, lineage: Mapping[str, str]
+) -> str:
     """Render the reader's model card as Markdown."""
+    steps = f"{metrics['step']:.0f} steps"
+    if from_package:
+        steps += ", on from the package's reader of then"
+    lines, families = (f"{metrics[f'train_{name}']:,.0f}" for name in ("lines", "families"))
+    hr, bicubic = (f"{metrics[f'val_{name}']:.1%}" for name in ("hr", "bicubic"))
     return f"""\
 # Our own reader
 
@@ -97,25 +107,29 @@ A small CRNN without recurrent layers (`textsr.models.recogniser`) that reads gr
 text. It teaches super-resolution networks (`training.reading_weight`), which must make lines that
 it can read, and judges none of them; it is not meant for reading.
 
-`textsr recogniser` with the `params.yaml` beside this file made it out of synthetic lines alone, in
-{metrics["step"]:.0f} steps. Of the validation split, whose fonts and texts it has not seen, it
-reads {metrics["val_hr"]:.1%} of the HR lines and {metrics["val_bicubic"]:.1%} of bicubic's exactly.
+`textsr recogniser` with the `params.yaml` beside this file made it in {steps}, out of synthetic
+lines alone: {lines}, in {families} families of fonts. Of the validation split, whose fonts and
+texts it has not seen, it reads {hr} of the HR lines and {bicubic} of bicubic's exactly.
+
+| | |
+| --- | --- |
+{_lineage_rows(lineage)}
 """
+
+
+def _lineage_rows(tags: Mapping[str, str]) -> str:
+    return "\n".join(f"| {title} | {tags[tag]} |" for tag, title in _LINEAGE.items() if tag in tags)
 
 
 def render_card(record: RunRecord, metrics: Mapping[str, Any], blend: float, size: int) -> str:
     """Render the model card (Mitchell et al. 2019) as Markdown."""
-    lineage = "\n".join(
-        f"| {title} | {record.tags[tag]} |" for tag, title in _LINEAGE.items() if tag in record.tags
-    )
     rows = "\n".join(_result(name, row) for name, row in metrics["sets"].items())
     return f"""\
 # Reference weights
 
-A network of the architecture `upsampler` with the encoder `text`, {size / 1e6:.1f} MB at half
-precision, and the weight of its output against bicubic's: {blend:g}, chosen on the validation
-split. It upscales grey lines of text four times; `textsr upscale` uses it where no champion is
-registered.
+A network of the architecture `upsampler` with the encoder `text`, {size / 1e6:.1f} MB in 8 bits,
+and the weight of its output against bicubic's: {blend:g}, chosen on the validation split. It
+upscales grey lines of text four times; `textsr upscale` uses it where no champion is registered.
 
 ## How it was made
 
@@ -123,7 +137,7 @@ registered.
 
 | | |
 | --- | --- |
-{lineage}
+{_lineage_rows(record.tags)}
 
 Trained on synthetic lines alone: fonts and word lists out of pinned packages, degraded by
 simulated cameras, scanners and files (`reports/data_card.md`). No OCR engine that judges it took

@@ -9,6 +9,7 @@ from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
 from textsr.datasets.pairs import Batch
+from textsr.models.bicubic import bicubic
 from textsr.models.encoder import Encoder
 from textsr.models.recogniser import Recogniser
 from textsr.models.text_head import TextHead
@@ -40,6 +41,7 @@ class SuperResolution(LightningModule):
         text_weight: float = 0.0,
         recogniser: Recogniser | None = None,
         reading_weight: float = 0.0,
+        reading_blend: tuple[float, float] = (1.0, 1.0),
         reading_from: int = 0,
     ) -> None:
         """With `total_steps`, warm up linearly, then fall along a cosine; else stay constant.
@@ -54,6 +56,8 @@ class SuperResolution(LightningModule):
             text_weight: of CTC's loss a character, in units of mean squared error.
             recogniser: a frozen reader of the output.
             reading_weight: of its loss a character, in the same units.
+            reading_blend: range of the output's weight against bicubic's in what it is shown, as
+                evaluation blends them; a weight a line.
             reading_from: step from which it is asked.
         """
         super().__init__()
@@ -61,8 +65,9 @@ class SuperResolution(LightningModule):
         self.text_head = text_head
         self._text_weight = text_weight
         # In a tuple, it is no part of what is trained, averaged and saved.
-        self._frozen = () if recogniser is None else (recogniser,)
+        self._frozen = () if recogniser is None else (recogniser.folded(),)
         self._reading_weight = reading_weight
+        self._reading_blend = reading_blend
         self._reading_from = reading_from
         self._learning_rate = learning_rate
         self._weight_decay = weight_decay
@@ -87,7 +92,8 @@ class SuperResolution(LightningModule):
         if self._frozen and self.global_step >= self._reading_from:
             scale = batch.hr.shape[-1] // batch.lr.shape[-1]
             widths = [width * scale for width in batch.widths]
-            reading = self._frozen[0].losses(upscaled, texts, widths).clamp_max(_CEILING).mean()
+            shown = self._blended(batch, upscaled, scale)
+            reading = self._frozen[0].losses(shown, texts, widths).clamp_max(_CEILING).mean()
             self._log("train_reading", reading, batch)
             loss = loss + self._reading_weight * reading
         return loss
@@ -128,6 +134,16 @@ class SuperResolution(LightningModule):
         if self.text_head is None:
             return self.network(batch.lr), batch.lr
         return cast(UpsamplerNet, self.network).upscale(batch.lr)
+
+    def _blended(self, batch: Batch, upscaled: Tensor, scale: int) -> Tensor:
+        """Blend the output with bicubic's by weights that are a function of the step."""
+        low, high = self._reading_blend
+        if low == high == 1:
+            return upscaled
+        generator = torch.Generator().manual_seed(self.global_step)
+        share = torch.rand((len(upscaled), 1, 1, 1), generator=generator)
+        weights = (low + (high - low) * share).to(upscaled)
+        return torch.lerp(bicubic(batch.lr, scale), upscaled, weights)
 
     def _frame_counts(self, batch: Batch) -> list[int]:
         _, frame_px = cast(Encoder, cast(UpsamplerNet, self.network).encoder).strides[-1]

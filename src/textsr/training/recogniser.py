@@ -17,7 +17,7 @@ from torch import Tensor, nn
 import textsr
 from textsr.compute import use_threads
 from textsr.datasets.pairs import Batch, whole_batches
-from textsr.datasets.shards import alphabet_of
+from textsr.datasets.shards import alphabet_of, read_table
 from textsr.files import fingerprint, write_json
 from textsr.models.bicubic import bicubic
 from textsr.models.recogniser import Recogniser, save_recogniser
@@ -148,8 +148,11 @@ def run_recogniser(params: Params, dataset: Path, output: Path) -> None:
         module.load_state_dict(state)
     save_recogniser(output / "recogniser", recogniser)
     write_curves(output / "curves.csv", curves)
+    families = read_table(dataset / "train", ["font_family"])["font_family"]
+    learned = {"train_lines": len(families), "train_families": len(families.unique())}
     write_json(
-        output / "metrics.json", {name: round(value, 5) for name, value in curves[-1].items()}
+        output / "metrics.json",
+        {name: round(value, 5) for name, value in curves[-1].items()} | learned,
     )
     forget_checkpoints("recogniser")
 

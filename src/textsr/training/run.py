@@ -16,6 +16,7 @@ from textsr.datasets.resizing import ResizedBatches
 from textsr.datasets.shards import alphabet_of
 from textsr.errors import TextsrError
 from textsr.files import fingerprint
+from textsr.models.blocks import ResidualBlock
 from textsr.models.encoder import Encoder
 from textsr.models.package import ModelSpec, build_network, read_spec, save_model
 from textsr.models.recogniser import load_recogniser
@@ -78,9 +79,7 @@ def plan_training(
     if name == "seed":
         spec = ModelSpec(name=name, architecture="seed", scale=params.synthesis.scale)
     elif name == "reference":
-        spec = read_spec(reference.FOLDER).model_copy(
-            update={"scale": params.synthesis.scale, "blend": 1.0}
-        )
+        spec = _grown(read_spec(reference.FOLDER), params)
     else:
         spec = ModelSpec(
             name=name,
@@ -140,6 +139,7 @@ def run_training(run: TrainingRun, output: Path, on_metrics: OnMetrics) -> list[
             text_weight=params.text_weight,
             recogniser=None if run.recogniser is None else load_recogniser(run.recogniser),
             reading_weight=params.reading_weight,
+            reading_blend=params.reading_blend,
             reading_from=0 if run.name == "reference" else round(params.reading_from * steps),
         )
     state, curves = fit(
@@ -186,11 +186,30 @@ def _text_head(run: TrainingRun, network: nn.Module) -> TextHead | None:
     return TextHead(encoder.channels[-1], alphabet_of(run.dataset / "train"))
 
 
+def _grown(spec: ModelSpec, params: Params) -> ModelSpec:
+    """Return the package's specification with the blocks that are added to it."""
+    added = params.training.reference.add_blocks
+    return spec.model_copy(
+        update={
+            "scale": params.synthesis.scale,
+            "blend": 1.0,
+            "coarse_blocks": spec.coarse_blocks + added.coarse,
+            "sequence_blocks": spec.sequence_blocks + added.sequence,
+        }
+    )
+
+
 def _load_reference(network: nn.Module) -> None:
-    """Take over the package's weights; for another scale, all but the last layer."""
+    """Take over the package's weights; for another scale, all but the last layer.
+
+    Blocks that it lacks change nothing at first.
+    """
     mine, state = network.state_dict(), load_reference().network.state_dict()
     fitting = {name: value for name, value in state.items() if value.shape == mine[name].shape}
     network.load_state_dict(fitting, strict=False)
+    for name, block in network.named_modules():
+        if isinstance(block, ResidualBlock) and f"{name}.body.0.weight" not in state:
+            block.become_identity()
 
 
 def load_encoder(network: UpsamplerNet, folder: Path) -> None:
