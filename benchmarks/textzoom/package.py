@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from benchmarks.budget import CurvePoint
 from benchmarks.textzoom.tbsrn import TBSRN
 from benchmarks.textzoom.tsrn import TSRN
 from textsr.errors import TextsrError
@@ -28,15 +29,6 @@ class PeerSpec(BaseModel):
     """Of `ours`."""
     width: PositiveInt
     """Of `ours`."""
-
-
-class CurvePoint(BaseModel):
-    """Training, a row a checkpoint."""
-
-    cpu_seconds: float
-    steps: int
-    mse: float
-    """Mean over the steps since the row before, of crops in [0, 1]."""
 
 
 class PeerRecord(BaseModel):

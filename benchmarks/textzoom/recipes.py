@@ -1,30 +1,15 @@
 """How each network is trained: its loss, its optimiser, and how the rate falls."""
 
-import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from benchmarks.budget import Loss, Recipe, warmed_cosine
 from benchmarks.textzoom.backbone import mse
 from benchmarks.textzoom.tsrn import tsrn_loss
+from textsr.datasets.pairs import Batch
 from textsr.params import Training
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """One way to train."""
-
-    loss: Callable[[Tensor, Tensor], Tensor]
-    """Of the upscaled crops and HR, both (B, 1, H, W); a scalar."""
-    optimizer: torch.optim.Optimizer
-    rate: Callable[[float], float]
-    """The learning rate at a share of the budget, 0 to 1."""
-    clip_norm: float
-    """Of the gradient."""
-    ema_decay: float | None = None
-    """A step, of the averaged weights; None: no averaging."""
 
 
 def build_recipe(name: str, params: Training, network: nn.Module, learning_rate: float) -> Recipe:
@@ -49,7 +34,7 @@ def _peer(
     Gradients of a hundredfold loss are clipped at a norm of 0.25, as in the published code of both.
     """
     return Recipe(
-        loss=lambda upscaled, hr: 100 * loss(upscaled, hr),
+        loss=_of_pixels(network, lambda upscaled, hr: 100 * loss(upscaled, hr)),
         optimizer=torch.optim.Adam(network.parameters(), lr=learning_rate, betas=(0.5, 0.999)),
         rate=lambda share: learning_rate,
         clip_norm=0.25,
@@ -61,19 +46,22 @@ def _ours(params: Training, network: nn.Module, learning_rate: float) -> Recipe:
 
     Texts are left out for all: what differs is the network.
     """
-    warmup = params.warmup_fraction
-
-    def rate(share: float) -> float:
-        if share < warmup:
-            return learning_rate * share / warmup
-        return learning_rate * (1 + math.cos(math.pi * (share - warmup) / (1 - warmup))) / 2
-
     return Recipe(
-        loss=mse,
+        loss=_of_pixels(network, mse),
         optimizer=torch.optim.AdamW(
             network.parameters(), lr=learning_rate, weight_decay=params.weight_decay
         ),
-        rate=rate,
+        rate=warmed_cosine(learning_rate, params.warmup_fraction),
         clip_norm=params.gradient_clip,
         ema_decay=params.ema_decay,
     )
+
+
+def _of_pixels(
+    network: nn.Module, loss: Callable[[Tensor, Tensor], Tensor]
+) -> Callable[[Batch, int], Loss]:
+    def of_batch(batch: Batch, step: int) -> Loss:
+        upscaled = network(batch.lr)
+        return Loss(loss(upscaled, batch.hr), mse(upscaled.detach(), batch.hr))
+
+    return of_batch

@@ -12,9 +12,9 @@ from typing import get_args
 
 import torch
 
+from benchmarks.budget import BudgetedRun, CurvePoint
 from benchmarks.textzoom.backbone import count_parameters
-from benchmarks.textzoom.budget import BudgetedRun
-from benchmarks.textzoom.package import CurvePoint, PeerRecord, PeerSpec, build_peer, save_peer
+from benchmarks.textzoom.package import PeerRecord, PeerSpec, build_peer, save_peer
 from benchmarks.textzoom.recipes import build_recipe
 from textsr.compute import use_threads
 from textsr.datasets.pairs import PairBatches, shuffled_pairs

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks.textzoom.budget import BudgetedRun
-from benchmarks.textzoom.package import CurvePoint, PeerSpec, build_peer, load_peer
+from benchmarks.budget import BudgetedRun, CurvePoint
+from benchmarks.textzoom.package import PeerSpec, build_peer, load_peer
 from benchmarks.textzoom.recipes import build_recipe
 from benchmarks.textzoom.train import train
 from textsr.datasets.pairs import Batch

@@ -5,27 +5,77 @@ a step is a pure function of the step, and the time spent is in the checkpoint, 
 killed has, in the end, had the same time as an unbroken one.
 """
 
+import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
-from torch import nn
+from pydantic import BaseModel
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from benchmarks.textzoom.backbone import mse
-from benchmarks.textzoom.package import CurvePoint
-from benchmarks.textzoom.recipes import Recipe
 from textsr.datasets.pairs import Batch
 from textsr.errors import TextsrError
 from textsr.files import replace_file
+
+
+class Loss(NamedTuple):
+    """Of a batch."""
+
+    total: Tensor
+    """What is minimised, a scalar."""
+    mse: Tensor
+    """Mean squared error of pixels in [0, 1], for the curve."""
+
+
+class CurvePoint(BaseModel):
+    """Training, a row a checkpoint."""
+
+    cpu_seconds: float
+    steps: int
+    mse: float
+    """Mean over the steps since the row before, of crops in [0, 1]."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One way to train."""
+
+    loss: Callable[[Batch, int], Loss]
+    """Of what the network makes of the batch of a step."""
+    optimizer: torch.optim.Optimizer
+    rate: Callable[[float], float]
+    """The learning rate at a share of the budget, 0 to 1."""
+    clip_norm: float
+    """Of the gradient."""
+    ema_decay: float | None = None
+    """A step, of the averaged weights; None: no averaging."""
+
+
+def warmed_cosine(learning_rate: float, warmup: float) -> Callable[[float], float]:
+    """Return the rate at a share of the budget: a linear rise up to `warmup`, then a cosine."""
+
+    def rate(share: float) -> float:
+        if share < warmup:
+            return learning_rate * share / warmup
+        return learning_rate * (1 + math.cos(math.pi * (share - warmup) / (1 - warmup))) / 2
+
+    return rate
 
 
 class BudgetedRun:
     """One training; `fit` brings it to its end from wherever it stands."""
 
     def __init__(
-        self, network: nn.Module, recipe: Recipe, *, checkpoint: Path, fingerprint: str
+        self,
+        network: nn.Module,
+        recipe: Recipe,
+        *,
+        checkpoint: Path,
+        fingerprint: str,
+        bf16: bool = False,
     ) -> None:
         """Begin anew, or where `checkpoint` was written.
 
@@ -34,6 +84,7 @@ class BudgetedRun:
             recipe: how; its optimiser must hold the network's parameters.
             checkpoint: file that the run is kept in until it has ended.
             fingerprint: of all that the run depends on.
+            bf16: mixed precision; for CPUs that have instructions for it.
 
         Raises:
             TextsrError: if the checkpoint is of a run with another fingerprint.
@@ -43,6 +94,7 @@ class BudgetedRun:
         self._recipe = recipe
         self._checkpoint = checkpoint
         self._fingerprint = fingerprint
+        self._bf16 = bf16
         self._average: AveragedModel | None = None
         if recipe.ema_decay is not None:
             update = get_ema_multi_avg_fn(recipe.ema_decay)  # type: ignore[no-untyped-call]
@@ -102,13 +154,14 @@ class BudgetedRun:
         for group in optimizer.param_groups:
             group["lr"] = self._recipe.rate(share)
         optimizer.zero_grad()
-        upscaled = self._network(batch.lr)
-        torch.autograd.backward(self._recipe.loss(upscaled, batch.hr))
+        with torch.autocast("cpu", torch.bfloat16, enabled=self._bf16):
+            loss = self._recipe.loss(batch, self._steps)
+        torch.autograd.backward(loss.total)
         nn.utils.clip_grad_norm_(self._network.parameters(), self._recipe.clip_norm)
         optimizer.step()
         if self._average is not None:
             self._average.update_parameters(self._network)
-        return float(mse(upscaled.detach(), batch.hr))
+        return float(loss.mse.detach())
 
     def _save(self) -> None:
         state = {
