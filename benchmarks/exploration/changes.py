@@ -1,4 +1,4 @@
-"""The changes that were thought worth trying, by name; each differs from `mse` in one point."""
+"""The changes that were thought worth trying, by name: a step or two away from `mse`."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -54,7 +54,7 @@ class Setting:
     dataset: Path
     """Folder of the synthetic splits."""
     encoders: Path
-    """Folder of pretrained encoders, one a method."""
+    """Folder of pretrained encoders, one a method, for `features`."""
     start: Start
     """Fresh weights of the configured width, or the package's."""
 
@@ -62,6 +62,11 @@ class Setting:
     def train(self) -> Path:
         """The split that is trained on."""
         return self.dataset / "train"
+
+    @property
+    def simclr(self) -> Path:
+        """The encoder whose features are compared."""
+        return self.encoders / "simclr" / "encoder"
 
 
 @dataclass(frozen=True)
@@ -152,8 +157,8 @@ def _beside(weight: float, term: Term) -> Callable[[Setting, Trial], Trial]:
 
 def _features(setting: Setting, trial: Trial) -> Trial:
     donor = UpsamplerNet("text", setting.params.training.width, setting.params.synthesis.scale)
-    load_encoder(donor, setting.encoders / "simclr" / "encoder")
-    frozen = donor.encoder.eval().requires_grad_(False)
+    load_encoder(donor, setting.simclr)
+    frozen = donor.encoder.eval().requires_grad_(False).to(memory_format=torch.channels_last)
     return _beside(0.01, _pixels(partial(losses.feature_distance, frozen)))(setting, trial)
 
 
@@ -171,13 +176,13 @@ def _spelling(setting: Setting, trial: Trial) -> Trial:
 def _read(low: float, setting: Setting, trial: Trial) -> Trial:
     """Ask the package's reader; it is shown the output at weights from `low` on to 1."""
     reader = load_recogniser(RECOGNISER).folded().to(memory_format=torch.channels_last)
-    scale = setting.params.synthesis.scale
+    scale, seed = setting.params.synthesis.scale, setting.params.seed
 
     def reading(made: Made) -> Tensor:
-        drawn = torch.rand(
-            (len(made.upscaled), 1, 1, 1), generator=torch.Generator().manual_seed(made.step)
-        )
-        shown = torch.lerp(bicubic(made.batch.lr, scale), made.upscaled, low + (1 - low) * drawn)
+        rng = np.random.default_rng([seed, 12, made.step])
+        drawn = torch.from_numpy(rng.uniform(low, 1, len(made.upscaled))).to(made.upscaled)
+        weights = drawn.view(-1, 1, 1, 1)
+        shown = torch.lerp(bicubic(made.batch.lr, scale), made.upscaled, weights)
         widths = [scale * width for width in made.batch.widths]
         read = reader.losses(shown, list(made.batch.texts), widths)
         return read.clamp_max(_CEILING).mean()
@@ -243,7 +248,7 @@ def _attending(setting: Setting, trial: Trial) -> Trial:
 
 
 CHANGES: Mapping[str, Change] = {
-    BASE: Change("mean squared error, as configured"),
+    BASE: Change("mean squared error alone"),
     "mse-again": Change("the same, other lines first: how far chance goes", _fed(seed=1)),
     # Objective
     "charbonnier": Change("Charbonnier's loss instead", _instead((1.0, _CHARBONNIER))),

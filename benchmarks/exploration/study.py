@@ -2,14 +2,16 @@
 
 Each change is trained for the same CPU minutes (threads summed, batches included) on the same
 lines, and read on fresh lines of `val`'s fonts and texts: by itself, and blended with bicubic. It
-becomes an MLflow run. What is done is kept, and a killed training goes on when called anew.
+becomes an MLflow run. What is done is kept for as long as nothing that it was made of changes,
+and a killed training goes on when called anew.
 """
 
 import argparse
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, get_args
 
@@ -17,10 +19,13 @@ import pandas as pd
 import torch
 from torch import nn
 
+import textsr
+from benchmarks import budget
 from benchmarks.budget import BudgetedRun, CurvePoint, Loss, Recipe, warmed_cosine
-from benchmarks.exploration import networks
+from benchmarks.exploration import changes, losses, networks
 from benchmarks.exploration.changes import BASE, CHANGES, Made, Setting, Start, Trial, begin
 from benchmarks.exploration.report import draw, render
+from benchmarks.kept_scores import judges_version, keep, lines_version
 from textsr import project
 from textsr.cli_progress import ticks
 from textsr.compute import use_threads
@@ -31,12 +36,14 @@ from textsr.evaluation.ocr import Reader, available_readers
 from textsr.evaluation.run import Progress, measure_speed, resampling_of, write_samples
 from textsr.evaluation.score import Upscale, bicubic_upscale, network_upscale, score_set
 from textsr.evaluation.sets import EvaluationLine
+from textsr.evaluation.statistics import Resampling
 from textsr.evaluation.summary import compare_methods, summarise
 from textsr.files import fingerprint, read_json, write_json, write_text
 from textsr.models.package import BlendedModel, ModelSpec
 from textsr.params import Params, load_params
+from textsr.reference import load_reference
 from textsr.synthesis.sample import load_source, make_sample
-from textsr.tracking import Tracker, lineage_tags, set_metrics
+from textsr.tracking import Tracker, flatten, lineage_tags, set_metrics
 from textsr.training.fitting import choose_precision
 
 BLEND = 0.4
@@ -46,6 +53,15 @@ _SET = "fresh"
 _FRESH_SEED = 2_000_000  # far from any dataset's
 _SAVE_EVERY_S = 60.0
 _FOLDER = Path("out/exploration")
+_RECORD = "record.json"
+_SAMPLES = "samples.parquet"
+_KEY = "textsr.exploration"
+_NOTE = """\
+**Changes of the recipe**, each trained for the same CPU minutes. `at 1/READER_gain` is OCR
+accuracy over bicubic of the network's output alone, on fresh lines whose fonts and texts training
+never saw; `at 0.4/READER_gain` of its blend with bicubic. Compare with the run `mse`, and see by
+`mse-again` how far chance goes.
+"""
 
 
 def main() -> None:
@@ -57,7 +73,7 @@ def main() -> None:
     )
     parser.add_argument("changes", nargs="*", metavar="CHANGE", help="all that fit, if none is")
     parser.add_argument("--start", choices=get_args(Start), default="scratch")
-    parser.add_argument("--minutes", type=float, default=8, help="of CPU, threads summed")
+    parser.add_argument("--minutes", type=_positive, default=8, help="of CPU, threads summed")
     parser.add_argument("--lines", type=int, default=800, help="fresh ones, to be read")
     parser.add_argument("--threads", type=int, default=1, help="0: one a core")
     parser.add_argument("--output", type=Path, default=_FOLDER)
@@ -68,46 +84,103 @@ def main() -> None:
         sys.exit(f"explore: {error}")
 
 
+def _positive(argument: str) -> float:
+    value = float(argument)
+    if not value > 0:
+        raise argparse.ArgumentTypeError("must be above 0")
+    return value
+
+
 def _study(params: Params, arguments: argparse.Namespace) -> None:
     setting = Setting(params, project.DATASET, project.ENCODERS, arguments.start)
-    names = choose(arguments.changes, setting.start)
-    folder = arguments.output / f"{setting.start}-{arguments.minutes:g}-minutes"
+    names = choose(arguments.changes, setting)
+    folder = arguments.output / (
+        f"{setting.start}-{arguments.minutes:g}-minutes-{arguments.lines}-lines"
+    )
     use_threads(arguments.threads)
-    readers = available_readers(arguments.threads)
-    lines = fresh_lines(params, project.DATA, arguments.lines)
+    judged = Judged(
+        fresh_lines(params, project.DATA, arguments.lines),
+        available_readers(arguments.threads),
+        resampling_of(params),
+    )
     tables, records = {}, {}
+    report = ""
     with ticks() as progress:
-        path = folder / f"{BICUBIC}-{len(lines)}.parquet"
-        if not path.is_file():
-            upscale = bicubic_upscale(params.synthesis.scale)
-            write_samples(path, _score(BICUBIC, upscale, lines, readers, progress))
-        bicubic = pd.read_parquet(path)
+        path = folder / f"{BICUBIC}-{judged.version}.parquet"
+        upscale = bicubic_upscale(params.synthesis.scale)
+        bicubic = keep(path, lambda: judged.score(BICUBIC, upscale, progress))
         for name in names:
-            done = folder / f"{name}-{len(lines)}"
-            if not (done / "record.json").is_file():
-                _try(name, setting, arguments.minutes, lines, readers, bicubic, done, progress)
-            records[name] = read_json(done / "record.json")
-            tables[name] = pd.read_parquet(done / "samples.parquet")
-    report = render(bicubic, tables, records, resampling_of(params))
-    write_text(folder / "report.md", report)
-    draw(tables, resampling_of(params), folder / "report.png")
+            key = version_of(name, setting, arguments.minutes)
+            done = folder / f"{name}-{fingerprint(f'{key} {judged.version}', [])}"
+            if not (done / _RECORD).is_file():
+                _try(name, setting, arguments.minutes, judged, bicubic, done, progress)
+            records[name] = read_json(done / _RECORD)
+            tables[name] = pd.read_parquet(done / _SAMPLES)
+            # After each, so that hours of work can be looked at before the last is done.
+            report = render(bicubic, tables, records, judged.resampling)
+            write_text(folder / "report.md", report)
+            if len(tables) > 1:
+                draw(tables, judged.resampling, folder / "report.png")
     print(report)
     print(f"{folder}: report.md, report.png; runs in MLflow's experiment {_experiment(params)}")
 
 
-def choose(names: Sequence[str], start: Start) -> list[str]:
+@dataclass(frozen=True)
+class Judged:
+    """What changes are judged by: lines, who reads them, and how intervals are computed."""
+
+    lines: Sequence[EvaluationLine]
+    readers: Sequence[Reader]
+    resampling: Resampling
+
+    @cached_property
+    def version(self) -> str:
+        """What changes whenever a score may."""
+        return fingerprint(f"{lines_version(self.lines)} {judges_version(self.readers)}", [])
+
+    def score(self, method: str, upscale: Upscale, progress: Progress) -> pd.DataFrame:
+        """Upscale and read all lines."""
+        tick = progress(f"reading {method}", len(self.lines) * len(self.readers))
+        images = [upscale(line.lr) for line in self.lines]
+        return score_set(method, _SET, self.lines, images, self.readers, tick)
+
+
+def version_of(name: str, setting: Setting, minutes: float) -> str:
+    """Return what changes whenever the training of a change may."""
+    params = setting.params
+    sections = [section.model_dump_json() for section in (params.training, params.synthesis)]
+    described = f"{name} {setting.start} {minutes} {torch.get_num_threads()} {params.seed} "
+    described += f"{choose_precision(params.compute.precision)} {sections}"
+    package = Path(textsr.__file__).parent
+    depends = [setting.train, Path(budget.__file__)]
+    depends += [package / folder for folder in ("models", "datasets", "reference")]
+    depends += [Path(module.__file__) for module in (changes, losses, networks)]
+    if name == "features":
+        depends.append(setting.simclr)
+    return fingerprint(described, depends)
+
+
+def choose(names: Sequence[str], setting: Setting) -> list[str]:
     """Return the changes to try, `mse` first.
 
     Raises:
-        TextsrError: if there is no such change, or it needs fresh weights and there are none.
+        TextsrError: if there is no such change, or what it needs is not there.
     """
     unknown = [name for name in names if name not in CHANGES]
     if unknown:
         raise TextsrError(f"{unknown[0]}: no such change; choose of {', '.join(CHANGES)}")
-    fresh = [name for name in names if CHANGES[name].fresh and start == "package"]
+    further = setting.start == "package"
+    if further and setting.params.synthesis.scale != load_reference().scale:
+        raise TextsrError("--start package: its weights are of another scale; use scratch")
+    fresh = [name for name in names if CHANGES[name].fresh and further]
     if fresh:
         raise TextsrError(f"{fresh[0]}: is another network; use --start scratch")
-    wanted = names or [n for n, c in CHANGES.items() if start == "scratch" or not c.fresh]
+    wanted = names or [n for n, c in CHANGES.items() if not (further and c.fresh)]
+    if "features" in wanted and not setting.simclr.is_dir():
+        raise TextsrError(
+            f"{setting.simclr}: no such folder, which features needs; make it with "
+            "`dvc repro pretrain@simclr`, or name other changes"
+        )
     return [BASE, *(name for name in wanted if name != BASE)]
 
 
@@ -154,14 +227,12 @@ def train(
         clip_norm=params.gradient_clip,
         ema_decay=trial.ema_decay,
     )
-    precision = choose_precision(setting.params.compute.precision)
-    described = f"{name} {setting} {minutes} {torch.get_num_threads()}"
     run = BudgetedRun(
         trained,
         recipe,
         checkpoint=checkpoint,
-        fingerprint=fingerprint(described, [setting.train, Path(__file__).parent]),
-        bf16=precision == "bf16-mixed",
+        fingerprint=version_of(name, setting, minutes),
+        bf16=choose_precision(setting.params.compute.precision) == "bf16-mixed",
     )
     tick = progress(name, round(minutes))
 
@@ -195,13 +266,12 @@ def _try(
     name: str,
     setting: Setting,
     minutes: float,
-    lines: Sequence[EvaluationLine],
-    readers: Sequence[Reader],
+    judged: Judged,
     bicubic: pd.DataFrame,
     folder: Path,
     progress: Progress,
 ) -> None:
-    """Train and score a change; write its samples, its record and, last, its MLflow run."""
+    """Train, score and track a change; write its samples and, last, its record."""
     folder.mkdir(parents=True, exist_ok=True)
     checkpoint = folder / "checkpoint.pt"
     model, curve = train(name, setting, minutes, checkpoint, progress)
@@ -209,8 +279,7 @@ def _try(
     for weight in (1.0, BLEND):
         spec = model.spec.model_copy(update={"blend": weight})
         blended = BlendedModel(spec, model.network).eval()
-        tables.append(_score(f"{weight:g}", network_upscale(blended), lines, readers, progress))
-    samples = pd.concat(tables, ignore_index=True)
+        tables.append(judged.score(f"{weight:g}", network_upscale(blended), progress))
     record = {
         "change": CHANGES[name].what,
         "parameters": sum(p.numel() for p in model.network.parameters()),
@@ -218,21 +287,17 @@ def _try(
         "train_steps_per_cpu_second": curve[-1].steps / curve[-1].cpu_seconds,
         **measure_speed(model, setting.params.synthesis.lr_height),
     }
-    _track(name, setting, record, curve, tables, bicubic)
-    write_samples(folder / "samples.parquet", samples)
-    write_json(folder / "record.json", record)
+    described = {
+        "change": name,
+        "start": setting.start,
+        "minutes": f"{minutes:g}",
+        "threads": str(torch.get_num_threads()),
+        **flatten({"training": setting.params.training.model_dump(mode="json")}),
+    }
+    _track(folder.name, setting, described, record, curve, tables, bicubic, judged.resampling)
+    write_samples(folder / _SAMPLES, pd.concat(tables, ignore_index=True))
+    write_json(folder / _RECORD, record)
     checkpoint.unlink()
-
-
-def _score(
-    method: str,
-    upscale: Upscale,
-    lines: Sequence[EvaluationLine],
-    readers: Sequence[Reader],
-    progress: Progress,
-) -> pd.DataFrame:
-    tick = progress(f"reading {method}", len(lines) * len(readers))
-    return score_set(method, _SET, lines, [upscale(line.lr) for line in lines], readers, tick)
 
 
 def _experiment(params: Params) -> str:
@@ -240,35 +305,50 @@ def _experiment(params: Params) -> str:
 
 
 def _track(
-    name: str,
+    key: str,
     setting: Setting,
-    record: dict[str, Any],
+    described: Mapping[str, str],
+    record: Mapping[str, Any],
     curve: Sequence[CurvePoint],
     tables: Sequence[pd.DataFrame],
     bicubic: pd.DataFrame,
+    resampling: Resampling,
 ) -> None:
-    """Make the change's MLflow run."""
-    root, resampling = Path.cwd(), resampling_of(setting.params)
+    """Make the change's MLflow run, unless one that was finished is there."""
+    root, name = Path.cwd(), _experiment(setting.params)
     tracker = Tracker(root)
-    described = {"change": name, "what": record["change"], "start": setting.start}
-    run = tracker.start(
-        name, _experiment(setting.params), described, lineage_tags(root, setting.params.seed)
-    ).run_id
-    for point in curve:
-        tracker.log(run, {"train_mse": point.mse}, point.steps)
-    sets: dict[str, Any] = {}
+    experiment = tracker.experiment_id(name)
+    tracker.client.set_experiment_tag(experiment, "mlflow.note.content", _NOTE)
+    of_this = f"tags.`{_KEY}` = '{key}' and attributes.status = 'FINISHED'"
+    if tracker.client.search_runs([experiment], of_this, max_results=1):
+        return
+    tags = lineage_tags(root, setting.params.seed) | {_KEY: key}
+    run = tracker.start(described["change"], name, described, tags).run_id
+    try:
+        for point in curve:
+            tracker.log(run, {"train_mse": point.mse}, point.steps)
+        numbers = {measure: value for measure, value in record.items() if measure != "change"}
+        tracker.log(run, {**numbers, **set_metrics(_summaries(tables, bicubic, resampling))})
+    except BaseException:
+        tracker.finish(run, "FAILED")
+        raise
+    tracker.finish(run)
+
+
+def _summaries(
+    tables: Sequence[pd.DataFrame], bicubic: pd.DataFrame, resampling: Resampling
+) -> dict[str, Any]:
+    """Summarise each weight's table, with its gains over bicubic."""
+    summaries = {}
     for table in tables:
         summary = summarise(table, resampling)
         for measure, change in compare_methods(table, bicubic, resampling).items():
-            gained = {"gain": change.value, "gain_ci": change.interval}
             if isinstance(summary[measure], dict):
-                summary[measure] |= gained
+                summary[measure] |= {"gain": change.value, "gain_ci": change.interval}
             else:
                 summary[f"{measure}_gain"] = change.value
-        sets[f"at {table['method'].iloc[0]}"] = summary
-    numbers = {key: value for key, value in record.items() if not isinstance(value, str)}
-    tracker.log(run, {**numbers, **set_metrics(sets)})
-    tracker.finish(run)
+        summaries[f"at {table['method'].iloc[0]}"] = summary
+    return summaries
 
 
 if __name__ == "__main__":

@@ -166,19 +166,13 @@ class SeedNet(Section):
     learning_rate: PositiveFloat
 
 
-class AddedBlocks(Section):
-    """Residual blocks by which the package's network grows; they change nothing at first."""
-
-    coarse: NonNegativeInt
-    sequence: NonNegativeInt
-
-
 class Reference(Section):
     """Further training of the package's weights."""
 
     steps: NonNegativeInt
     learning_rate: PositiveFloat
-    add_blocks: AddedBlocks
+    coarse_blocks: PositiveInt | None
+    sequence_blocks: PositiveInt | None
 
 
 _HEIGHT_STEP = 4  # LR pixels

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,9 +23,11 @@ from textsr.files import read_json
 from textsr.models.encoder import build_encoder
 from textsr.models.upsampler import UpsamplerNet
 from textsr.params import Params
+from textsr.reference import load_reference
 from textsr.tracking import Tracker
 from textsr.training.run import ENCODER_WEIGHTS
 
+TRAIN = study.train
 LOSSES = [
     losses.charbonnier,
     losses.gradient_difference,
@@ -127,26 +130,38 @@ def test_each_change_can_be_trained_and_changes_something(name: str, setting: Se
         fed = torch.stack([trial.batches(step).lr.sum() for step in range(16)])
         return (loss.detach(), fed, torch.tensor(len(gradients)), average, rate)
 
-    found, base = first_step(CHANGES[name]), first_step(CHANGES[BASE])
+    # What is changed twice is another than what is changed once, too.
+    once = {"gradient": "charbonnier", "reader-blended": "reader"}.get(name, BASE)
+    found, base = first_step(CHANGES[name]), first_step(CHANGES[once])
     same = all(torch.equal(mine, its) for mine, its in zip(found, base, strict=True))
-    assert same == (name == BASE)
+    assert same == (name == once)
 
 
 def test_further_training_starts_as_the_package(setting: Setting) -> None:
     trial = begin(replace(setting, start="package"), CHANGES[BASE])
     assert trial.learning_rate == setting.params.training.reference.learning_rate
     assert all(parameter.requires_grad for parameter in trial.network.parameters())
-    assert float(trial.network.to_hr[0].weight.detach().abs().max()) > 0
+    package = load_reference().network.state_dict()
+    assert all(torch.equal(trial.network.state_dict()[key], v) for key, v in package.items())
 
 
-def test_which_changes_are_tried() -> None:
-    assert study.choose([], "scratch") == list(CHANGES)
-    assert study.choose([], "package") == [n for n, c in CHANGES.items() if not c.fresh]
-    assert study.choose(["ssim"], "package") == [BASE, "ssim"]
+def test_which_changes_are_tried(setting: Setting) -> None:
+    further = replace(setting, start="package")
+    assert study.choose([], setting) == list(CHANGES)
+    assert study.choose([], further) == [n for n, c in CHANGES.items() if not c.fresh]
+    assert study.choose(["ssim"], further) == [BASE, "ssim"]
     with pytest.raises(TextsrError, match="gan: no such change; choose of mse, "):
-        study.choose(["gan"], "scratch")
+        study.choose(["gan"], setting)
     with pytest.raises(TextsrError, match="wide: is another network; use --start scratch"):
-        study.choose(["ssim", "wide"], "package")
+        study.choose(["ssim", "wide"], further)
+    bare = replace(setting, encoders=setting.encoders / "none")
+    with pytest.raises(TextsrError, match=r"none/simclr/encoder: .*dvc repro pretrain@simclr"):
+        study.choose([], bare)
+    assert study.choose(["ssim"], bare) == [BASE, "ssim"]
+    synthesis = setting.params.synthesis.model_copy(update={"scale": 2})
+    other = setting.params.model_copy(update={"synthesis": synthesis})
+    with pytest.raises(TextsrError, match="of another scale"):
+        study.choose(["ssim"], replace(further, params=other))
 
 
 class Guess:
@@ -158,54 +173,101 @@ class Guess:
         return str(round(float(line.mean())))
 
 
+class Studies:
+    """Runs studies in a folder of their own, and counts the trainings."""
+
+    def __init__(
+        self, setting: Setting, data: Path, folder: Path, patch: pytest.MonkeyPatch
+    ) -> None:
+        patch.chdir(folder)
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        patch.setattr(project, "DATASET", setting.dataset)
+        patch.setattr(project, "DATA", data)
+        patch.setattr(study, "available_readers", lambda threads: [Guess()])
+        patch.setattr(study, "train", self._train)
+        self.trained: list[str] = []
+        self.folder = folder / "out/scratch-0.02-minutes-6-lines"
+        self._setting = setting
+        self._real_train = TRAIN
+
+    def _train(self, name: str, *arguments: Any) -> Any:
+        self.trained.append(name)
+        return self._real_train(name, *arguments)
+
+    def __call__(self, **training: float) -> list[str]:
+        """Study a change; return what was trained for it."""
+        params = self._setting.params
+        changed = params.training.model_copy(update=training)
+        arguments = argparse.Namespace(
+            changes=["reader-blended"],
+            start="scratch",
+            minutes=0.02,
+            lines=6,
+            threads=1,
+            output=self.folder.parent,
+        )
+        self.trained = []
+        study._study(params.model_copy(update={"training": changed}), arguments)
+        return self.trained
+
+    def runs(self) -> list[Any]:
+        client = Tracker(Path.cwd()).client
+        name = f"{self._setting.params.tracking.experiment}-exploration"
+        return list(client.search_runs([client.get_experiment_by_name(name).experiment_id]))
+
+
+@pytest.fixture
+def studies(
+    setting: Setting, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Studies:
+    return Studies(setting, data, tmp_path, monkeypatch)
+
+
 def test_a_study_trains_reads_tracks_and_keeps_what_is_done(
-    setting: Setting,
-    data: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    studies: Studies, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.setattr(project, "DATASET", setting.dataset)
-    monkeypatch.setattr(project, "DATA", data)
-    monkeypatch.setattr(study, "available_readers", lambda threads: [Guess()])
-    arguments = argparse.Namespace(
-        changes=["reader-blended"],
-        start="scratch",
-        minutes=0.02,
-        lines=6,
-        threads=1,
-        output=tmp_path / "out",
-    )
-    study._study(setting.params, arguments)
-    folder = tmp_path / "out/scratch-0.02-minutes"
-    report = (folder / "report.md").read_text()
+    assert studies() == [BASE, "reader-blended"]
+    report = (studies.folder / "report.md").read_text()
     assert capsys.readouterr().out.startswith(report)
     for heading in ("### the output alone", "### blended at 0.4", "| guess, CER |"):
         assert heading in report
     for name in (BASE, "reader-blended"):
         assert report.count(f"| {name}: {CHANGES[name].what} |") == 2
-        assert {p.name for p in (folder / f"{name}-6").iterdir()} == {
-            "record.json",
-            "samples.parquet",
-        }
-        assert read_json(folder / f"{name}-6/record.json")["steps"] > 0
-    assert (folder / "report.png").read_bytes()[:4] == b"\x89PNG"
-    client = Tracker(tmp_path).client
-    experiment = client.get_experiment_by_name(
-        f"{setting.params.tracking.experiment}-exploration"
-    ).experiment_id
-    runs = {run.info.run_name: run.data for run in client.search_runs([experiment])}
+        [done] = [path for path in studies.folder.glob(f"{name}-*") if path.is_dir()]
+        assert {path.name for path in done.iterdir()} == {"record.json", "samples.parquet"}
+        assert read_json(done / "record.json")["steps"] > 0
+    assert (studies.folder / "report.png").read_bytes()[:4] == b"\x89PNG"
+    runs = {run.info.run_name: run for run in studies.runs()}
     assert set(runs) == {BASE, "reader-blended"}
-    metrics = runs[BASE].metrics
+    base = runs[BASE]
+    assert base.info.status == "FINISHED"
     for name in ("at 1/guess_gain", "at 0.4/guess_gain_low", "at 1/psnr_db", "lines_per_second"):
-        assert name in metrics
-    assert runs[BASE].tags["git_commit"]
-
-    def refuse(*arguments: object) -> None:
-        raise AssertionError("trained anew")
-
-    monkeypatch.setattr(study, "train", refuse)
-    study._study(setting.params, arguments)
+        assert name in base.data.metrics
+    assert base.data.tags["git_commit"]
+    assert base.data.params["minutes"] == "0.02"
+    # Again, nothing is trained; with other params, all is, and compared with its own like.
+    assert studies() == []
     assert capsys.readouterr().out.startswith(report)
+    assert studies(learning_rate=0.01) == [BASE, "reader-blended"]
+    assert len(studies.runs()) == 4
+
+
+def test_a_study_that_is_cut_off_makes_each_run_once(
+    studies: Studies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+
+        def cut_off(*arguments: object) -> None:
+            raise KeyboardInterrupt
+
+        patch.setattr(study, "set_metrics", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            studies()
+    assert [run.info.status for run in studies.runs()] == ["FAILED"]
+    with monkeypatch.context() as patch:
+        patch.setattr(study, "write_samples", cut_off)
+        # The scores of bicubic are kept by another function.
+        with pytest.raises(KeyboardInterrupt):
+            studies()
+    assert studies() == [BASE, "reader-blended"]  # from the checkpoint, at its end
+    assert sorted(run.info.status for run in studies.runs()) == ["FAILED", "FINISHED", "FINISHED"]

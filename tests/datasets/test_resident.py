@@ -155,6 +155,7 @@ def test_lines_that_do_not_fit_into_memory_are_refused(
     with pytest.raises(TextsrError, match=refusal.format("the GPU")):
         batches._require_memory(16, torch.device("cuda"))
     batches._require_memory(16, torch.device("cpu"))
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2 * needed, 10**12))
 
     def host(free: int) -> None:
         available = SimpleNamespace(available=free)
@@ -162,6 +163,11 @@ def test_lines_that_do_not_fit_into_memory_are_refused(
 
     host(2 * needed)
     batches._require_memory(16, torch.device("cpu"))
+    host(needed)  # where a GPU trains, it needs no more
+    batches._require_memory(16, torch.device("cuda"))
+    host(needed - 1)
+    with pytest.raises(TextsrError, match=refusal.format("the host")):
+        batches._require_memory(16, torch.device("cuda"))
     host(2 * needed - 1)
     with pytest.raises(TextsrError, match=refusal.format("the host")):
         batches(0)

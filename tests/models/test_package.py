@@ -81,15 +81,14 @@ def test_blocks_of_the_encoder_are_part_of_the_model(tmp_path: Path) -> None:
     assert loaded.spec == spec
     assert len(loaded.network.encoder.stages[-1]) == 3
     assert len(loaded.network.encoder.sequence) == 5
-    # A model of before, which does not say it, has as many as always.
-    path = tmp_path / "m" / "model.json"
-    record = json.loads(path.read_text(encoding="utf-8"))
-    del record["coarse_blocks"], record["sequence_blocks"]
-    path.write_text(json.dumps(record), encoding="utf-8")
-    assert (read_spec(tmp_path / "m").coarse_blocks, read_spec(tmp_path / "m").sequence_blocks) == (
-        2,
-        3,
-    )
+    # A model that does not say it has as many as always, and nothing of it in its file.
+    usual = ModelSpec.model_validate(UPSAMPLER)
+    save_model(tmp_path / "usual", usual, trained(usual))
+    record = json.loads((tmp_path / "usual" / "model.json").read_text(encoding="utf-8"))
+    assert set(record) == {*UPSAMPLER, "blend"}
+    encoder = load_model(tmp_path / "usual").network.encoder
+    assert (len(encoder.stages[-1]), len(encoder.sequence)) == (2, 3)
+    (tmp_path / "m" / "model.json").write_text(json.dumps(record), encoding="utf-8")
     with pytest.raises(TextsrError, match="not the weights of upsampler"):
         load_model(tmp_path / "m")
 

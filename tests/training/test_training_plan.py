@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from textsr.errors import TextsrError
 from textsr.models.encoder import build_encoder
 from textsr.models.package import load_model
 from textsr.params import Params
@@ -85,31 +86,40 @@ def test_articles_network_is_trained_as_in_the_article(
     assert load_model(tmp_path / "seed").spec.architecture == "seed"
 
 
+def with_reference(params: Params, **changes: int | None) -> Params:
+    section = params.training.reference.model_copy(update=changes)
+    training = params.training.model_copy(update={"reference": section})
+    return params.model_copy(update={"training": training})
+
+
 def test_the_packages_network_grows_by_blocks_that_change_nothing_at_first(
     tiny_params: Params, dataset: Path, encoders: Path, tmp_path: Path, fitted: list[dict[str, Any]]
 ) -> None:
-    package = load_reference()
-    section = tiny_params.training.reference.model_dump() | {
-        "steps": 1,
-        "add_blocks": {"coarse": 1, "sequence": 2},
-    }
-    training = tiny_params.training.model_validate(
-        tiny_params.training.model_dump() | {"reference": section}
-    )
-    params = tiny_params.model_copy(update={"training": training})
+    package = load_reference().network
+    coarse, sequence = len(package.encoder.stages[-1]) + 1, len(package.encoder.sequence) + 2
+    params = with_reference(tiny_params, steps=1, coarse_blocks=coarse, sequence_blocks=sequence)
     train("reference", params, dataset, encoders, tmp_path)
     grown = load_model(tmp_path / "reference")
-    assert grown.spec.coarse_blocks == package.spec.coarse_blocks + 1
-    assert grown.spec.sequence_blocks == package.spec.sequence_blocks + 2
+    assert (grown.spec.coarse_blocks, grown.spec.sequence_blocks) == (coarse, sequence)
     images = torch.rand(2, 1, 16, 48)
     with torch.inference_mode():
-        assert torch.equal(grown.network(images), package.network(images))
+        assert torch.equal(grown.network(images), package(images))
     # They are not dead: their last convolution learns from the first step, and then the rest.
     network = grown.network.requires_grad_(True)
     network(images).square().mean().backward()
     added = network.encoder.sequence[-1].body
     assert added[-1].weight.grad.abs().max() > 0
     assert added[0].weight.abs().max() > 0
+
+
+@pytest.mark.parametrize(("more", "steps"), [(-1, 1), (1, 0)])
+def test_the_packages_network_neither_shrinks_nor_grows_untrained(
+    tiny_params: Params, dataset: Path, tmp_path: Path, more: int, steps: int
+) -> None:
+    blocks = len(load_reference().network.encoder.sequence) + more
+    params = with_reference(tiny_params, steps=steps, sequence_blocks=blocks)
+    with pytest.raises(TextsrError, match=rf"training\.reference\.sequence_blocks {blocks}: "):
+        plan_training("reference", params, dataset, None, tmp_path)
 
 
 def test_what_fit_returns_is_what_is_saved(

@@ -175,16 +175,18 @@ class ResidentBatches:
     def _require_memory(self, height: int, device: torch.device) -> None:
         pixels = sum(c * w for c, w in zip(self._counts, self._limits, strict=True)) * height
         needed = pixels * (1 + self._scale**2)
-        # Decoded on the host, whatever trains.
+        # Decoded on the host, whatever trains; room for training is needed where it takes place.
+        spare = {"the host": _SPARE}
         free = {"the host": psutil.virtual_memory().available}
         if device.type == "cuda":
+            spare = {"the host": 0.0, "the GPU": _SPARE}
             free["the GPU"] = torch.cuda.mem_get_info(device)[0]
         for place, bytes_free in free.items():
-            if needed > bytes_free * (1 - _SPARE):
+            if needed > bytes_free * (1 - spare[place]):
                 raise TextsrError(
                     f"training.resident: {self._folder} needs {needed / 1e9:.1f} GB of {place}'s "
-                    f"memory, of which {bytes_free / 1e9:.1f} GB are free, half of them for "
-                    "training; set it to false, or lower synthesis.samples.train"
+                    f"memory, of which {bytes_free / 1e9:.1f} GB are free, {spare[place]:.0%} of "
+                    "them for training; set it to false, or lower synthesis.samples.train"
                 )
 
 

@@ -44,6 +44,8 @@ def build_encoder(
         coarse_blocks: of the text encoder's last stage.
         sequence_blocks: of the text encoder along the line.
     """
-    if name == "resnet18":
-        return ResNetEncoder()
-    return TextEncoder(width, coarse_blocks, sequence_blocks)
+    builders = {
+        "text": lambda: TextEncoder(width, coarse_blocks, sequence_blocks),
+        "resnet18": ResNetEncoder,
+    }
+    return builders[name]()

@@ -35,10 +35,10 @@ class ModelSpec(BaseModel):
     scale: Literal[2, 4]
     encoder: Literal["text", "resnet18"] | None = None
     width: PositiveInt | None = None
-    coarse_blocks: PositiveInt = COARSE_BLOCKS
-    """Of the text encoder."""
-    sequence_blocks: PositiveInt = SEQUENCE_BLOCKS
-    """Of the text encoder."""
+    coarse_blocks: PositiveInt | None = None
+    """Of the text encoder; None: as many as it always had."""
+    sequence_blocks: PositiveInt | None = None
+    """Of the text encoder; likewise."""
     blend: Annotated[float, Field(ge=0, le=1)] = 1.0
     """Weight of the network's output; the rest is bicubic's."""
 
@@ -81,8 +81,8 @@ def build_network(spec: ModelSpec) -> nn.Module:
         spec.encoder,
         spec.width,
         spec.scale,
-        coarse_blocks=spec.coarse_blocks,
-        sequence_blocks=spec.sequence_blocks,
+        coarse_blocks=spec.coarse_blocks or COARSE_BLOCKS,
+        sequence_blocks=spec.sequence_blocks or SEQUENCE_BLOCKS,
     )
 
 
@@ -98,7 +98,8 @@ def save_model(
         if eight_bits:
             state = to_eight_bits(state)
         save_file(state, temporary / WEIGHTS)
-        (temporary / _SPEC).write_text(spec.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        record = spec.model_dump_json(indent=2, exclude_none=True)
+        (temporary / _SPEC).write_text(record + "\n", encoding="utf-8")
 
 
 def read_spec(folder: Path) -> ModelSpec:

@@ -54,7 +54,7 @@ def publish_reference(trained: Path, evaluation: Path, params: Path, target: Pat
             raise TextsrError(
                 f"{evaluation / 'model'}: {size / 1e6:.1f} MB in 8 bits, more than the "
                 f"{MAX_BYTES / 1e6:g} MB of a reference; lower training.width, or add fewer blocks "
-                "(training.reference.add_blocks), and train anew"
+                "(training.reference.sequence_blocks), and train anew"
             )
         shutil.copyfile(params, folder / "params.yaml")
         write_text(folder / "README.md", render_card(record, metrics, model.spec.blend, size))
@@ -71,7 +71,7 @@ def publish_recogniser(
         params: the params.yaml that made it.
         target: the folder to replace.
         from_package: whether its training began with the package's reader.
-        lineage: what it came from, as `tracking.lineage_tags` returns it.
+        lineage: where it is published, as `tracking.lineage_tags` returns it.
 
     Raises:
         TextsrError: if there is no reader, or it has seen no training.
@@ -80,6 +80,11 @@ def publish_recogniser(
     metrics = read_json(made / "metrics.json")
     if not metrics["step"]:
         raise TextsrError(f"{made}: not trained here; set recogniser.steps and make it anew")
+    if "train_lines" not in metrics:
+        raise TextsrError(
+            f"{made / 'metrics.json'}: does not say what it learned from; make it anew with "
+            "`dvc repro recogniser`"
+        )
     with replace_folder(target) as folder:
         save_recogniser(folder / "made", recogniser.half())
         for path in sorted((folder / "made").iterdir()):
@@ -110,6 +115,8 @@ it can read, and judges none of them; it is not meant for reading.
 `textsr recogniser` with the `params.yaml` beside this file made it in {steps}, out of synthetic
 lines alone: {lines}, in {families} families of fonts. Of the validation split, whose fonts and
 texts it has not seen, it reads {hr} of the HR lines and {bicubic} of bicubic's exactly.
+
+Published with
 
 | | |
 | --- | --- |
@@ -146,7 +153,7 @@ part in its training.
 ## What it does
 
 Difference to bicubic, in points of accuracy (exact match of lower-cased letters and digits), with
-95% bootstrap intervals over lines.
+95% bootstrap intervals over lines; measured before the weights were rounded.
 
 | set | lines | PSNR dB | SSIM | RapidOCR | Tesseract |
 | --- | --- | --- | --- | --- | --- |

@@ -2,6 +2,7 @@
 
 from typing import Any, cast
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from lightly.utils.scheduler import CosineWarmupScheduler
@@ -15,6 +16,7 @@ from textsr.models.recogniser import Recogniser
 from textsr.models.text_head import TextHead
 from textsr.models.upsampler import UpsamplerNet
 
+_STREAM = 12
 _CEILING = 6.0  # of the reader's loss: a line that it cannot read has nothing to teach
 
 
@@ -43,6 +45,7 @@ class SuperResolution(LightningModule):
         reading_weight: float = 0.0,
         reading_blend: tuple[float, float] = (1.0, 1.0),
         reading_from: int = 0,
+        seed: int = 0,
     ) -> None:
         """With `total_steps`, warm up linearly, then fall along a cosine; else stay constant.
 
@@ -59,6 +62,7 @@ class SuperResolution(LightningModule):
             reading_blend: range of the output's weight against bicubic's in what it is shown, as
                 evaluation blends them; a weight a line.
             reading_from: step from which it is asked.
+            seed: of those weights.
         """
         super().__init__()
         self.network = network
@@ -69,6 +73,7 @@ class SuperResolution(LightningModule):
         self._reading_weight = reading_weight
         self._reading_blend = reading_blend
         self._reading_from = reading_from
+        self._seed = seed
         self._learning_rate = learning_rate
         self._weight_decay = weight_decay
         self._warmup_steps = warmup_steps
@@ -140,9 +145,11 @@ class SuperResolution(LightningModule):
         low, high = self._reading_blend
         if low == high == 1:
             return upscaled
-        generator = torch.Generator().manual_seed(self.global_step)
-        share = torch.rand((len(upscaled), 1, 1, 1), generator=generator)
-        weights = (low + (high - low) * share).to(upscaled)
+        # Drawn for the whole batch, of which this process may have a part.
+        parts, number = (self.trainer.world_size, self.global_rank) if self._trainer else (1, 0)
+        rng = np.random.default_rng([self._seed, _STREAM, self.global_step])
+        drawn = rng.uniform(low, high, parts * len(upscaled))[number::parts]
+        weights = torch.from_numpy(drawn).to(upscaled).view(-1, 1, 1, 1)
         return torch.lerp(bicubic(batch.lr, scale), upscaled, weights)
 
     def _frame_counts(self, batch: Batch) -> list[int]:

@@ -20,6 +20,7 @@ from textsr.models.blocks import ResidualBlock
 from textsr.models.encoder import Encoder
 from textsr.models.package import ModelSpec, build_network, read_spec, save_model
 from textsr.models.recogniser import load_recogniser
+from textsr.models.text_encoder import COARSE_BLOCKS, SEQUENCE_BLOCKS
 from textsr.models.text_head import TextHead
 from textsr.models.upsampler import UpsamplerNet
 from textsr.params import MODELS, Params
@@ -71,7 +72,7 @@ def plan_training(
         recogniser: folder of our own reader, asked if `training.reading_weight` says so.
 
     Raises:
-        TextsrError: if there is no such model.
+        TextsrError: if there is no such model, or `training.reference` asks for impossible blocks.
     """
     if name not in MODELS:
         raise TextsrError(f"{name}: no such model; choose one of {', '.join(MODELS)}")
@@ -140,6 +141,7 @@ def run_training(run: TrainingRun, output: Path, on_metrics: OnMetrics) -> list[
             recogniser=None if run.recogniser is None else load_recogniser(run.recogniser),
             reading_weight=params.reading_weight,
             reading_blend=params.reading_blend,
+            seed=run.params.seed,
             reading_from=0 if run.name == "reference" else round(params.reading_from * steps),
         )
     state, curves = fit(
@@ -187,16 +189,26 @@ def _text_head(run: TrainingRun, network: nn.Module) -> TextHead | None:
 
 
 def _grown(spec: ModelSpec, params: Params) -> ModelSpec:
-    """Return the package's specification with the blocks that are added to it."""
-    added = params.training.reference.add_blocks
-    return spec.model_copy(
-        update={
-            "scale": params.synthesis.scale,
-            "blend": 1.0,
-            "coarse_blocks": spec.coarse_blocks + added.coarse,
-            "sequence_blocks": spec.sequence_blocks + added.sequence,
-        }
-    )
+    """Return the package's specification with as many blocks as `training.reference` wants.
+
+    Raises:
+        TextsrError: if it wants fewer than there are, or more that would not be trained.
+    """
+    section = params.training.reference
+    changes: dict[str, float | int] = {"scale": params.synthesis.scale, "blend": 1.0}
+    always = {"coarse_blocks": COARSE_BLOCKS, "sequence_blocks": SEQUENCE_BLOCKS}
+    for name, usual in always.items():
+        there, wanted = getattr(spec, name) or usual, getattr(section, name)
+        if wanted is None or wanted == there:
+            continue
+        if wanted < there or not section.steps:
+            raise TextsrError(
+                f"training.reference.{name} {wanted}: the package's network has {there}, which may "
+                "become more where it is trained further; raise it and set "
+                "training.reference.steps, or set it to null"
+            )
+        changes[name] = wanted
+    return spec.model_copy(update=changes)
 
 
 def _load_reference(network: nn.Module) -> None:
