@@ -13,6 +13,7 @@ from textsr.models.text_encoder import COARSE_BLOCKS, SEQUENCE_BLOCKS
 
 # LR pixels around a tile beyond which nothing changes its result (measured below 1e-6).
 _HALO = {"text": 96, "resnet18": 256}
+_SPARE = 32  # at which the network of two further such blocks is still below 1e-6
 _FINE_STRIDE = (2, 2)
 _FINE_BLOCKS = 2
 _COARSE_BLOCKS = 1
@@ -94,10 +95,10 @@ def _halo(encoder: str, coarse_blocks: int, sequence_blocks: int) -> int:
     """Return the LR pixels around a tile, a multiple of the alignment, that its result depends on.
 
     A further block of the text encoder's last stage sees 16 rows and 4 columns further, one along
-    the line 4 columns.
+    the line 4 columns; what is measured has 32 to spare.
     """
     coarse, sequence = coarse_blocks - COARSE_BLOCKS, sequence_blocks - SEQUENCE_BLOCKS
-    further = max(16 * coarse, 4 * (coarse + sequence), 0) if encoder == "text" else 0
+    further = max(16 * coarse, 4 * (coarse + sequence), _SPARE) - _SPARE if encoder == "text" else 0
     return _HALO[encoder] + -(-further // 16) * 16
 
 
