@@ -61,7 +61,9 @@ def draw(tables: Tables, resampling: Resampling, path: Path) -> None:
         figsize=(3 + 3 * len(weights) * len(readers), 1.2 + _ROW_INCHES * len(names)),
         layout="constrained",
     )
-    panels = figure.subplots(1, len(weights) * len(readers), sharey=True, squeeze=False)[0]
+    panels = figure.subplots(
+        1, len(weights) * len(readers), sharex=True, sharey=True, squeeze=False
+    )[0]
     places = [(reader, weight) for reader in readers for weight in weights]
     for axes, (reader, weight) in zip(panels, places, strict=True):
         base = _at(tables[BASE], weight)
