@@ -34,7 +34,7 @@ def render(
         + "".join(f", {reader} {base[reader]['accuracy']:.3f}" for reader in readers)
         + f". Points of accuracy over it, with {resampling.confidence:.0%} intervals, and CER.\n"
     ]
-    headings = ["change", "steps", "steps/CPU s", "lines/s", "PSNR dB", "SSIM"]
+    headings = ["change", "steps", "steps/CPU s", "lines/CPU s", "PSNR dB", "SSIM"]
     headings += [f"{reader}, CER" for reader in readers]
     for weight in _weights(tables):
         rows = [headings, ["---"] * len(headings)]
@@ -44,7 +44,7 @@ def render(
                     f"{name}: {records[name]['change']}",
                     f"{records[name]['steps']:,}",
                     f"{records[name]['train_steps_per_cpu_second']:.2f}",
-                    f"{records[name]['lines_per_second']:.0f}",
+                    f"{records[name]['lines_per_cpu_second']:.0f}",
                     *_scores(_at(table, weight), bicubic, readers, resampling),
                 ]
             )

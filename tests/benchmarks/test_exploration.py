@@ -241,7 +241,12 @@ def test_a_study_trains_reads_tracks_and_keeps_what_is_done(
     assert set(runs) == {BASE, "reader-blended"}
     base = runs[BASE]
     assert base.info.status == "FINISHED"
-    for name in ("at 1/guess_gain", "at 0.4/guess_gain_low", "at 1/psnr_db", "lines_per_second"):
+    for name in (
+        "at 1/guess_gain",
+        "at 0.4/guess_gain_low",
+        "at 1/psnr_db",
+        "lines_per_cpu_second",
+    ):
         assert name in base.data.metrics
     assert base.data.tags["git_commit"]
     assert base.data.params["minutes"] == "0.02"
