@@ -45,7 +45,7 @@ def render(
                     f"{records[name]['steps']:,}",
                     f"{records[name]['train_steps_per_cpu_second']:.2f}",
                     f"{records[name]['lines_per_cpu_second']:.0f}",
-                    *_scores(_at(table, weight), bicubic, readers, resampling),
+                    *cells(_at(table, weight), bicubic, readers, resampling),
                 ]
             )
         parts.append(f"### {_title(weight)}\n")
@@ -103,16 +103,18 @@ def _title(weight: str) -> str:
     return "the output alone" if weight == "1" else f"blended at {weight}"
 
 
-def _scores(
+def cells(
     table: pd.DataFrame, bicubic: pd.DataFrame, readers: list[str], resampling: Resampling
 ) -> list[str]:
+    """Return a method's PSNR, SSIM (a dash where there is no HR), and readers over bicubic."""
     summary = summarise(table, resampling)
     gains = compare_methods(table, bicubic, resampling)
-    cells = [f"{summary['psnr_db']:.2f}", f"{summary['ssim']:.3f}"]
+    fidelity = (("psnr_db", ".2f"), ("ssim", ".3f"))
+    row = [f"{summary[key]:{digits}}" if summary[key] else "-" for key, digits in fidelity]
     for reader in readers:
         gain = gains[reader]
-        cells.append(
+        row.append(
             f"{100 * gain.value:+.1f} [{100 * gain.low:+.1f}, {100 * gain.high:+.1f}], "
             f"{summary[reader]['cer']:.3f}"
         )
-    return cells
+    return row

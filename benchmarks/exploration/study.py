@@ -124,7 +124,7 @@ def _study(params: Params, arguments: argparse.Namespace) -> None:
             if len(tables) > 1:
                 draw(tables, judged.resampling, folder / "report.png")
     print(report)
-    print(f"{folder}: report.md, report.png; runs in MLflow's experiment {_experiment(params)}")
+    print(f"{folder}: report.md, report.png; runs in MLflow's experiment {experiment(params)}")
 
 
 @dataclass(frozen=True)
@@ -296,7 +296,12 @@ def _try(
         "threads": str(torch.get_num_threads()),
         **flatten({"training": setting.params.training.model_dump(mode="json")}),
     }
-    _track(folder.name, setting, described, record, curve, tables, bicubic, judged.resampling)
+    numbers = {measure: value for measure, value in record.items() if measure != "change"}
+    summaries = {
+        f"at {table['method'].iloc[0]}": gains(table, bicubic, judged.resampling)
+        for table in tables
+    }
+    track(folder.name, setting.params, name, described, numbers, curve, summaries)
     write_samples(folder / _SAMPLES, pd.concat(tables, ignore_index=True))
     write_json(folder / _RECORD, record)
     checkpoint.unlink()
@@ -317,55 +322,59 @@ def _lines_per_cpu_second(model: nn.Module, lr_height: int) -> float:
     return 1 / statistics.median(durations[_SPEED_ROUNDS // 3 :])  # the first warm up
 
 
-def _experiment(params: Params) -> str:
+def experiment(params: Params) -> str:
+    """Return the MLflow experiment of what is tried."""
     return f"{params.tracking.experiment}-exploration"
 
 
-def _track(
+def track(
     key: str,
-    setting: Setting,
+    params: Params,
+    name: str,
     described: Mapping[str, str],
-    record: Mapping[str, Any],
+    numbers: Mapping[str, float],
     curve: Sequence[CurvePoint],
-    tables: Sequence[pd.DataFrame],
-    bicubic: pd.DataFrame,
-    resampling: Resampling,
+    summaries: Mapping[str, Mapping[str, Any]],
 ) -> None:
-    """Make the change's MLflow run, unless one that was finished is there."""
-    root, name = Path.cwd(), _experiment(setting.params)
+    """Make an MLflow run of what was tried, unless one that was finished is there.
+
+    Args:
+        key: what changes whenever the run would be another.
+        params: the whole of params.yaml.
+        name: of the run.
+        described: its parameters.
+        numbers: metrics of it as a whole.
+        curve: of its training.
+        summaries: of what was read, by set or weight, as `gains` returns them.
+    """
+    root = Path.cwd()
     tracker = Tracker(root)
-    experiment = tracker.experiment_id(name)
-    tracker.client.set_experiment_tag(experiment, "mlflow.note.content", _NOTE)
+    ours = tracker.experiment_id(experiment(params))
+    tracker.client.set_experiment_tag(ours, "mlflow.note.content", _NOTE)
     of_this = f"tags.`{_KEY}` = '{key}' and attributes.status = 'FINISHED'"
-    if tracker.client.search_runs([experiment], of_this, max_results=1):
+    if tracker.client.search_runs([ours], of_this, max_results=1):
         return
-    tags = lineage_tags(root, setting.params.seed) | {_KEY: key}
-    run = tracker.start(described["change"], name, described, tags).run_id
+    tags = lineage_tags(root, params.seed) | {_KEY: key}
+    run = tracker.start(name, experiment(params), described, tags).run_id
     try:
         for point in curve:
             tracker.log(run, {"train_mse": point.mse}, point.steps)
-        numbers = {measure: value for measure, value in record.items() if measure != "change"}
-        tracker.log(run, {**numbers, **set_metrics(_summaries(tables, bicubic, resampling))})
+        tracker.log(run, {**numbers, **set_metrics(summaries)})
     except BaseException:
         tracker.finish(run, "FAILED")
         raise
     tracker.finish(run)
 
 
-def _summaries(
-    tables: Sequence[pd.DataFrame], bicubic: pd.DataFrame, resampling: Resampling
-) -> dict[str, Any]:
-    """Summarise each weight's table, with its gains over bicubic."""
-    summaries = {}
-    for table in tables:
-        summary = summarise(table, resampling)
-        for measure, change in compare_methods(table, bicubic, resampling).items():
-            if isinstance(summary[measure], dict):
-                summary[measure] |= {"gain": change.value, "gain_ci": change.interval}
-            else:
-                summary[f"{measure}_gain"] = change.value
-        summaries[f"at {table['method'].iloc[0]}"] = summary
-    return summaries
+def gains(table: pd.DataFrame, bicubic: pd.DataFrame, resampling: Resampling) -> dict[str, Any]:
+    """Summarise a table of scores, with its gains over bicubic."""
+    summary = summarise(table, resampling)
+    for measure, change in compare_methods(table, bicubic, resampling).items():
+        if isinstance(summary[measure], dict):
+            summary[measure] |= {"gain": change.value, "gain_ci": change.interval}
+        else:
+            summary[f"{measure}_gain"] = change.value
+    return summary
 
 
 if __name__ == "__main__":
