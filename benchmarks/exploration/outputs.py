@@ -24,19 +24,21 @@ from safetensors.torch import load_file, save_file
 import textsr
 from benchmarks import budget
 from benchmarks.budget import BudgetedRun, CurvePoint, Loss, Recipe, warmed_cosine
-from benchmarks.exploration import uncertainty
+from benchmarks.exploration import rules, uncertainty
 from benchmarks.exploration.report import cells
-from benchmarks.exploration.study import BICUBIC, experiment, fresh_lines, gains, track
-from benchmarks.exploration.uncertainty import (
-    ErrorHead,
+from benchmarks.exploration.rules import (
     Made,
     Rule,
     by_contrast,
     by_letter,
-    calibration,
     fixed,
-    likelihood_loss,
     put_together,
+)
+from benchmarks.exploration.study import BICUBIC, experiment, fresh_lines, gains, track
+from benchmarks.exploration.uncertainty import (
+    ErrorHead,
+    calibration,
+    likelihood_loss,
     squared_errors,
 )
 from benchmarks.kept_scores import judges_version, keep, lines_version
@@ -66,8 +68,8 @@ RULES: Mapping[str, tuple[str, Rule]] = {
     "0.4": ("the same weight everywhere", fixed(0.4)),
     "1": ("the output alone", fixed(1.0)),
     "by letter": (
-        "0.4, more or less by a letter's uncertainty against its surroundings'",
-        by_letter(0.4, 0.4),
+        "0.4, less or more by a letter's expected error against its neighbours'",
+        by_letter(0.4, 0.8),
     ),
     "by contrast": ("less by uncertainty against the contrast", by_contrast(0.8)),
 }
@@ -105,6 +107,8 @@ class Studied:
     name: str
     lines: Sequence[EvaluationLine]
     made: Sequence[Made]
+    version: str
+    """What changes whenever scores may, but for the head."""
 
 
 def study_outputs(params: Params, arguments: argparse.Namespace) -> str:
@@ -119,7 +123,8 @@ def study_outputs(params: Params, arguments: argparse.Namespace) -> str:
     with ticks() as progress:
         head = _trained(params, arguments, key, folder, progress)
         sets = [
-            Studied(name, its, [see(head, line) for line in its]) for name, its in lines.items()
+            Studied(name, its, [see(head, line) for line in its], _judged_by(its, readers))
+            for name, its in lines.items()
         ]
         tables = {
             (studied.name, rule): table
@@ -131,7 +136,15 @@ def study_outputs(params: Params, arguments: argparse.Namespace) -> str:
         bases = {s.name: tables[s.name, BICUBIC] for s in sets}
         described = {"rule": rule, "model": str(arguments.model), "minutes": str(arguments.minutes)}
         summaries = {name: gains(table, bases[name], resampling) for name, table in mine.items()}
-        track(f"{key} {rule}", params, f"{rule}: {what}", described, {}, [], summaries)
+        track(
+            f"{key} {' '.join(s.version for s in sets)} {rule}",
+            params,
+            f"{rule}: {what}",
+            described,
+            {},
+            [],
+            summaries,
+        )
     found = _calibration(sets[0])
     _draw(found, folder / "calibration.png")
     _picture(sets, tables, folder)
@@ -153,15 +166,20 @@ def see(head: ErrorHead, line: EvaluationLine) -> Made:
 
 
 def _version(params: Params, arguments: argparse.Namespace) -> str:
-    """Return what changes whenever the head or what is made by it may."""
+    """Return what changes whenever the head may."""
     described = f"{arguments.minutes} {torch.get_num_threads()} {params.seed} "
     described += f"{choose_precision(params.compute.precision)} {params.training} "
     described += f"{params.synthesis}"
     package = Path(textsr.__file__).parent
     depends = [arguments.model, project.DATASET / "train", Path(budget.__file__)]
-    depends += [Path(__file__), Path(uncertainty.__file__)]
+    depends.append(Path(uncertainty.__file__))
     depends += [package / folder for folder in ("models", "datasets")]
     return fingerprint(described, depends)
+
+
+def _judged_by(lines: Sequence[EvaluationLine], readers: Sequence[Reader]) -> str:
+    described = f"{lines_version(lines)} {judges_version(readers)}"
+    return fingerprint(described, [Path(__file__), Path(rules.__file__)])
 
 
 def _trained(
@@ -230,7 +248,6 @@ def _read(
     studied: Studied, readers: Sequence[Reader], folder: Path, progress: Progress
 ) -> Iterator[tuple[str, pd.DataFrame]]:
     """Yield bicubic's table of scores and each rule's, read now unless they are kept."""
-    version = fingerprint(f"{lines_version(studied.lines)} {judges_version(readers)}", [])
     scale = studied.made[0].low.shape[0] // studied.made[0].lr.shape[0]
     upscale = bicubic_upscale(scale)
 
@@ -243,7 +260,7 @@ def _read(
         return score_set(name, studied.name, studied.lines, images, readers, tick)
 
     for name in (BICUBIC, *RULES):
-        path = folder / f"{studied.name}-{name.replace(' ', '-')}-{version}.parquet"
+        path = folder / f"{studied.name}-{name.replace(' ', '-')}-{studied.version}.parquet"
         yield name, keep(path, lambda name=name: score(name))  # type: ignore[misc]
 
 

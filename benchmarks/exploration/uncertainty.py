@@ -1,9 +1,7 @@
-"""How wrong a network expects to be at each pixel, and outputs that trust it less there."""
+"""How wrong a network expects to be at each pixel."""
 
-from collections.abc import Callable
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -19,10 +17,6 @@ Plane = npt.NDArray[np.float32]
 _CHANNELS = 48
 _UNTRAINED = -5.0  # log of a variance: 20 grey levels
 _RANGE = (-12.0, 1.0)
-_LETTER = 1.5  # LR pixels, standard deviations of Gaussians: about a letter of a line of 16,
-_SURROUNDINGS = 8.0  # and a few letters
-_CONTRAST = 3.0
-_LEAST_CONTRAST = 0.02
 
 
 class ErrorHead(nn.Module):
@@ -77,64 +71,6 @@ def likelihood_loss(log_variances: Tensor, squared: Tensor) -> Tensor:
     return (log_variances + squared * torch.exp(-log_variances)).mean() / 2
 
 
-class Made(NamedTuple):
-    """What is known of a line when its output is put together."""
-
-    lr: Plane
-    """(h, w) in [0, 1]."""
-    low: Plane
-    """Bicubic's, (H, W)."""
-    high: Plane
-    """The network's, (H, W)."""
-    variance: Plane
-    """(h, w)"""
-
-
-Rule = Callable[[Made], Plane]
-"""Returns the network's weight against bicubic's at each LR pixel: (h, w) in [0, 1]."""
-
-
-def fixed(weight: float) -> Rule:
-    """The same weight everywhere."""
-    return lambda made: np.full_like(made.variance, weight)
-
-
-def by_letter(weight: float, slope: float) -> Rule:
-    """Trust letters less that are less certain than those around them, and others more.
-
-    Where all letters are uncertain, what the network makes of noise and blur is still better than
-    nothing; where a single one is, a reader that sees it blurred may know it by the others.
-    """
-
-    def rule(made: Made) -> Plane:
-        ratio = np.sqrt(_blur(made.variance, _LETTER) / _blur(made.variance, _SURROUNDINGS))
-        return np.clip(weight + slope * (1 - ratio), 0, 1)
-
-    return rule
-
-
-def by_contrast(limit: float) -> Rule:
-    """Trust fully what is certain, and not at all where errors reach `limit` of the contrast."""
-
-    def rule(made: Made) -> Plane:
-        size = made.lr.shape[::-1]
-        high = cv2.resize(made.high, size, interpolation=cv2.INTER_AREA)
-        squares = cv2.resize(made.high**2, size, interpolation=cv2.INTER_AREA)
-        mean = _blur(high, _CONTRAST)
-        contrast = np.sqrt(np.maximum(_blur(squares, _CONTRAST) - mean**2, _LEAST_CONTRAST**2))
-        error = np.sqrt(_blur(made.variance, _LETTER))
-        return np.clip(1 - error / contrast / limit, 0, 1)
-
-    return rule
-
-
-def put_together(made: Made, weights: Plane) -> Plane:
-    """Blend both outputs by weights an LR pixel."""
-    size = made.high.shape[::-1]
-    fine = cv2.resize(weights, size, interpolation=cv2.INTER_LINEAR)
-    return made.low + fine * (made.high - made.low)
-
-
 def calibration(variances: Plane, squared: Plane, parts: int = 10) -> pd.DataFrame:
     """Compare what was expected with what came, from the most certain pixels to the least.
 
@@ -153,8 +89,3 @@ def calibration(variances: Plane, squared: Plane, parts: int = 10) -> pd.DataFra
         expected, found = (np.sqrt(mean) for mean in means)
         rows.append({"expected": expected, "found": found})
     return pd.DataFrame(rows)
-
-
-def _blur(plane: Plane, sigma: float) -> Plane:
-    blurred = cv2.GaussianBlur(plane, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
-    return np.asarray(blurred, np.float32)

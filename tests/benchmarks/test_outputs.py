@@ -12,15 +12,11 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from benchmarks.exploration import outputs
+from benchmarks.exploration.rules import Made, by_contrast, by_letter, fixed, put_together
 from benchmarks.exploration.uncertainty import (
     ErrorHead,
-    Made,
-    by_contrast,
-    by_letter,
     calibration,
-    fixed,
     likelihood_loss,
-    put_together,
     squared_errors,
 )
 from textsr import project
@@ -102,7 +98,7 @@ def test_the_likeliest_variance_is_the_squared_error(squared: float, other: floa
 @given(seed=st.integers(0, 99), height=st.integers(1, 24), width=st.integers(1, 60))
 def test_weights_are_weights(seed: int, height: int, width: int) -> None:
     made = line(seed, height, width)
-    for rule in (fixed(0.4), by_letter(0.4, 0.4), by_contrast(0.8)):
+    for rule in (fixed(0.4), by_letter(0.4, 0.8), by_contrast(0.8)):
         weights = rule(made)
         assert weights.shape == made.lr.shape
         assert float(weights.min()) >= 0
@@ -115,7 +111,7 @@ def test_weights_are_weights(seed: int, height: int, width: int) -> None:
 
 def test_a_letter_is_trusted_by_what_is_around_it() -> None:
     made = line()
-    rule = by_letter(0.4, 0.4)
+    rule = by_letter(0.4, 0.8)
     even = made._replace(variance=np.full_like(made.variance, 0.01))
     np.testing.assert_allclose(rule(even), 0.4, rtol=1e-4)
     variance = even.variance.copy()
