@@ -130,7 +130,7 @@ class BudgetedRun:
         errors: list[float] = []
         saved = self._spent
         while self._spent < budget:
-            errors.append(self._step(make_batch(self._steps), self._spent / budget))
+            errors.append(self.step(make_batch(self._steps), self._spent / budget))
             self._steps += 1
             self._spent = clock() - started
             if self._spent - saved >= save_every or self._spent >= budget:
@@ -149,7 +149,8 @@ class BudgetedRun:
         """Remove the checkpoint, once the result is safe."""
         self._checkpoint.unlink(missing_ok=True)
 
-    def _step(self, batch: Batch, share: float) -> float:
+    def step(self, batch: Batch, share: float) -> float:
+        """Make one step at a share of the budget; return the batch's mean squared error."""
         optimizer = self._recipe.optimizer
         for group in optimizer.param_groups:
             group["lr"] = self._recipe.rate(share)

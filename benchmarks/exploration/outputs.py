@@ -7,12 +7,11 @@ as long as nothing that it was made of changes, and a killed training goes on wh
 """
 
 import argparse
+import hashlib
 import sys
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -23,64 +22,43 @@ from safetensors.torch import load_file, save_file
 
 import textsr
 from benchmarks import budget
-from benchmarks.budget import BudgetedRun, CurvePoint, Loss, Recipe, warmed_cosine
-from benchmarks.exploration import rules, uncertainty
-from benchmarks.exploration.report import cells
-from benchmarks.exploration.rules import (
-    Made,
-    Rule,
-    by_contrast,
-    by_letter,
-    fixed,
-    put_together,
-)
-from benchmarks.exploration.study import BICUBIC, experiment, fresh_lines, gains, track
+from benchmarks.exploration import uncertainty
+from benchmarks.exploration.report import cells, difference
+from benchmarks.exploration.rules import BASE, RULES, SHOWN, Outputs, Rule, put_together
+from benchmarks.exploration.study import BICUBIC, experiment, fresh_lines, gains, positive, track
 from benchmarks.exploration.uncertainty import (
+    BATCH_SIZE,
     ErrorHead,
     calibration,
-    likelihood_loss,
-    squared_errors,
+    fit,
+    head_training,
 )
 from benchmarks.kept_scores import judges_version, keep, lines_version
 from textsr import project
 from textsr.cli_progress import ticks
 from textsr.compute import use_threads
-from textsr.datasets.pairs import Batch, to_tensor
+from textsr.datasets.pairs import to_tensor
+from textsr.datasets.shards import Image
 from textsr.errors import TextsrError
 from textsr.evaluation.ocr import Reader, available_readers
 from textsr.evaluation.panels import Cell, save_panel, spread_evenly
 from textsr.evaluation.run import TEST, Progress, load_sets, resampling_of
-from textsr.evaluation.score import bicubic_upscale, score_set, to_image
+from textsr.evaluation.score import bicubic_upscale, reader_names, score_set, to_image
 from textsr.evaluation.sets import EvaluationLine
 from textsr.evaluation.statistics import Resampling
-from textsr.evaluation.summary import summarise
+from textsr.evaluation.summary import compare_methods, summarise
 from textsr.files import fingerprint, replace_file, write_text
 from textsr.models.bicubic import bicubic
-from textsr.models.package import load_model
+from textsr.models.package import WEIGHTS, load_model
 from textsr.models.upsampler import UpsamplerNet
 from textsr.params import Params, load_params
 from textsr.reference import FOLDER
 from textsr.training.batches import make_batches
 from textsr.training.fitting import choose_precision
 
-RULES: Mapping[str, tuple[str, Rule]] = {
-    "0.2": ("the same weight everywhere", fixed(0.2)),
-    "0.4": ("the same weight everywhere", fixed(0.4)),
-    "1": ("the output alone", fixed(1.0)),
-    "by letter": (
-        "0.4, less or more by a letter's expected error against its neighbours'",
-        by_letter(0.4, 0.8),
-    ),
-    "by contrast": ("less by uncertainty against the contrast", by_contrast(0.8)),
-}
-"""By name; `0.4` is what the package does."""
-
 _FRESH = "fresh"
-_BATCH_SIZE = 48
-_LEARNING_RATE = 2e-3
-_EMA_DECAY = 0.99
-_SAVE_EVERY_S = 60.0
 _FOLDER = Path("out/exploration")
+_BRIGHTEST = 64  # grey levels of an expected error
 
 
 def main() -> None:
@@ -89,7 +67,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--model", type=Path, default=FOLDER, help="folder; default: the package's")
-    parser.add_argument("--minutes", type=float, default=8, help="of CPU, threads summed")
+    parser.add_argument("--minutes", type=positive, default=8.0, help="of CPU, threads summed")
     parser.add_argument("--lines", type=int, default=800, help="fresh ones, to be read")
     parser.add_argument("--threads", type=int, default=1, help="0: one a core")
     parser.add_argument("--output", type=Path, default=_FOLDER)
@@ -102,67 +80,85 @@ def main() -> None:
 
 @dataclass(frozen=True)
 class Studied:
-    """A set of lines, and all that rules need of each."""
+    """A set of lines, all that rules need of each, and what they were read as."""
 
     name: str
     lines: Sequence[EvaluationLine]
-    made: Sequence[Made]
-    version: str
-    """What changes whenever scores may, but for the head."""
+    outputs: Sequence[Outputs]
+    tables: Mapping[str, pd.DataFrame]
+    """Scores, a row a line: bicubic's and each rule's."""
 
 
 def study_outputs(params: Params, arguments: argparse.Namespace) -> str:
-    """Do it all; return the report."""
+    """Do it all; return the report.
+
+    Raises:
+        TextsrError: if there is no such model, or it is no upsampler of the configured scale.
+    """
     use_threads(arguments.threads)
+    network = _network(arguments.model, params.synthesis.scale)
     readers, resampling = available_readers(arguments.threads), resampling_of(params)
-    lines = {_FRESH: fresh_lines(params, project.DATA, arguments.lines)}
-    lines |= load_sets(params, project.DATASET, project.DATA)
-    del lines[TEST]  # judges what is published, and chooses nothing
+    lines = _sets(params, arguments.lines)
     key = _version(params, arguments)
     folder = arguments.output / f"outputs-{key}"
     with ticks() as progress:
-        head = _trained(params, arguments, key, folder, progress)
-        sets = [
-            Studied(name, its, [see(head, line) for line in its], _judged_by(its, readers))
-            for name, its in lines.items()
-        ]
-        tables = {
-            (studied.name, rule): table
-            for studied in sets
-            for rule, table in _read(studied, readers, folder, progress)
-        }
+        head = _head(network, params, arguments.minutes, key, folder, progress)
+        sets = [_study(name, its, head, readers, folder, progress) for name, its in lines.items()]
+    described = {"model": fingerprint("", [arguments.model / WEIGHTS])}
+    described["minutes"] = f"{arguments.minutes:g}"
     for rule, (what, _) in RULES.items():
-        mine = {s.name: tables[s.name, rule] for s in sets}
-        bases = {s.name: tables[s.name, BICUBIC] for s in sets}
-        described = {"rule": rule, "model": str(arguments.model), "minutes": str(arguments.minutes)}
-        summaries = {name: gains(table, bases[name], resampling) for name, table in mine.items()}
+        summaries = {
+            studied.name: gains(studied.tables[rule], studied.tables[BICUBIC], resampling)
+            for studied in sets
+        }
+        run = fingerprint(f"{key} {rule} {summaries}", [])
         track(
-            f"{key} {' '.join(s.version for s in sets)} {rule}",
+            run,
             params,
-            f"{rule}: {what}",
-            described,
-            {},
-            [],
-            summaries,
+            name=rule,
+            described={**described, "rule": what},
+            numbers={},
+            curve=[],
+            summaries=summaries,
         )
     found = _calibration(sets[0])
     _draw(found, folder / "calibration.png")
-    _picture(sets, tables, folder)
-    report = _render(sets, tables, found, resampling)
+    for studied in sets:
+        _picture(studied, folder / f"{studied.name}.png")
+    report = _render(sets, found, resampling)
     write_text(folder / "report.md", report)
     return (
         f"{report}\n{folder}: report.md, pictures; runs in MLflow's experiment {experiment(params)}"
     )
 
 
-def see(head: ErrorHead, line: EvaluationLine) -> Made:
+def see(head: ErrorHead, line: EvaluationLine) -> Outputs:
     """Return what rules need of a line."""
     with torch.inference_mode():
         lr = to_tensor([line.lr])
         upscaled, log_variances = head(lr)
         low = bicubic(lr, upscaled.shape[2] // lr.shape[2])
     planes = (plane[0, 0].numpy() for plane in (lr, low, upscaled, log_variances.exp()))
-    return Made(*planes)
+    return Outputs(*planes)
+
+
+def _network(folder: Path, scale: int) -> UpsamplerNet:
+    model = load_model(folder)
+    if not isinstance(model.network, UpsamplerNet) or model.scale != scale:
+        raise TextsrError(
+            f"{folder}: scale {model.scale}, {model.spec.architecture}; name an upsampler of scale "
+            f"{scale}, as params.yaml has it"
+        )
+    return model.network.to(memory_format=torch.channels_last)
+
+
+def _sets(params: Params, count: int) -> dict[str, list[EvaluationLine]]:
+    """Return fresh lines and the real sets; `test` judges what is published, and that alone."""
+    real = load_sets(params, project.DATASET, project.DATA)
+    del real[TEST]
+    if _FRESH in real:
+        raise TextsrError(f"data/real/{_FRESH}: the lines that are drawn have this name; rename it")
+    return {_FRESH: fresh_lines(params, project.DATA, count), **real}
 
 
 def _version(params: Params, arguments: argparse.Namespace) -> str:
@@ -171,148 +167,118 @@ def _version(params: Params, arguments: argparse.Namespace) -> str:
     described += f"{choose_precision(params.compute.precision)} {params.training} "
     described += f"{params.synthesis}"
     package = Path(textsr.__file__).parent
-    depends = [arguments.model, project.DATASET / "train", Path(budget.__file__)]
-    depends.append(Path(uncertainty.__file__))
-    depends += [package / folder for folder in ("models", "datasets")]
+    depends = [arguments.model / WEIGHTS, project.DATASET / "train"]
+    depends += [Path(module.__file__) for module in (budget, uncertainty)]
+    depends += [package / name for name in ("models", "datasets", "training/batches.py")]
     return fingerprint(described, depends)
 
 
-def _judged_by(lines: Sequence[EvaluationLine], readers: Sequence[Reader]) -> str:
-    described = f"{lines_version(lines)} {judges_version(readers)}"
-    return fingerprint(described, [Path(__file__), Path(rules.__file__)])
-
-
-def _trained(
-    params: Params, arguments: argparse.Namespace, key: str, folder: Path, progress: Progress
+def _head(
+    network: UpsamplerNet,
+    params: Params,
+    minutes: float,
+    key: str,
+    folder: Path,
+    progress: Progress,
 ) -> ErrorHead:
     """Return the head of this study, trained now unless it is kept."""
-    model = load_model(arguments.model)
-    if not isinstance(model.network, UpsamplerNet) or model.scale != params.synthesis.scale:
-        raise TextsrError(
-            f"{arguments.model}: scale {model.scale}, {model.spec.architecture}; name an upsampler "
-            f"of scale {params.synthesis.scale}, as params.yaml has it"
-        )
     torch.manual_seed(params.seed)
-    head = ErrorHead(model.network.to(memory_format=torch.channels_last))
+    head = ErrorHead(network)
     kept = folder / "head.safetensors"
     if not kept.is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        trained = _train(head, params, arguments.minutes, key, folder / "checkpoint.pt", progress)
+        bf16 = choose_precision(params.compute.precision) == "bf16-mixed"
+        run = head_training(head, folder / "checkpoint.pt", key, bf16=bf16)
+        batches = make_batches(params, project.DATASET, batch_size=BATCH_SIZE, seed=params.seed)
+        trained = fit(run, batches, minutes, progress("learning its errors", round(minutes)))
         with replace_file(kept) as temporary:
             save_file(trained.state_dict(), temporary)
+        run.forget()
     head.load_state_dict(load_file(kept))
     return head.eval().requires_grad_(False)
 
 
-def _train(
-    head: ErrorHead, params: Params, minutes: float, key: str, checkpoint: Path, progress: Progress
-) -> ErrorHead:
-    scale = params.synthesis.scale
+def _study(
+    name: str,
+    lines: Sequence[EvaluationLine],
+    head: ErrorHead,
+    readers: Sequence[Reader],
+    folder: Path,
+    progress: Progress,
+) -> Studied:
+    """Read what each rule makes of a set, unless the very images were read before."""
+    outputs = [see(head, line) for line in lines]
+    scale = outputs[0].low.shape[0] // outputs[0].lr.shape[0]
+    judged = f"{name} {lines_version(lines)} {judges_version(readers)}"
 
-    def loss(batch: Batch, step: int) -> Loss:
-        upscaled, log_variances = head(batch.lr)
-        squared = squared_errors(upscaled, batch.hr, scale)
-        return Loss(likelihood_loss(log_variances, squared), squared.mean())
+    def read(method: str, images: Sequence[Image]) -> pd.DataFrame:
+        version = fingerprint(f"{judged} {_digest(images)}", [])
+        tick = progress(f"{name}: {method}", len(images) * len(readers))
+        return keep(
+            folder / f"{name}-{method.replace(' ', '-')}-{version}.parquet",
+            lambda: score_set(method, name, lines, images, readers, tick),
+        )
 
-    recipe = Recipe(
-        loss=loss,
-        optimizer=torch.optim.AdamW(head.parameters(), lr=_LEARNING_RATE),
-        rate=warmed_cosine(_LEARNING_RATE, params.training.warmup_fraction),
-        clip_norm=1.0,
-        ema_decay=_EMA_DECAY,
-    )
-    run = BudgetedRun(
-        head,
-        recipe,
-        checkpoint=checkpoint,
-        fingerprint=key,
-        bf16=choose_precision(params.compute.precision) == "bf16-mixed",
-    )
-    tick = progress("learning its errors", round(minutes))
-
-    def report(point: CurvePoint) -> None:
-        tick()
-
-    trained = run.fit(
-        make_batches(params, project.DATASET, batch_size=_BATCH_SIZE, seed=params.seed),
-        clock=time.process_time,
-        budget=60 * minutes,
-        save_every=_SAVE_EVERY_S,
-        report=report,
-    )
-    run.forget()
-    return cast(ErrorHead, trained)
-
-
-def _read(
-    studied: Studied, readers: Sequence[Reader], folder: Path, progress: Progress
-) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Yield bicubic's table of scores and each rule's, read now unless they are kept."""
-    scale = studied.made[0].low.shape[0] // studied.made[0].lr.shape[0]
     upscale = bicubic_upscale(scale)
-
-    def score(name: str) -> pd.DataFrame:
-        if name == BICUBIC:
-            images = [upscale(line.lr) for line in studied.lines]
-        else:
-            images = [_image(made, RULES[name][1]) for made in studied.made]
-        tick = progress(f"{studied.name}: {name}", len(images) * len(readers))
-        return score_set(name, studied.name, studied.lines, images, readers, tick)
-
-    for name in (BICUBIC, *RULES):
-        path = folder / f"{studied.name}-{name.replace(' ', '-')}-{studied.version}.parquet"
-        yield name, keep(path, lambda name=name: score(name))  # type: ignore[misc]
+    tables = {BICUBIC: read(BICUBIC, [upscale(line.lr) for line in lines])}
+    tables |= {
+        rule: read(rule, [_image(o, act) for o in outputs]) for rule, (_, act) in RULES.items()
+    }
+    return Studied(name, lines, outputs, tables)
 
 
-def _image(made: Made, rule: Rule) -> Any:
-    return to_image(torch.from_numpy(put_together(made, rule(made))))
+def _digest(images: Sequence[Image]) -> str:
+    digest = hashlib.blake2b(digest_size=12)
+    for image in images:
+        digest.update(repr(image.shape).encode())
+        digest.update(image.tobytes())
+    return digest.hexdigest()
+
+
+def _image(outputs: Outputs, rule: Rule) -> Image:
+    return to_image(torch.from_numpy(put_together(outputs, rule(outputs))))
 
 
 def _calibration(studied: Studied) -> pd.DataFrame:
     """Compare expected with found errors over all LR pixels of lines whose HR is known."""
     variances, squared = [], []
-    for line, made in zip(studied.lines, studied.made, strict=True):
+    for line, outputs in zip(studied.lines, studied.outputs, strict=True):
         assert line.hr is not None  # fresh lines are synthetic
-        errors = (made.high - line.hr.astype(np.float32) / 255) ** 2
-        size = made.lr.shape[::-1]
+        errors = (outputs.high - line.hr.astype(np.float32) / 255) ** 2
+        size = outputs.lr.shape[::-1]
         squared.append(cv2.resize(errors, size, interpolation=cv2.INTER_AREA).reshape(-1))
-        variances.append(made.variance.reshape(-1))
+        variances.append(outputs.variance.reshape(-1))
     return calibration(np.concatenate(variances), np.concatenate(squared))
 
 
-def _render(
-    sets: Sequence[Studied],
-    tables: Mapping[tuple[str, str], pd.DataFrame],
-    found: pd.DataFrame,
-    resampling: Resampling,
-) -> str:
+def _render(sets: Sequence[Studied], found: pd.DataFrame, resampling: Resampling) -> str:
     """Render the calibration, and for each set a row a rule."""
     levels = (255 * found).round(1)
-    parts = [
-        "### Errors, grey levels, from the most certain tenth of pixels to the least\n",
-        "".join(
-            f"| {' | '.join(row)} |\n"
-            for row in (
-                ["", *map(str, range(1, len(levels) + 1))],
-                ["---"] * (len(levels) + 1),
-                *([name, *map(str, levels[name])] for name in ("expected", "found")),
-            )
-        ),
-    ]
+    tenths = [["", *map(str, range(1, len(levels) + 1))], ["---"] * (len(levels) + 1)]
+    tenths += [[name, *map(str, levels[name])] for name in ("expected", "found")]
+    parts = ["### Errors, grey levels, from the most certain tenth of pixels to the least\n"]
+    parts.append(_table(tenths))
     for studied in sets:
-        base = tables[studied.name, BICUBIC]
-        summary = summarise(base, resampling)
-        readers = [key for key, value in summary.items() if isinstance(value, dict)]
-        accuracies = (f"{name} {summary[name]['accuracy']:.3f}" for name in readers)
+        bicubics, base = studied.tables[BICUBIC], studied.tables[BASE]
+        readers = reader_names(bicubics)
+        summary = summarise(bicubics, resampling)
+        accuracies = (f"{reader} {summary[reader]['accuracy']:.3f}" for reader in readers)
         parts.append(f"### {studied.name}: {len(base)} lines; bicubic: {', '.join(accuracies)}\n")
-        rows = [["weight", "mean", "PSNR dB", "SSIM", *(f"{name}, CER" for name in readers)]]
+        rows = [["weight", "mean weight", "PSNR dB", "SSIM", *(f"{r}, CER" for r in readers)]]
+        rows[0] += [f"{reader} over {BASE}" for reader in readers]
         rows.append(["---"] * len(rows[0]))
         for name, (what, rule) in RULES.items():
-            mean = np.mean([rule(made).mean() for made in studied.made])
-            scores = cells(tables[studied.name, name], base, readers, resampling)
-            rows.append([f"{name}: {what}", f"{mean:.2f}", *scores])
-        parts.append("".join(f"| {' | '.join(row)} |\n" for row in rows))
+            table = studied.tables[name]
+            mean = np.mean([rule(outputs).mean() for outputs in studied.outputs])
+            row = [f"{name}: {what}", f"{mean:.2f}", *cells(table, bicubics, readers, resampling)]
+            changes = compare_methods(table, base, resampling)
+            rows.append([*row, *(difference(changes[reader]) for reader in readers)])
+        parts.append(_table(rows))
     return "\n".join(parts)
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
 def _draw(found: pd.DataFrame, path: Path) -> None:
@@ -331,34 +297,26 @@ def _draw(found: pd.DataFrame, path: Path) -> None:
         figure.savefig(temporary, dpi=110, format="png")
 
 
-def _picture(
-    sets: Sequence[Studied], tables: Mapping[tuple[str, str], pd.DataFrame], folder: Path
-) -> None:
-    """Draw lines of each set at equal distances: outputs, and where the network is uncertain."""
-    for studied in sets:
-        rows = []
-        for number in spread_evenly(len(studied.lines), 12):
-            line, made = studied.lines[number], studied.made[number]
-            images = {BICUBIC: to_image(torch.from_numpy(made.low))}
-            images |= {name: _image(made, RULES[name][1]) for name in ("0.4", "1", "by letter")}
-            row = [
-                Cell(image, tables[studied.name, name].iloc[number].filter(like="_text").iloc[0])
-                for name, image in images.items()
-            ]
-            row.append(Cell(_map(made), None))
-            rows.append((line.text, row))
-        save_panel(
-            folder / f"{studied.name}.png",
-            [*images, "expected error: white 64 levels or more"],
-            rows,
-            f"{studied.name}: lines at equal distances",
-        )
+def _picture(studied: Studied, path: Path) -> None:
+    """Draw lines at equal distances: outputs, and where the network is uncertain."""
+    reader = reader_names(studied.tables[BICUBIC])[0]
+    rows = []
+    for number in spread_evenly(len(studied.lines), 12):
+        line, outputs = studied.lines[number], studied.outputs[number]
+        images = {BICUBIC: to_image(torch.from_numpy(outputs.low))}
+        images |= {name: _image(outputs, RULES[name][1]) for name in SHOWN}
+        read = {name: studied.tables[name].iloc[number][f"{reader}_text"] for name in images}
+        row = [Cell(image, read[name]) for name, image in images.items()]
+        row.append(Cell(_map(outputs), None))
+        rows.append((line.text, row))
+    columns = [BICUBIC, *SHOWN, f"expected error: white {_BRIGHTEST} levels or more"]
+    save_panel(path, columns, rows, f"{studied.name}: lines at equal distances, as {reader} reads")
 
 
-def _map(made: Made) -> Any:
+def _map(outputs: Outputs) -> Image:
     """Return the expected error as an image of HR size."""
-    error = np.sqrt(made.variance) * 255 / 64
-    fine = cv2.resize(error, made.high.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    error = np.sqrt(outputs.variance) * 255 / _BRIGHTEST
+    fine = cv2.resize(error, outputs.high.shape[::-1], interpolation=cv2.INTER_LINEAR)
     return to_image(torch.from_numpy(fine))
 
 

@@ -26,7 +26,10 @@ def render(
     records: Mapping[str, Mapping[str, Any]],
     resampling: Resampling,
 ) -> str:
-    """Render, for each weight, a row a change: throughput, PSNR, SSIM, readers over bicubic."""
+    """Render, for each weight, a row a change: steps, PSNR, SSIM, readers over bicubic.
+
+    How fast each is stands in `benchmarks.exploration.speed`, for which nothing else may run.
+    """
     base = summarise(bicubic, resampling)
     readers = reader_names(bicubic)
     parts = [
@@ -34,7 +37,7 @@ def render(
         + "".join(f", {reader} {base[reader]['accuracy']:.3f}" for reader in readers)
         + f". Points of accuracy over it, with {resampling.confidence:.0%} intervals, and CER.\n"
     ]
-    headings = ["change", "steps", "steps/CPU s", "lines/CPU s", "PSNR dB", "SSIM"]
+    headings = ["change", "steps", "PSNR dB", "SSIM"]
     headings += [f"{reader}, CER" for reader in readers]
     for weight in _weights(tables):
         rows = [headings, ["---"] * len(headings)]
@@ -43,8 +46,6 @@ def render(
                 [
                     f"{name}: {records[name]['change']}",
                     f"{records[name]['steps']:,}",
-                    f"{records[name]['train_steps_per_cpu_second']:.2f}",
-                    f"{records[name]['lines_per_cpu_second']:.0f}",
                     *cells(_at(table, weight), bicubic, readers, resampling),
                 ]
             )
@@ -110,11 +111,13 @@ def cells(
     summary = summarise(table, resampling)
     gains = compare_methods(table, bicubic, resampling)
     fidelity = (("psnr_db", ".2f"), ("ssim", ".3f"))
-    row = [f"{summary[key]:{digits}}" if summary[key] else "-" for key, digits in fidelity]
+    row = [f"{summary[key]:{form}}" if summary[key] is not None else "-" for key, form in fidelity]
     for reader in readers:
-        gain = gains[reader]
-        row.append(
-            f"{100 * gain.value:+.1f} [{100 * gain.low:+.1f}, {100 * gain.high:+.1f}], "
-            f"{summary[reader]['cer']:.3f}"
-        )
+        row.append(f"{difference(gains[reader])}, {summary[reader]['cer']:.3f}")
     return row
+
+
+def difference(estimate: Estimate) -> str:
+    """Return a difference of accuracies in points, with its interval."""
+    value, low, high = (100 * part for part in (estimate.value, estimate.low, estimate.high))
+    return f"{value:+.1f} [{low:+.1f}, {high:+.1f}]"

@@ -7,7 +7,6 @@ and a killed training goes on when called anew.
 """
 
 import argparse
-import statistics
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -53,7 +52,6 @@ BICUBIC = "bicubic"
 _SET = "fresh"
 _FRESH_SEED = 2_000_000  # far from any dataset's
 _SAVE_EVERY_S = 60.0
-_SPEED_ROUNDS = 60
 _FOLDER = Path("out/exploration")
 _RECORD = "record.json"
 _SAMPLES = "samples.parquet"
@@ -63,6 +61,8 @@ _NOTE = """\
 accuracy over bicubic of the network's output alone, on fresh lines whose fonts and texts training
 never saw; `at 0.4/READER_gain` of its blend with bicubic. Compare with the run `mse`, and see by
 `mse-again` how far chance goes.
+
+**Rules of blending** (`make outputs`), one network: `SET/READER_gain`; compare with the run `0.4`.
 """
 
 
@@ -75,7 +75,7 @@ def main() -> None:
     )
     parser.add_argument("changes", nargs="*", metavar="CHANGE", help="all that fit, if none is")
     parser.add_argument("--start", choices=get_args(Start), default="scratch")
-    parser.add_argument("--minutes", type=_positive, default=8, help="of CPU, threads summed")
+    parser.add_argument("--minutes", type=positive, default=8.0, help="of CPU, threads summed")
     parser.add_argument("--lines", type=int, default=800, help="fresh ones, to be read")
     parser.add_argument("--threads", type=int, default=1, help="0: one a core")
     parser.add_argument("--output", type=Path, default=_FOLDER)
@@ -86,7 +86,12 @@ def main() -> None:
         sys.exit(f"explore: {error}")
 
 
-def _positive(argument: str) -> float:
+def positive(argument: str) -> float:
+    """Parse a number of minutes.
+
+    Raises:
+        ArgumentTypeError: if it is not above 0.
+    """
     value = float(argument)
     if not value > 0:
         raise argparse.ArgumentTypeError("must be above 0")
@@ -210,6 +215,30 @@ def train(
     Raises:
         TextsrError: if the checkpoint is of another training.
     """
+    trial, run = prepare(name, setting, minutes, checkpoint)
+    tick = progress(name, round(minutes))
+
+    def report(point: CurvePoint) -> None:
+        tick()
+
+    network = run.fit(
+        trial.batches,
+        clock=time.process_time,
+        budget=60 * minutes,
+        save_every=_SAVE_EVERY_S,
+        report=report,
+    )
+    return _model(name, trial, network), run.curve
+
+
+def prepare(
+    name: str, setting: Setting, minutes: float, checkpoint: Path
+) -> tuple[Trial, BudgetedRun]:
+    """Return a change's trial and its training, begun anew or where `checkpoint` was written.
+
+    Raises:
+        TextsrError: if the checkpoint is of another training.
+    """
     trial = begin(setting, CHANGES[name])
     params = setting.params.training
     trained = nn.ModuleList([trial.network, *trial.heads]).to(memory_format=torch.channels_last)
@@ -236,19 +265,7 @@ def train(
         fingerprint=version_of(name, setting, minutes),
         bf16=choose_precision(setting.params.compute.precision) == "bf16-mixed",
     )
-    tick = progress(name, round(minutes))
-
-    def report(point: CurvePoint) -> None:
-        tick()
-
-    network = run.fit(
-        trial.batches,
-        clock=time.process_time,
-        budget=60 * minutes,
-        save_every=_SAVE_EVERY_S,
-        report=report,
-    )
-    return _model(name, trial, network), run.curve
+    return trial, run
 
 
 def _model(name: str, trial: Trial, trained: nn.Module) -> BlendedModel:
@@ -287,7 +304,6 @@ def _try(
         "parameters": sum(p.numel() for p in model.network.parameters()),
         "steps": curve[-1].steps,
         "train_steps_per_cpu_second": curve[-1].steps / curve[-1].cpu_seconds,
-        "lines_per_cpu_second": _lines_per_cpu_second(model, setting.params.synthesis.lr_height),
     }
     described = {
         "change": name,
@@ -305,21 +321,6 @@ def _try(
     write_samples(folder / _SAMPLES, pd.concat(tables, ignore_index=True))
     write_json(folder / _RECORD, record)
     checkpoint.unlink()
-
-
-def _lines_per_cpu_second(model: nn.Module, lr_height: int) -> float:
-    """Upscale line by line, each four times as wide as high; median.
-
-    By CPU time, threads summed, as the training's: what else runs on the machine must not count.
-    """
-    line = torch.rand(1, 1, lr_height, 4 * lr_height, generator=torch.Generator().manual_seed(0))
-    durations = []
-    with torch.inference_mode():
-        for _ in range(_SPEED_ROUNDS):
-            start = time.process_time()
-            model(line)
-            durations.append(time.process_time() - start)
-    return 1 / statistics.median(durations[_SPEED_ROUNDS // 3 :])  # the first warm up
 
 
 def experiment(params: Params) -> str:

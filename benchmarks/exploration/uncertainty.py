@@ -1,5 +1,8 @@
 """How wrong a network expects to be at each pixel."""
 
+import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -9,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from benchmarks.budget import BudgetedRun, CurvePoint, Loss, Recipe, warmed_cosine
+from textsr.datasets.pairs import Batch
 from textsr.models.upsampler import UpsamplerNet
 
 Plane = npt.NDArray[np.float32]
@@ -17,6 +22,14 @@ Plane = npt.NDArray[np.float32]
 _CHANNELS = 48
 _UNTRAINED = -5.0  # log of a variance: 20 grey levels
 _RANGE = (-12.0, 1.0)
+_LEARNING_RATE = 2e-3
+_WARMUP = 0.05  # share of the time
+_CLIP_NORM = 1.0
+_EMA_DECAY = 0.99
+_SAVE_EVERY_S = 60.0
+
+BATCH_SIZE = 48
+"""Lines of which a head is trained at a time."""
 
 
 class ErrorHead(nn.Module):
@@ -69,6 +82,52 @@ def squared_errors(upscaled: Tensor, hr: Tensor, scale: int) -> Tensor:
 def likelihood_loss(log_variances: Tensor, squared: Tensor) -> Tensor:
     """Return a normal distribution's negative log-likelihood, without its constant."""
     return (log_variances + squared * torch.exp(-log_variances)).mean() / 2
+
+
+def head_training(head: ErrorHead, checkpoint: Path, key: str, *, bf16: bool) -> BudgetedRun:
+    """Return the training of a head, begun anew or where `checkpoint` was written.
+
+    Args:
+        head: what is trained, in place.
+        checkpoint: file that it is kept in until it has ended.
+        key: of all that it depends on.
+        bf16: mixed precision.
+
+    Raises:
+        TextsrError: if the checkpoint is of another training.
+    """
+
+    def loss(batch: Batch, step: int) -> Loss:
+        upscaled, log_variances = head(batch.lr)
+        squared = squared_errors(upscaled, batch.hr, batch.hr.shape[2] // batch.lr.shape[2])
+        return Loss(likelihood_loss(log_variances, squared), squared.mean())
+
+    recipe = Recipe(
+        loss=loss,
+        optimizer=torch.optim.AdamW(head.parameters(), lr=_LEARNING_RATE),
+        rate=warmed_cosine(_LEARNING_RATE, _WARMUP),
+        clip_norm=_CLIP_NORM,
+        ema_decay=_EMA_DECAY,
+    )
+    return BudgetedRun(head, recipe, checkpoint=checkpoint, fingerprint=key, bf16=bf16)
+
+
+def fit(
+    run: BudgetedRun, batches: Callable[[int], Batch], minutes: float, tick: Callable[[], None]
+) -> ErrorHead:
+    """Train a head for so many CPU minutes, threads summed; `tick` is called once a minute."""
+
+    def report(point: CurvePoint) -> None:
+        tick()
+
+    trained = run.fit(
+        batches,
+        clock=time.process_time,
+        budget=60 * minutes,
+        save_every=_SAVE_EVERY_S,
+        report=report,
+    )
+    return cast(ErrorHead, trained)
 
 
 def calibration(variances: Plane, squared: Plane, parts: int = 10) -> pd.DataFrame:

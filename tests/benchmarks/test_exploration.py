@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch import Tensor
 
-from benchmarks.exploration import losses, networks, study
+from benchmarks.exploration import losses, networks, speed, study
 from benchmarks.exploration.changes import BASE, CHANGES, Change, Made, Setting, begin
 from textsr import project
 from textsr.datasets.shards import Image
@@ -164,6 +164,46 @@ def test_which_changes_are_tried(setting: Setting) -> None:
         study.choose(["ssim"], replace(further, params=other))
 
 
+def test_speeds_are_side_by_side(
+    setting: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # By a clock that each work moves on: the second trains at half the speed and upscales at twice.
+    now = 0.0
+
+    def takes(seconds: float) -> Callable[[int], None]:
+        def work(turn: int) -> None:
+            nonlocal now
+            now += seconds * (1000 if turn == 0 else 1)  # warming up is not counted
+
+        return work
+
+    training, upscaling = {BASE: 4.0, "wide": 8.0}, {BASE: 2.0, "wide": 1.0}
+    with monkeypatch.context() as patch:
+        patch.setattr(speed.time, "perf_counter", lambda: now)
+        patch.setattr(speed, "_training", lambda name, *rest: takes(training[name]))
+        patch.setattr(speed, "_upscaling", lambda name, *rest: takes(upscaling[name]))
+        table = speed.measure([BASE, "wide"], setting, tmp_path)
+    rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in table.splitlines()[2:]]
+    steps, lines = speed.STEPS, speed.LINES
+    assert rows[0][1:] == [f"{steps / 4:.1f}", "1.00", f"{lines / 2:.1f}", "1.00"]
+    assert rows[1][1:] == [f"{steps / 8:.1f}", "0.50", f"{lines:.1f}", "2.00"]
+
+
+def test_what_speeds_are_taken_of_trains_and_upscales(
+    setting: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(speed, "ROUNDS", 1)
+    monkeypatch.setattr(speed, "STEPS", 1)
+    turns: list[None] = []
+    folder = tmp_path / "speed"
+    folder.mkdir()
+    names = [BASE, "reparameterised", "spelling"]
+    table = speed.measure(names, setting, folder, lambda: turns.append(None))
+    assert len(turns) == 2 * len(names)
+    assert not list(folder.iterdir())
+    assert [row.split(":")[0] for row in table.splitlines()[2:]] == [f"| {n}" for n in names]
+
+
 class Guess:
     """Reads by brightness: enough to tell images apart."""
 
@@ -241,12 +281,7 @@ def test_a_study_trains_reads_tracks_and_keeps_what_is_done(
     assert set(runs) == {BASE, "reader-blended"}
     base = runs[BASE]
     assert base.info.status == "FINISHED"
-    for name in (
-        "at 1/guess_gain",
-        "at 0.4/guess_gain_low",
-        "at 1/psnr_db",
-        "lines_per_cpu_second",
-    ):
+    for name in ("at 1/guess_gain", "at 0.4/guess_gain_low", "at 1/psnr_db", "steps"):
         assert name in base.data.metrics
     assert base.data.tags["git_commit"]
     assert base.data.params["minutes"] == "0.02"

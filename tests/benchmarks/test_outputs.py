@@ -1,9 +1,11 @@
 """How sure a network is, outputs put together by it, and the study of them."""
 
 import argparse
+import shutil
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -11,8 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
-from benchmarks.exploration import outputs
-from benchmarks.exploration.rules import Made, by_contrast, by_letter, fixed, put_together
+from benchmarks.exploration import outputs, uncertainty
+from benchmarks.exploration.rules import (
+    BASE,
+    RULES,
+    Outputs,
+    by_contrast,
+    by_letter,
+    fixed,
+    put_together,
+)
 from benchmarks.exploration.uncertainty import (
     ErrorHead,
     calibration,
@@ -28,12 +38,12 @@ from textsr.params import Params
 from textsr.tracking import Tracker
 
 
-def line(seed: int = 0, height: int = 16, width: int = 40) -> Made:
+def line(seed: int = 0, height: int = 16, width: int = 40) -> Outputs:
     """A line of noise, with some variances."""
     drawn = np.random.default_rng(seed)
     low, high = drawn.random((2, 4 * height, 4 * width), np.float32)
     lr, variance = drawn.random((2, height, width), np.float32)
-    return Made(lr, low, high, variance * 0.01 + 1e-4)
+    return Outputs(lr, low, high, variance * 0.01 + 1e-4)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (13, 37), (16, 64)])
@@ -123,6 +133,17 @@ def test_a_letter_is_trusted_by_what_is_around_it() -> None:
     np.testing.assert_allclose(rule(made._replace(variance=5 * variance)), weights, rtol=1e-3)
 
 
+def test_a_letter_is_as_wide_as_its_line_is_high() -> None:
+    small = line()
+    variance = small.variance.copy()
+    variance[:, 18:24] *= 9
+    small = small._replace(variance=variance)
+    large = Outputs(*(np.kron(plane, np.ones((2, 2), np.float32)) for plane in small))
+    for rule in (by_letter(0.4, 0.8), by_contrast(0.8)):
+        twice = rule(large).reshape(16, 2, 40, 2).mean((1, 3))
+        np.testing.assert_allclose(twice, rule(small), atol=0.05)
+
+
 def test_errors_as_large_as_the_contrast_are_not_trusted() -> None:
     made = line()
     rule = by_contrast(0.8)
@@ -159,54 +180,154 @@ class Guess:
         return str(round(float(line.mean())))
 
 
-def test_a_study_learns_reads_tracks_and_keeps_what_is_done(
+class Studies:
+    """Runs studies in a folder of their own; a training of six steps."""
+
+    def __init__(
+        self, params: Params, data: Path, dataset: Path, folder: Path, patch: pytest.MonkeyPatch
+    ) -> None:
+        patch.chdir(folder)
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        patch.setattr(project, "DATASET", dataset)
+        patch.setattr(project, "DATA", folder / "data")
+        patch.setattr(outputs, "available_readers", lambda threads: [Guess()])
+        seconds = iter(range(1_000_000))
+        patch.setattr(uncertainty.time, "process_time", lambda: next(seconds))
+        shutil.copytree(data, folder / "data", symlinks=True)
+        self.params = params
+        self.folder = folder / "out"
+        torch.manual_seed(1)
+        self.save_model(ModelSpec(**UPSAMPLER))
+
+    def save_model(self, spec: ModelSpec) -> None:
+        save_model(Path("mine"), spec, build_network(spec))
+
+    def __call__(self, *, lines: int = 6, minutes: float = 0.1) -> str:
+        arguments = argparse.Namespace(
+            model=Path("mine"), output=self.folder, minutes=minutes, lines=lines, threads=1
+        )
+        return outputs.study_outputs(self.params, arguments)
+
+    def runs(self) -> list[Any]:
+        client = Tracker(Path.cwd()).client
+        name = f"{self.params.tracking.experiment}-exploration"
+        return list(client.search_runs([client.get_experiment_by_name(name).experiment_id]))
+
+
+UPSAMPLER: dict[str, Any] = {
+    "name": "mine",
+    "architecture": "upsampler",
+    "encoder": "text",
+    "width": 8,
+    "scale": 4,
+}
+
+
+@pytest.fixture
+def studies(
     tiny_params: Params, data: Path, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Studies:
+    return Studies(tiny_params, data, dataset, tmp_path, monkeypatch)
+
+
+def add_real_set(folder: Path) -> None:
+    """Three crops of a height of their own, whose HR is not known."""
+    folder.mkdir(parents=True)
+    rows = ["file\ttext"]
+    for number in range(3):
+        cv2.imwrite(str(folder / f"{number}.png"), np.full((20, 50), 60 * number, np.uint8))
+        rows.append(f"{number}.png\t{60 * number}")
+    (folder / "labels.tsv").write_text("\n".join(rows) + "\n")
+
+
+def test_a_study_learns_reads_tracks_and_keeps_what_is_done(
+    studies: Studies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.setattr(project, "DATASET", dataset)
-    monkeypatch.setattr(project, "DATA", data)
-    monkeypatch.setattr(outputs, "available_readers", lambda threads: [Guess()])
-    torch.manual_seed(1)
-    spec = ModelSpec(name="mine", architecture="upsampler", encoder="text", width=8, scale=4)
-    save_model(tmp_path / "mine", spec, build_network(spec))
-    options: dict[str, Any] = {"minutes": 0.03, "lines": 6, "threads": 1}
-    arguments = argparse.Namespace(model=tmp_path / "mine", output=tmp_path / "out", **options)
-    report = outputs.study_outputs(tiny_params, arguments)
+    add_real_set(Path("data/real/crops"))
+    report = studies()
     assert "### fresh: 6 lines; bicubic: guess " in report
-    for name, (what, _) in outputs.RULES.items():
-        assert f"| {name}: {what} |" in report
-    [folder] = (tmp_path / "out").iterdir()
+    assert "### crops: 3 lines; bicubic: guess " in report
+    assert f"| guess over {BASE} |" in report
+    for name, (what, _) in RULES.items():
+        assert report.count(f"| {name}: {what} |") == 2
+    assert report.count(" | - | - | ") == len(RULES)  # crops have no HR
+    [folder] = studies.folder.iterdir()
     assert (folder / "report.md").read_text() in report
-    for picture in ("calibration.png", "fresh.png"):
+    for picture in ("calibration.png", "fresh.png", "crops.png"):
         assert (folder / picture).read_bytes()[:4] == b"\x89PNG"
     assert not (folder / "checkpoint.pt").exists()
     head = load_file(folder / "head.safetensors")
     assert float(head["body.4.weight"].abs().max()) > 0  # 0 before the first step
 
-    client = Tracker(Path.cwd()).client
-    experiment = client.get_experiment_by_name(f"{tiny_params.tracking.experiment}-exploration")
+    runs = studies.runs()
+    assert {run.info.run_name for run in runs} == set(RULES)
+    for run in runs:
+        assert "fresh/guess_gain" in run.data.metrics
+        assert "crops/guess_gain" in run.data.metrics
+        assert not any(value.startswith("/") for value in run.data.params.values())
 
-    def runs() -> list[Any]:
-        return list(client.search_runs([experiment.experiment_id]))
+    def unasked(line: Image) -> str:
+        raise AssertionError("read again")
 
-    assert len(runs()) == len(outputs.RULES)
-    assert all("fresh/guess_gain" in run.data.metrics for run in runs())
-    monkeypatch.setattr(outputs, "_train", None)
-    assert outputs.study_outputs(tiny_params, arguments) == report
-    assert len(runs()) == len(outputs.RULES)
+    monkeypatch.setattr(outputs, "fit", None)
+    with monkeypatch.context() as patch:
+        patch.setattr(Guess, "read", staticmethod(unasked))
+        assert studies() == report
+    assert len(studies.runs()) == len(RULES)
+    # Another rule is read; the others are not, nor is the head trained anew.
+    read: list[Image] = []
+
+    def counted(line: Image) -> str:
+        read.append(line)
+        return ""
+
+    monkeypatch.setitem(RULES, "0.3", ("another", fixed(0.3)))  # type: ignore[arg-type]
+    monkeypatch.setattr(Guess, "read", staticmethod(counted))
+    assert "| 0.3: another |" in studies()
+    assert len(read) == 6 + 3
 
 
-def test_a_study_needs_an_upsampler_of_its_scale(
-    tiny_params: Params, data: Path, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(project, "DATASET", dataset)
-    monkeypatch.setattr(project, "DATA", data)
-    monkeypatch.setattr(outputs, "available_readers", lambda threads: [Guess()])
+def test_a_study_that_is_cut_off_goes_on(studies: Studies, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[int] = []
+    real = outputs.make_batches
+
+    def make_batches(*arguments: Any, **options: Any) -> Any:
+        batches = real(*arguments, **options)
+
+        def counted(step: int) -> Any:
+            steps.append(step)
+            return batches(step)
+
+        return counted
+
+    monkeypatch.setattr(outputs, "make_batches", make_batches)
+    with monkeypatch.context() as patch:
+
+        def cut_off(*arguments: object) -> None:
+            raise KeyboardInterrupt
+
+        patch.setattr(outputs, "save_file", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            studies(lines=2)
+    trained = len(steps)
+    assert trained > 1
+    studies(lines=2)
+    assert len(steps) == trained  # from the checkpoint, at its end
+    # Another model has another head.
+    studies.save_model(ModelSpec(**UPSAMPLER))
+    studies(lines=2)
+    assert len(steps) == 2 * trained
+
+
+def test_a_study_needs_an_upsampler_of_its_scale_and_names_apart(studies: Studies) -> None:
     spec = ModelSpec(name="mine", architecture="seed", scale=4)
-    save_model(tmp_path / "mine", spec, build_network(spec))
-    arguments = argparse.Namespace(
-        model=tmp_path / "mine", output=tmp_path / "out", minutes=0.01, lines=2, threads=1
-    )
+    studies.save_model(spec)
     with pytest.raises(TextsrError, match="mine: scale 4, seed; name an upsampler of scale 4"):
-        outputs.study_outputs(tiny_params, arguments)
+        studies()
+    shutil.rmtree("mine")
+    with pytest.raises(TextsrError, match="name a model folder"):
+        studies()
+    studies.save_model(ModelSpec(**UPSAMPLER))
+    add_real_set(Path("data/real/fresh"))
+    with pytest.raises(TextsrError, match=r"data/real/fresh: .*rename it"):
+        studies()
