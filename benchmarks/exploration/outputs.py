@@ -25,7 +25,14 @@ from benchmarks import budget
 from benchmarks.exploration import uncertainty
 from benchmarks.exploration.report import cells, difference
 from benchmarks.exploration.rules import BASE, RULES, SHOWN, Outputs, Rule, put_together
-from benchmarks.exploration.study import BICUBIC, experiment, fresh_lines, gains, positive, track
+from benchmarks.exploration.study import (
+    BICUBIC,
+    add_shared_arguments,
+    experiment,
+    fresh_lines,
+    gains,
+    track,
+)
 from benchmarks.exploration.uncertainty import (
     BATCH_SIZE,
     ErrorHead,
@@ -57,7 +64,6 @@ from textsr.training.batches import make_batches
 from textsr.training.fitting import choose_precision
 
 _FRESH = "fresh"
-_FOLDER = Path("out/exploration")
 _BRIGHTEST = 64  # grey levels of an expected error
 
 
@@ -67,10 +73,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--model", type=Path, default=FOLDER, help="folder; default: the package's")
-    parser.add_argument("--minutes", type=positive, default=8.0, help="of CPU, threads summed")
-    parser.add_argument("--lines", type=int, default=800, help="fresh ones, to be read")
-    parser.add_argument("--threads", type=int, default=1, help="0: one a core")
-    parser.add_argument("--output", type=Path, default=_FOLDER)
+    add_shared_arguments(parser)
     arguments = parser.parse_args()
     try:
         print(study_outputs(load_params(), arguments))

@@ -75,10 +75,7 @@ def main() -> None:
     )
     parser.add_argument("changes", nargs="*", metavar="CHANGE", help="all that fit, if none is")
     parser.add_argument("--start", choices=get_args(Start), default="scratch")
-    parser.add_argument("--minutes", type=positive, default=8.0, help="of CPU, threads summed")
-    parser.add_argument("--lines", type=int, default=800, help="fresh ones, to be read")
-    parser.add_argument("--threads", type=int, default=1, help="0: one a core")
-    parser.add_argument("--output", type=Path, default=_FOLDER)
+    add_shared_arguments(parser)
     arguments = parser.parse_args()
     try:
         _study(load_params(), arguments)
@@ -86,12 +83,22 @@ def main() -> None:
         sys.exit(f"explore: {error}")
 
 
-def positive(argument: str) -> float:
-    """Parse a number of minutes.
+def add_shared_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what every study can be told."""
+    parser.add_argument("--minutes", type=_positive, default=8.0, help="of CPU, threads summed")
+    parser.add_argument("--lines", type=_count, default=800, help="fresh ones, to be read")
+    parser.add_argument("--threads", type=int, default=1, help="0: one a core")
+    parser.add_argument("--output", type=Path, default=_FOLDER)
 
-    Raises:
-        ArgumentTypeError: if it is not above 0.
-    """
+
+def _count(argument: str) -> int:
+    value = int(argument)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return value
+
+
+def _positive(argument: str) -> float:
     value = float(argument)
     if not value > 0:
         raise argparse.ArgumentTypeError("must be above 0")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from guessing import Guess
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
@@ -17,7 +18,6 @@ from torch import Tensor
 from benchmarks.exploration import losses, networks, speed, study
 from benchmarks.exploration.changes import BASE, CHANGES, Change, Made, Setting, begin
 from textsr import project
-from textsr.datasets.shards import Image
 from textsr.errors import TextsrError
 from textsr.files import read_json
 from textsr.models.encoder import build_encoder
@@ -202,15 +202,6 @@ def test_what_speeds_are_taken_of_trains_and_upscales(
     assert len(turns) == 2 * len(names)
     assert not list(folder.iterdir())
     assert [row.split(":")[0] for row in table.splitlines()[2:]] == [f"| {n}" for n in names]
-
-
-class Guess:
-    """Reads by brightness: enough to tell images apart."""
-
-    name = "guess"
-
-    def read(self, line: Image) -> str:
-        return str(round(float(line.mean())))
 
 
 class Studies:

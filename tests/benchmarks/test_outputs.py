@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from guessing import Guess
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
@@ -169,15 +170,6 @@ def test_calibration_finds_who_expects_too_little() -> None:
     np.testing.assert_allclose(right["found"], right["expected"], rtol=0.03)
     bold = calibration(variances / 4, squared)
     np.testing.assert_allclose(bold["found"], 2 * bold["expected"], rtol=0.03)
-
-
-class Guess:
-    """Reads by brightness: enough to tell images apart."""
-
-    name = "guess"
-
-    def read(self, line: Image) -> str:
-        return str(round(float(line.mean())))
 
 
 class Studies:
