@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from textsr.datasets.labels import read_labels
 from textsr.errors import TextsrError
-from textsr.evaluation.blend import choose, score_blends
+from textsr.evaluation.blend import choose, choose_weight, score_blends
 from textsr.evaluation.leaderboard import render_leaderboard
 from textsr.evaluation.panels import Cell, save_panel, spread_evenly
 from textsr.evaluation.real import score_folder
@@ -134,6 +134,47 @@ def test_a_choice_does_not_depend_on_the_order_of_equals() -> None:
     bold = candidate(0, 0.3, error=0)
     for named in itertools.permutations({"a": certain, "b": unsure, "c": bold}.items()):
         assert choose(dict(named)) == "c"
+
+
+def weighted(weight: float, *gains: float, error: float = 0.015) -> dict:
+    return candidate(*gains, error=error) | {"weight": weight}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "others"),
+    [
+        # Equal in the mean; nearer to it than an error; further: sqrt(2) / 2 errors of a reader.
+        (weighted(0.4, 0.0375, 0.1375), [weighted(0.6, 0.0225, 0.1525)]),
+        (weighted(0.4, 0.03, 0.10), [weighted(0.6, 0.03, 0.12)]),
+        (weighted(0.6, 0.03, 0.13), [weighted(0.4, 0.03, 0.10)]),
+        # Within an error in the mean, but a reader that gains least gains too little, or loses.
+        (weighted(0.6, 0.03, 0.10), [weighted(0.2, 0.01, 0.13)]),
+        (weighted(0.6, 0.01, 0.10), [weighted(0.2, -0.001, 0.10)]),
+        # The least of all is too far behind the best, the one between is not.
+        (weighted(0.4, 0.04, 0.14), [weighted(0.2, 0.03, 0.10), weighted(1, 0.04, 0.145)]),
+    ],
+)
+def test_the_least_weight_that_cannot_be_told_from_the_best(
+    chosen: dict, others: list[dict]
+) -> None:
+    for candidates in itertools.permutations([chosen, *others]):
+        assert choose_weight(candidates) == chosen
+
+
+@given(
+    st.lists(
+        st.tuples(*[st.floats(-0.5, 0.5), st.floats(-0.5, 0.5), st.floats(0, 0.1)]), min_size=1
+    )
+)
+def test_a_weight_is_never_more_than_the_best_nor_behind_it_by_more_than_the_error(
+    rows: list[tuple[float, float, float]],
+) -> None:
+    candidates = [weighted(i, a, b, error=e) for i, (a, b, e) in enumerate(rows)]
+    best = choose(dict(enumerate(candidates)))
+    chosen = int(choose_weight(candidates)["weight"])
+    assert chosen <= best
+    error = rows[best][2] / np.sqrt(2)
+    assert np.mean(rows[chosen][:2]) >= np.mean(rows[best][:2]) - error - 1e-6
 
 
 def test_blends_are_scored_at_each_weight() -> None:

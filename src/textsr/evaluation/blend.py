@@ -72,6 +72,34 @@ def choose(candidates: Mapping[_Name, Candidate]) -> _Name:
     where it does not, the mean gain of all readers decides, then the mean character error rate.
     """
 
+    def gain_and_errors(name: _Name) -> tuple[float, float]:
+        return round(_mean(candidates[name], "gain"), 6), -_mean(candidates[name], "cer")
+
+    return max(_not_worse(candidates), key=gain_and_errors)
+
+
+def choose_weight(candidates: Sequence[Candidate]) -> Candidate:
+    """Return the least weight of the network's output that cannot be told from the best.
+
+    That is the rule of one standard error (Breiman et al. 1984, section 3.4.3) with bicubic as the
+    simplest: of what `choose` decides among, the weights whose mean gain is within a standard
+    error of the best one's, and of these the least, since what a network does to images unlike
+    the validation split's is bounded by its weight.
+    """
+    named = dict(enumerate(candidates))
+    best = named[choose(named)]
+    errors = [score["gain_se"] for score in best["readers"].values()]
+    floor = _mean(best, "gain") - np.sqrt(np.square(errors).sum()) / len(errors) - _ROUNDING
+    eligible = [named[name] for name in _not_worse(named)]
+    return min(
+        (candidate for candidate in eligible if _mean(candidate, "gain") >= floor),
+        key=lambda candidate: float(candidate["weight"]),
+    )
+
+
+def _not_worse(candidates: Mapping[_Name, Candidate]) -> list[_Name]:
+    """Return those whose reader that gains least is within its standard error of the best's."""
+
     def least(name: _Name) -> float:
         return float(min(score["gain"] for score in candidates[name]["readers"].values()))
 
@@ -85,10 +113,8 @@ def choose(candidates: Mapping[_Name, Candidate]) -> _Name:
     floor = best - error
     if best >= 0:
         floor = max(floor, 0)
+    return [name for name in candidates if least(name) >= floor - _ROUNDING]
 
-    def mean_of(name: _Name) -> tuple[float, float]:
-        scores = candidates[name]["readers"].values()
-        gain, cer = (float(np.mean([score[key] for score in scores])) for key in ("gain", "cer"))
-        return round(gain, 6), -cer
 
-    return max((name for name in candidates if least(name) >= floor - _ROUNDING), key=mean_of)
+def _mean(candidate: Candidate, key: str) -> float:
+    return float(np.mean([score[key] for score in candidate["readers"].values()]))

@@ -13,7 +13,7 @@ import torch
 from textsr.compute import use_threads
 from textsr.datasets.sets import find_sets
 from textsr.datasets.shards import Image
-from textsr.evaluation.blend import choose, score_blends
+from textsr.evaluation.blend import choose_weight, score_blends
 from textsr.evaluation.ocr import Reader, available_readers
 from textsr.evaluation.pictures import draw_pictures
 from textsr.evaluation.score import bicubic_upscale, network_upscale, score_set
@@ -130,7 +130,7 @@ def _choose_blend(
     return {
         "bicubic_accuracy": {name: float(np.mean(read)) for name, read in exact.items()},
         "candidates": candidates,
-        "chosen": candidates[choose(dict(enumerate(candidates)))],
+        "chosen": choose_weight(candidates),
     }
 
 
