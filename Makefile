@@ -42,7 +42,8 @@ test: setup ## Run all tests
 	@$(BIN)/python -c 'from textsr.evaluation.ocr import tesseract_data as d; import sys; sys.exit(d() is None)' \
 	  || { $(call debian,tesseract-ocr); } \
 	  || echo "Tesseract's data cannot be installed here (needs apt-get and root): tests marked tesseract are skipped"
-	$(RUN) python -m pytest -n 2 --no-loadscope-reorder --junitxml=out/junit.xml
+	@# Three at a time, on two cores as well: end-to-end tests wait for servers a good part of theirs.
+	$(RUN) python -m pytest -n 3 --no-loadscope-reorder --junitxml=out/junit.xml
 
 lint: setup ## Ruff and mypy, as pre-commit runs them
 	$(RUN) ruff check .
