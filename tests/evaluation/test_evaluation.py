@@ -140,6 +140,14 @@ def weighted(weight: float, *gains: float, error: float = 0.015) -> dict:
     return candidate(*gains, error=error) | {"weight": weight}
 
 
+def unequal(weight: float, *gains: float) -> dict:
+    """Readers with errors of 3 and 4 points: of their mean, 2.5."""
+    made = weighted(weight, *gains)
+    for score, error in zip(made["readers"].values(), (0.03, 0.04), strict=True):
+        score["gain_se"] = error
+    return made
+
+
 @pytest.mark.parametrize(
     ("chosen", "others"),
     [
@@ -150,6 +158,9 @@ def weighted(weight: float, *gains: float, error: float = 0.015) -> dict:
         # Within an error in the mean, but a reader that gains least gains too little, or loses.
         (weighted(0.6, 0.03, 0.10), [weighted(0.2, 0.01, 0.13)]),
         (weighted(0.6, 0.01, 0.10), [weighted(0.2, -0.001, 0.10)]),
+        # The best one's error is of both readers': 2.5 points, of which each alone would say less.
+        (weighted(0.2, 0.02, 0.10), [unequal(0.6, 0.03, 0.1398)]),
+        (unequal(0.6, 0.03, 0.145), [weighted(0.2, 0.02, 0.10)]),
         # The least of all is too far behind the best, the one between is not.
         (weighted(0.4, 0.04, 0.14), [weighted(0.2, 0.03, 0.10), weighted(1, 0.04, 0.145)]),
     ],

@@ -15,11 +15,12 @@ import torch
 from textsr.errors import TextsrError
 from textsr.evaluation import leaderboard as comparing
 from textsr.evaluation import run as stage
+from textsr.evaluation.blend import choose_weight
 from textsr.evaluation.leaderboard import build_leaderboard, run_comparison
 from textsr.evaluation.run import measure_speed, run_baselines, run_evaluation
 from textsr.evaluation.score import bicubic_upscale
 from textsr.evaluation.sets import load_split
-from textsr.models.package import ModelSpec, build_network, load_model, save_model
+from textsr.models.package import BlendedModel, ModelSpec, build_network, load_model, save_model
 from textsr.params import Params
 
 MODELS = ("seed", "scratch")
@@ -151,7 +152,7 @@ def test_metrics_are_those_of_the_blended_model_over_bicubic(
     validation = metrics["validation"]
     assert validation["bicubic_accuracy"] == {"rapidocr": 1.0}
     assert [c["weight"] for c in validation["candidates"]] == [0.5, 1.0]
-    assert validation["chosen"] in validation["candidates"]
+    assert validation["chosen"] == choose_weight(validation["candidates"])
     assert load_model(folder / model / "model").spec.blend == validation["chosen"]["weight"]
 
     test = metrics["sets"]["test"]
@@ -286,3 +287,23 @@ def test_evaluation_of_what_is_no_model_is_refused(
             params, tmp_path, base, dataset, tmp_path / "data", tmp_path / "out", Ticks()
         )
     assert not (tmp_path / "out").exists()
+
+
+def test_of_weights_that_cannot_be_told_apart_the_least_is_kept(
+    monkeypatch: pytest.MonkeyPatch, dataset: Path, tiny_params: Params
+) -> None:
+    def scored(weight: float, *gains: float) -> dict[str, Any]:
+        readers = {str(i): {"gain": g, "gain_se": 0.02, "cer": 0.1} for i, g in enumerate(gains)}
+        return {"weight": weight, "readers": readers}
+
+    scores = [scored(0.4, 0.03, 0.10), scored(0.6, 0.03, 0.11)]
+    monkeypatch.setattr(stage, "score_blends", lambda *args: scores)
+    lines = load_split(dataset / "val")
+    base = pd.DataFrame({"line_id": [line.line_id for line in lines]})
+    base = base.assign(method="bicubic", set="val")
+    spec = ModelSpec(name="x", architecture="upsampler", encoder="text", width=8, scale=4)
+    model = BlendedModel(spec, build_network(spec))
+    chosen = stage._choose_blend(
+        tiny_params, model, base, dataset, [], lambda name, total: lambda: None
+    )
+    assert chosen["chosen"]["weight"] == 0.4

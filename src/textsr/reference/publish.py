@@ -161,8 +161,8 @@ Difference to bicubic, in points of accuracy (exact match of lower-cased letters
 
 ## What it is for, and what not
 
-Lines of Latin text about 16 pixels high, printed or on screen, photographed or scanned too small.
-It was not trained on handwriting, other scripts or text more than twice as large. Where strokes
+Lines of Latin text 10 to 24 pixels high, printed or on screen, photographed or scanned too small.
+It was not trained on handwriting, other scripts or much larger text. Where strokes
 are gone it guesses: what it draws is not evidence of what was written.
 """
 
