@@ -96,6 +96,12 @@ def candidate(*gains: float, cer: float = 0.1, error: float = 0.015) -> dict:
     return {"weight": 0.5, "readers": readers}
 
 
+# Gains of two readers and their standard error.
+ROWS = st.lists(
+    st.tuples(st.floats(-0.5, 0.5), st.floats(-0.5, 0.5), st.floats(0, 0.1)), min_size=1
+)
+
+
 @pytest.mark.parametrize(
     ("better", "worse"),
     [
@@ -114,11 +120,7 @@ def test_among_those_that_cannot_be_told_apart_the_mean_gain_decides(
     assert choose({"a": worse, "b": better}) == "b"
 
 
-@given(
-    st.lists(
-        st.tuples(*[st.floats(-0.5, 0.5), st.floats(-0.5, 0.5), st.floats(0, 0.1)]), min_size=1
-    )
-)
+@given(ROWS)
 def test_no_choice_loses_where_another_does_not_nor_by_more_than_the_error(
     rows: list[tuple[float, float, float]],
 ) -> None:
@@ -172,11 +174,7 @@ def test_the_least_weight_that_cannot_be_told_from_the_best(
         assert choose_weight(candidates) == chosen
 
 
-@given(
-    st.lists(
-        st.tuples(*[st.floats(-0.5, 0.5), st.floats(-0.5, 0.5), st.floats(0, 0.1)]), min_size=1
-    )
-)
+@given(ROWS)
 def test_a_weight_is_never_more_than_the_best_nor_behind_it_by_more_than_the_error(
     rows: list[tuple[float, float, float]],
 ) -> None:
