@@ -8,9 +8,11 @@ from pydantic import Field
 from pipelines.execution import bring_up_to_date
 from pipelines.parameters import Preset, Scale, Seeds, flow_run_name
 
-STAGES = ("synthesize", "validate", "ingest")
+STAGES = ("synthesize", "domains", "validate", "ingest")
 
-Stages = Annotated[list[Literal["synthesize", "validate", "ingest"]], Field(min_length=1)]
+Stages = Annotated[
+    list[Literal["synthesize", "domains", "validate", "ingest"]], Field(min_length=1)
+]
 
 
 @flow(name="dataset", flow_run_name=flow_run_name)

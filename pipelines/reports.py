@@ -33,8 +33,10 @@ def report_stage(stage: str, root: Path, flow_run_id: str, log: Callable[[str], 
     """
     group, _, name = stage.partition("@")
     if group == "validate":
-        result = read_json(root / project.VALIDATION / "result.json")
-        _markdown("validation", "\n".join(_validation(result)), "what was expected of the dataset")
+        results = {"dataset": read_json(root / project.VALIDATION / "result.json")}
+        results |= read_json(root / project.DOMAIN_VALIDATION / "results.json")
+        text = "\n".join(line for name, one in results.items() for line in _validation(name, one))
+        _markdown("validation", text, "what was expected of the dataset and of the domains")
         if DATA_DOCS_URL in os.environ and root == Path():
             create_link_artifact(os.environ[DATA_DOCS_URL], key="data-docs", link_text="Data Docs")
     if group == "evaluate":
@@ -71,7 +73,8 @@ def refusal(root: Path) -> str | None:
     return f"{record['model_name']} version {record['version']} stays challenger: {reasons}"
 
 
-def _validation(result: dict[str, Any]) -> Iterator[str]:
+def _validation(name: str, result: dict[str, Any]) -> Iterator[str]:
+    yield f"\n## {name}\n"
     yield f"**{'passed' if result['success'] else 'failed'}**: {len(result['expectations'])} "
     yield f"expectations of {result['validated']}.\n"
     yield "| split | rows |\n| --- | --- |"

@@ -90,6 +90,7 @@ def test_every_stage_runs_a_verb_and_writes_where_the_code_looks() -> None:
     folders = [
         *(project.PARTS, project.DATASET, project.VALIDATION, project.OWN, project.ENCODERS),
         *(project.RECOGNISER, project.MODELS, project.EVALUATION, project.REPORTS),
+        *(project.DOMAINS, project.DOMAIN_VALIDATION),
     ]
     for name, stage in yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].items():
         stage = stage.get("do", stage)

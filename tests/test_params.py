@@ -210,3 +210,93 @@ def test_file_that_is_no_mapping_is_refused_with_its_name(tmp_path: Path, conten
 def test_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(TextsrError, match="no such file"):
         load_params(tmp_path / "params.yaml")
+
+
+def with_domains(
+    raw: dict[str, Any], domains: dict[str, Any], mixture: dict[str, int] | None
+) -> dict[str, Any]:
+    return with_value(with_value(raw, "domains", domains), "training.mixture", mixture or {})
+
+
+def test_a_domain_is_the_dataset_but_for_what_it_changes(raw_params: dict[str, Any]) -> None:
+    changes = {
+        "samples": {"train": 7},
+        "text": {"kinds": {"words": 99}},
+        "render": {"tracking": {"probability": 1.0}},
+    }
+    mixture = {"dataset": 1, "signs": 1, "more": 1}
+    params = parse_params(with_domains(raw_params, {"signs": changes, "more": {}}, mixture))
+    base, signs, more = params.synthesis, params.domain("signs").synthesis, params.domain("more")
+    assert len({base.seed, signs.seed, more.synthesis.seed}) == 3
+    expected = copy.deepcopy(raw_params["synthesis"]) | {"seed": signs.seed}
+    expected["samples"]["train"] = 7
+    expected["text"]["kinds"]["words"] = 99
+    expected["render"]["tracking"]["probability"] = 1.0
+    assert signs == type(base).model_validate(expected)
+    assert more.synthesis.model_copy(update={"seed": base.seed}) == base
+    assert more.model_copy(update={"synthesis": base}) == params
+
+
+def test_text_grows_with_the_height_of_a_domains_lines(raw_params: dict[str, Any]) -> None:
+    own = {"lr_height": 24, "render": {"margin_px": [1, 2]}, "seed": 5}
+    domains = {"tall": {"lr_height": 24}, "own": own}
+    mixture = {"dataset": 1, "tall": 1, "own": 1}
+    params = parse_params(with_domains(raw_params, domains, mixture))
+    base, tall, own_tall = (
+        params.synthesis,
+        params.domain("tall").synthesis,
+        params.domain("own").synthesis,
+    )
+    for name in ("font_height_px", "margin_px"):
+        was, grown = getattr(base.render, name), getattr(tall.render, name)
+        assert grown == pytest.approx([end * 24 / base.lr_height for end in was])
+    assert tall.max_lr_width == base.max_lr_width * 24 / base.lr_height
+    assert tall.degradation == base.degradation
+    assert own_tall.render.font_height_px == tall.render.font_height_px
+    assert (own_tall.render.margin_px, own_tall.seed) == ((1, 2), 5)
+
+
+@pytest.mark.parametrize(
+    ("domains", "mixture", "message"),
+    [
+        ({"tall": {"lr_hight": 24}}, {}, r"domains\.tall\.lr_hight: unknown key"),
+        ({"tall": {"lr_height": 15}}, {}, r"domains\.tall\.lr_height: .*\(found 15\)"),
+        ({"tall": {"lr_height": None}}, {}, r"domains\.tall\.lr_height"),
+        ({"a": {"text": {"kinds": 3}}}, {}, r"domains\.a\.text\.kinds"),
+        ({"a": {"render": {"inverted": 2}}}, {}, r"domains\.a\.render\.inverted"),
+        ({"a": {"scale": 2}}, {}, r"domains\.a\.scale: domains share the dataset's; remove it$"),
+        ({"a": {"fonts": {}}}, {}, r"domains\.a\.fonts: domains share the dataset's"),
+        ({"dataset": {}}, {}, r"domains\.dataset: .*; rename it$"),
+        ({"../x": {}}, {}, r"domains\.\.\./x"),
+        ({"a": 3}, {}, r"domains\.a: "),
+        (
+            {"a": {}},
+            {"dataset": 1, "a": 1, "b": 1},
+            r"training\.mixture\.b: no such domain; choose of a, dataset$",
+        ),
+        ({"a": {}}, {"a": 1}, r"training\.mixture\.dataset: missing; give its turns"),
+        ({"a": {}}, {"dataset": 1}, r"training\.mixture\.a: missing; give its turns"),
+        ({"a": {}}, None, r"training\.mixture\.a: missing; give its turns"),
+        ({}, {"dataset": 1, "a": 1}, r"training\.mixture\.a: no such domain"),
+        ({"a": {}}, {"dataset": 1, "a": 0}, r"training\.mixture\.a: "),
+    ],
+)
+def test_impossible_domain_is_named(
+    raw_params: dict[str, Any],
+    domains: dict[str, Any],
+    mixture: dict[str, int] | None,
+    message: str,
+) -> None:
+    if mixture == {}:
+        mixture = {"dataset": 1} | dict.fromkeys(domains, 1)
+    with pytest.raises(TextsrError, match=rf"^params\.yaml: {message}"):
+        parse_params(with_domains(raw_params, domains, mixture))
+
+
+def test_the_order_of_a_mixture_does_not_matter(raw_params: dict[str, Any]) -> None:
+    ways = ({"dataset": 2, "b": 1, "a": 3}, {"a": 3, "b": 1, "dataset": 2})
+    one, other = (
+        parse_params(with_domains(raw_params, {"a": {}, "b": {}}, way)).training.model_dump_json()
+        for way in ways
+    )
+    assert one == other

@@ -83,3 +83,15 @@ def test_bad_params_are_named(tmp_path: Path, content: bytes | None) -> None:
 def test_unknown_preset_lists_the_known_ones(params: Path) -> None:
     with pytest.raises(TextsrError, match=r"huge\.yaml.*long, tiny"):
         apply_preset("huge", ROOT / "presets", params)
+
+
+def test_domains_and_their_mixture_are_replaced_whole(params: Path) -> None:
+    for name, height in (("first", 20), ("second", 24)):
+        (params.parent / f"{name}.yaml").write_text(
+            f"domains: {{ {name}: {{ lr_height: {height} }} }}\n"
+            f"training: {{ mixture: {{ dataset: 2, {name}: 1 }} }}\n"
+        )
+        apply_preset(name, params.parent, params)
+    changed = load_params(params)
+    assert changed.domains == {"second": {"lr_height": 24}}
+    assert changed.training.mixture == {"dataset": 2, "second": 1}

@@ -112,6 +112,18 @@ def synthesize(
 
 
 @app.command(rich_help_panel=_STAGES)
+def domains() -> None:
+    """Draw the domains: further lines to train on, by settings of their own."""
+    from textsr.synthesis.domains import write_domains
+
+    params = _params()
+    with progress() as start:
+        write_domains(params, project.DATA, project.DOMAINS, start)
+    if not params.domains:
+        typer.echo(f"{project.PARAMS}: domains: there are none")
+
+
+@app.command(rich_help_panel=_STAGES)
 def ingest() -> None:
     """Turn the imported pairs and HR images into shards for training."""
     from textsr.datasets.ingest import ingest
@@ -124,19 +136,16 @@ def ingest() -> None:
 
 @app.command(rich_help_panel=_STAGES)
 def validate() -> None:
-    """Hold the dataset against the Great Expectations suite; write Data Docs."""
+    """Hold the dataset and the domains against the Great Expectations suite; write Data Docs."""
     from textsr.evaluation.ocr import RapidOCRReader, read_lines
-    from textsr.validation.track import validate_tracked
+    from textsr.validation.track import validate_project
 
     params = _params()
     reader = RapidOCRReader(params.compute.threads)
     with progress() as start:
-        report = validate_tracked(
-            params, Path.cwd(), lambda lines: read_lines(reader, lines), start
+        validate_project(
+            params, Path.cwd(), lambda lines: read_lines(reader, lines), start, typer.echo
         )
-    for warning in report.warnings:
-        typer.echo(f"warning: {warning}")
-    typer.echo(f"{project.DATASET}: {report.verdict()}; {report.data_docs / 'index.html'}")
 
 
 @app.command(rich_help_panel=_STAGES)
@@ -152,7 +161,7 @@ def recogniser() -> None:
     """Train the reader that teaches the networks and never judges them."""
     from textsr.training.recogniser import run_recogniser
 
-    run_recogniser(_params(), project.DATASET, project.RECOGNISER)
+    run_recogniser(_params(), project.DATASET, project.RECOGNISER, project.DOMAINS)
 
 
 @app.command(rich_help_panel=_STAGES)

@@ -106,7 +106,7 @@ class Shared(Effect):
 class Render(Section):
     """How HR lines look."""
 
-    font_height_px: Annotated[Interval, inside(8, 128)]
+    font_height_px: Annotated[Interval, inside(8, 512)]
     margin_px: Annotated[Interval, inside(0, 200)]
     contrast_levels: Annotated[Interval, inside(1, 255)]
     inverted: Probability

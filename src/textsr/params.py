@@ -1,7 +1,8 @@
 """`params.yaml` as typed, validated models, a section a stage."""
 
 import math
-from collections.abc import Iterable
+import zlib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -110,6 +111,27 @@ class Synthesis(Section):
     render: Render
     degradation: Degradation
 
+    def at_height(self, lr_height: int) -> "Synthesis":
+        """Return settings for another height of lines, LR pixels, with text that grows with it.
+
+        Blur, noise and files do not grow.
+        """
+        factor = lr_height / self.lr_height
+        low, high = self.render.font_height_px
+        left, right = self.render.margin_px
+        render = self.render.model_copy(
+            update={
+                "font_height_px": (low * factor, high * factor),
+                "margin_px": (left * factor, right * factor),
+            }
+        )
+        update = {
+            "lr_height": lr_height,
+            "max_lr_width": round(self.max_lr_width * factor / 4) * 4,
+            "render": render,
+        }
+        return self.model_copy(update=update)
+
 
 class Validation(Section):
     """Thresholds of the Great Expectations suite."""
@@ -197,6 +219,12 @@ class Resizing(Section):
         return self
 
 
+DATASET = "dataset"
+"""What the dataset is called among the domains in `training.mixture`."""
+
+DomainName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+
+
 class Training(Section):
     """Training of the super-resolution network."""
 
@@ -215,11 +243,18 @@ class Training(Section):
     checkpoint_every_steps: PositiveInt
     width: Annotated[int, Field(ge=8, multiple_of=8)]
     resizing: Resizing
+    mixture: dict[DomainName, PositiveInt]
     shuffle_rows: PositiveInt
     resident: bool
     own_share: Probability
     reference: Reference
     seed_net: SeedNet
+
+    @field_validator("mixture")
+    @classmethod
+    def _in_order(cls, mixture: dict[str, int]) -> dict[str, int]:
+        """Sort it: what is trained must not depend on the order in a file."""
+        return dict(sorted(mixture.items()))
 
 
 class Evaluation(Section):
@@ -291,12 +326,17 @@ class Tracking(Section):
     experiment: Annotated[str, Field(min_length=1)]
 
 
+# What evaluation and the weights of all domains share, and what keeps their splits apart.
+_SHARED = ("scale", "fonts")
+
+
 class Params(Section):
     """The whole of `params.yaml`."""
 
     seed: NonNegativeInt
     compute: Compute
     synthesis: Synthesis
+    domains: dict[DomainName, dict[str, Any]]
     validation: Validation
     pretraining: Pretraining
     recogniser: Recogniser
@@ -315,6 +355,55 @@ class Params(Section):
                 "recogniser.steps above 0"
             )
         return self
+
+    @model_validator(mode="after")
+    def _has_domains(self) -> "Params":
+        for name, changes in self.domains.items():
+            for key in _SHARED:
+                if key in changes:
+                    raise ValueError(
+                        f"domains.{name}.{key}: domains share the dataset's; remove it"
+                    )
+        if DATASET in self.domains:
+            raise ValueError(f"domains.{DATASET}: is what the dataset is called; rename it")
+        mixture, known = self.training.mixture, {DATASET, *self.domains}
+        for name in sorted(mixture.keys() - known):
+            raise ValueError(
+                f"training.mixture.{name}: no such domain; choose of {', '.join(sorted(known))}"
+            )
+        for name in sorted(known - mixture.keys()):
+            if self.domains or mixture:
+                raise ValueError(
+                    f"training.mixture.{name}: missing; give its turns, as of all that is drawn"
+                )
+        return self
+
+    def domain(self, name: str) -> "Params":
+        """Return the params that a domain is drawn by: `synthesis` with what the domain changes.
+
+        Where it does not say otherwise, text grows with the height of its lines, and its seed
+        follows from its name: its lines are others than the dataset's.
+
+        Raises:
+            ValidationError: of pydantic, if it changes `synthesis` to something impossible.
+        """
+        changes = self.domains[name]
+        synthesis = self.synthesis.model_dump()
+        if "lr_height" in changes:
+            checked = Synthesis.model_validate(synthesis | {"lr_height": changes["lr_height"]})
+            synthesis = self.synthesis.at_height(checked.lr_height).model_dump()
+        synthesis["seed"] += zlib.crc32(name.encode())
+        changed = Synthesis.model_validate(_overlay(synthesis, changes))
+        return self.model_copy(update={"synthesis": changed})
+
+
+def _overlay(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    both = {
+        key: _overlay(base[key], value)
+        for key, value in changes.items()
+        if isinstance(value, Mapping) and isinstance(base.get(key), Mapping)
+    }
+    return {**base, **changes, **both}
 
 
 def load_params(path: Path = Path("params.yaml")) -> Params:
@@ -340,19 +429,28 @@ def parse_params(raw: Any, source: str = "params.yaml") -> Params:
     if not isinstance(raw, dict):
         raise TextsrError(f"{source}: expected a mapping of sections, found {type(raw).__name__}")
     try:
-        return Params.model_validate(raw)
+        params = Params.model_validate(raw)
     except ValidationError as error:
         raise TextsrError("\n".join(_explain(error, source))) from error
+    for name in params.domains:
+        try:
+            params.domain(name)
+        except ValidationError as error:
+            raise TextsrError("\n".join(_explain(error, source, f"domains.{name}."))) from error
+    return params
 
 
-def _explain(error: ValidationError, source: str) -> Iterable[str]:
+def _explain(error: ValidationError, source: str, section: str = "") -> Iterable[str]:
     for problem in error.errors():
+        message = problem["msg"].removeprefix("Value error, ")
+        if not problem["loc"] and not section:  # of several sections together
+            yield f"{source}: {message}"
+            continue
         # pydantic adds "[key]" to the location of a bad mapping key.
-        key = ".".join(str(part) for part in problem["loc"] if part != "[key]")
+        key = section + ".".join(str(part) for part in problem["loc"] if part != "[key]")
         if problem["type"] == "extra_forbidden":
             yield f"{source}: {key}: unknown key; remove it or correct its spelling"
         elif problem["type"] == "missing":
             yield f"{source}: {key}: missing; take it from the committed params.yaml"
         else:
-            message = problem["msg"].removeprefix("Value error, ")
             yield f"{source}: {key}: {message} (found {problem['input']!r})"

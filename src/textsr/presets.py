@@ -11,6 +11,8 @@ from textsr.errors import TextsrError
 from textsr.files import replace_file
 from textsr.params import parse_params
 
+_NAMED_BY_USERS = ("domains", "mixture")  # mappings whose keys are not those of params.yaml
+
 
 def apply_preset(name: str, presets: Path, params: Path) -> None:
     """Merge `presets/NAME.yaml` into params.yaml, keeping its comments.
@@ -34,13 +36,15 @@ def apply_preset(name: str, presets: Path, params: Path) -> None:
 def merge(target: MutableMapping[str, Any], overlay: Mapping[str, Any], path: Path) -> None:
     """Write the values of `overlay`, read from `path`, over those of `target`, in place.
 
+    Domains and their mixture are replaced whole.
+
     Raises:
         TextsrError: if `overlay` has a key that `target` lacks, or a mapping where it has a value.
     """
     for key, value in overlay.items():
         if key not in target:
             raise TextsrError(f"{path}: {key}: no such key in params.yaml; correct its spelling")
-        if not isinstance(value, Mapping):
+        if not isinstance(value, Mapping) or key in _NAMED_BY_USERS:
             target[key] = value
         elif isinstance(target[key], MutableMapping):
             merge(target[key], value, path)

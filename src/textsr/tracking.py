@@ -27,6 +27,7 @@ from pydantic import BaseModel
 
 from textsr.errors import TextsrError
 from textsr.files import fingerprint
+from textsr.params import Params
 
 _PARAMS_A_CALL = 100  # what MLflow's servers take
 PRETRAINING_SUFFIX = "-pretraining"
@@ -318,6 +319,24 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
         else:
             flat[f"{prefix}{key}"] = str(value)
     return flat
+
+
+def describe_lines(params: Params) -> dict[str, str]:
+    """Return the params that decide which lines training draws, flattened.
+
+    Of a domain, what makes it another than the dataset, however params.yaml puts it.
+    """
+
+    def synthesis(of: Params) -> dict[str, str]:
+        return flatten(of.synthesis.model_dump(mode="json"))
+
+    dataset = synthesis(params)
+    domains = {
+        name: dict(synthesis(params.domain(name)).items() - dataset.items())
+        for name in params.domains
+    }
+    mixture = {"mixture": params.training.mixture}
+    return flatten({"synthesis": dataset, "domains": domains, "training": mixture})
 
 
 def evaluation_metrics(result: Mapping[str, Any], speed: Mapping[str, float]) -> dict[str, float]:

@@ -18,7 +18,7 @@ from textsr.monitoring.run import run_monitor
 from textsr.params import Params
 from textsr.registry.aliases import promote, register_challenger
 from textsr.registry.packaging import log_model
-from textsr.tracking import Tracker, flatten, lineage_tags
+from textsr.tracking import Tracker, describe_lines, lineage_tags
 
 DATA = "outs:\n- md5: {hash}.dir\n  path: data\n"
 
@@ -33,7 +33,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def make_champion(root: Path, params: Params) -> Tracker:
     """Register a model as `train`, `evaluate` and `register` do, and promote it."""
     tracker = Tracker(root)
-    described = flatten({"synthesis": params.synthesis.model_dump(mode="json")})
+    described = describe_lines(params)
     run_id = tracker.start("scratch", "e", described, lineage_tags(root, 1)).run_id
     spec = ModelSpec(name="scratch", architecture="seed", scale=4)
     save_model(root / "model", spec, build_network(spec))
@@ -89,6 +89,17 @@ def test_the_champions_lineage_is_held_against_the_project(
         ("its MLflow run is gone, and its lineage with it",),
     )
     assert attached_profile(tracker, orphan) is None
+
+
+def test_other_domains_are_differences(
+    root: Path, tiny_params: Params, mixed_params: Params
+) -> None:
+    tracker = make_champion(root, mixed_params)
+    assert find_champion(tracker, mixed_params, root).differences == ()
+    assert find_champion(tracker, tiny_params, root).differences == (
+        "its params were others: domains.tall.lr_height, domains.tall.max_lr_width, "
+        "domains.tall.render.font_height_px and 7 more",
+    )
 
 
 def test_the_champion_is_watched_where_its_training_lines_are_not(

@@ -126,3 +126,47 @@ def test_imported_lines_have_the_share_that_training_gives_them(
     imported = sum(line.shape == (20, 40) for line in lines)
     assert len(lines) == 96
     assert imported == (round(96 * share) if count else 0)
+
+
+def test_imported_lines_are_taken_from_all_over(
+    tiny_params: Params, dataset: Path, tmp_path: Path
+) -> None:
+    own = tmp_path / "own"
+    (own / "train").mkdir(parents=True)
+    rows = []
+    for grey in range(200):
+        image = {"bytes": encode_png(np.full((20, 40), grey, np.uint8)), "path": "x.png"}
+        rows.append({"sample_id": f"set/{grey}", "set": "set", "lr": image, "hr": image})
+    pq.write_table(pa.Table.from_pylist(rows, OWN_SCHEMA), own / "train/00000-of-00001.parquet")
+    lines = training_lines(with_params(tiny_params, "training", own_share=0.25), dataset, own)
+    greys = [int(line[0, 0]) for line in lines if line.shape == (20, 40)]
+    assert len(greys) == 24
+    assert (greys[0], greys[-1]) == (0, 199)
+
+
+def test_domains_have_the_share_that_training_gives_them(
+    mixed_params: Params, dataset: Path, domains: Path, tmp_path: Path
+) -> None:
+    def shares(params: Params, own: Path) -> tuple[int, int, int]:
+        lines = training_lines(params, dataset, own, domains)
+        imported = sum(line.shape == (20, 40) for line in lines)
+        tall = sum(line.shape[0] == 24 for line in lines)
+        return len(lines) - tall - imported, tall, imported
+
+    # Two batches in three are the dataset's; of forty tall lines, some come twice.
+    assert shares(mixed_params, tmp_path / "none") == (91, 45, 0)
+    few = with_params(mixed_params, "monitoring", reference_lines=60)
+    assert shares(few, tmp_path / "none") == (40, 20, 0)
+    own = import_pairs(tmp_path / "own", 93, 5)
+    half = with_params(few, "training", own_share=0.5)
+    assert shares(half, own) == (20, 20, 20)
+
+
+def test_the_mixture_makes_another_profile(
+    mixed_params: Params, dataset: Path, domains: Path, tmp_path: Path
+) -> None:
+    def key(params: Params, folder: Path | None = domains) -> str:
+        return profile_key(params, dataset, tmp_path / "none", tmp_path / "model", folder)
+
+    other = with_params(mixed_params, "training", mixture={"dataset": 1, "tall": 1})
+    assert len({key(mixed_params), key(other), key(mixed_params, None)}) == 3

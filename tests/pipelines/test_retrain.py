@@ -51,7 +51,9 @@ stages:
     cmd: >-
       echo validate >> ran && echo "$TEXTSR_FLOW_RUN_ID" > flow_run_id &&
       echo '{"success": true, "expectations": {"no_leak": true}, "findings": [],
-      "rows": {"train": 96}, "validated": "all 96 rows"}' > artifacts/validation/result.json
+      "rows": {"train": 96}, "validated": "all 96 rows"}' > artifacts/validation/result.json &&
+      echo '{"tall": {"success": true, "expectations": {}, "findings": [],
+      "rows": {"train": 8}, "validated": "all 8 rows"}}' > artifacts/domain_validation/results.json
     deps: [data/fonts]
     outs: [artifacts/validation/result.json]
 """
@@ -69,7 +71,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     root = tmp_path / "project"
-    for folder in (".dvc", "data/fonts", "artifacts/validation", "reports"):
+    for folder in (
+        *(".dvc", "data/fonts", "reports"),
+        *("artifacts/validation", "artifacts/domain_validation"),
+    ):
         (root / folder).mkdir(parents=True)
     (root / ".dvc" / "config").write_text("[core]\nno_scm = true\n")
     (root / "data" / "fonts" / "lato.ttf").write_text("a font")
@@ -120,7 +125,9 @@ def test_brings_all_stages_up_to_date_in_order(project: Path) -> None:
     assert set(states.values()) == {"Completed"}
     assert (project / "flow_run_id").read_text().strip() == str(state.state_details.flow_run_id)
     assert Artifact.get("leaderboard").data == "# The winner\n"
-    assert "**passed**: 1 expectations of all 96 rows" in flat(Artifact.get("validation").data)
+    validation = flat(Artifact.get("validation").data)
+    assert "## dataset **passed**: 1 expectations of all 96 rows" in validation
+    assert "## tall **passed**: 0 expectations of all 8 rows" in validation
     assert "| **fail** | PSNR above bicubic | -0.2 dB |" in Artifact.get("registration").data
     assert state.name == "Refused"
     assert "stays challenger: PSNR above bicubic: -0.2 dB" in state.message

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -47,6 +48,34 @@ def test_stage_writes_a_recogniser_that_can_be_loaded(
     assert metrics["train_lines"] == tiny_params.synthesis.samples.train
     assert metrics["train_families"] == len(families) > 1
     assert not list(tmp_path.glob(".checkpoints/recogniser/*"))
+
+
+def test_it_learns_from_the_domains_too(
+    mixed_params: Params,
+    dataset: Path,
+    domains: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    heights = []
+
+    def losses(self: Recogniser, lines: torch.Tensor, *rest: Any) -> torch.Tensor:
+        heights.append(lines.shape[2])
+        return read(self, lines, *rest)
+
+    read = Recogniser.losses
+    monkeypatch.setattr(Recogniser, "losses", losses)
+    run_recogniser(with_steps(mixed_params, 3), dataset, tmp_path / "out", domains)
+    assert sorted(heights) == [64, 64, 96]
+    assert json.loads((tmp_path / "out/metrics.json").read_text())["train_lines"] == 96 + 40
+    texts = {
+        row["text"]
+        for folder in (dataset, domains / "tall")
+        for row in iterate_rows(folder / "train", ["text"])
+    }
+    alphabet = load_recogniser(tmp_path / "out/recogniser").head.alphabet
+    assert alphabet == "".join(sorted(set("".join(texts))))
 
 
 def test_without_steps_it_is_the_packages_own(

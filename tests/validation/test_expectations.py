@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -209,6 +209,36 @@ def test_missing_rows_and_kinds(bench: Bench, rows: Rows) -> None:
     findings = read_json(bench.output / "result.json")["findings"]
     names = {finding["name"] for finding in findings}
     assert {"test_rows", "train_email_share", "index_in_order"} <= names
+
+
+@pytest.fixture
+def custom_bench(bench: Bench, params: Params) -> Bench:
+    """Return a place where half of the lines are to be of the user's own text, if there is any."""
+    kinds = params.synthesis.text.kinds | {"custom": 5.0}
+    text = params.synthesis.text.model_copy(update={"kinds": kinds})
+    synthesis = params.synthesis.model_copy(update={"text": text})
+    return replace(bench, params=params.model_copy(update={"synthesis": synthesis}))
+
+
+@pytest.mark.parametrize("drawn", [True, False])
+def test_heavy_custom_text_may_be_there_or_not(
+    custom_bench: Bench, rows: Rows, drawn: bool
+) -> None:
+    if drawn:  # half of them, as it should be
+        for row in [row for split in rows.values() for row in split[::2]]:
+            row["kind"] = "custom"
+    assert custom_bench.validate(rows).findings == ()
+
+
+def test_a_kind_drawn_too_often_is_found_beside_custom_text(
+    custom_bench: Bench, rows: Rows
+) -> None:
+    for row in rows["train"]:
+        row["kind"] = "url"
+    # A fifth of 104, 40% more, and four standard deviations.
+    assert "train_url_share: The train split has 0 to 46 rows of kind `url`" in _failure(
+        custom_bench, rows
+    )
 
 
 def test_warnings_alone_pass_and_are_reported(bench: Bench, rows: Rows) -> None:

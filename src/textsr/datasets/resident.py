@@ -186,7 +186,7 @@ class ResidentBatches:
                 raise TextsrError(
                     f"training.resident: {self._folder} needs {needed / 1e9:.1f} GB of {place}'s "
                     f"memory, of which {bytes_free / 1e9:.1f} GB are free, {spare[place]:.0%} of "
-                    "them for training; set it to false, or lower synthesis.samples.train"
+                    "them for training; set it to false, or draw fewer lines (samples.train)"
                 )
 
 

@@ -35,6 +35,11 @@ def iterate_rows(
                 yield from batch.to_pylist()
 
 
+def total_rows(folder: Path) -> int:
+    """Return how many rows one split has."""
+    return sum(pq.read_metadata(path).num_rows for path in shard_paths(folder))
+
+
 def spread_rows(folder: Path, columns: Sequence[str], limit: int) -> Iterator[dict[str, Any]]:
     """Yield at most `limit` rows of one split, at equal distances, with their `sample_id`."""
     paths = shard_paths(folder)

@@ -118,7 +118,10 @@ def read_spec(folder: Path) -> ModelSpec:
     except OSError as error:
         raise TextsrError(f"{path}: cannot be read: {error.strerror}") from error
     except ValidationError as error:
-        raise TextsrError(f"{path}: not a model specification: {error}") from error
+        raise TextsrError(
+            f"{path}: not a model specification ({error}); copy the model's folder again from "
+            "where it was made, or make it anew"
+        ) from error
 
 
 def load_model(folder: Path) -> BlendedModel:
@@ -133,5 +136,8 @@ def load_model(folder: Path) -> BlendedModel:
     try:
         network.load_state_dict(from_eight_bits(load_file(path)))
     except Exception as error:  # safetensors raises its own type, torch RuntimeError
-        raise TextsrError(f"{path}: not the weights of {spec.architecture}: {error}") from error
+        raise TextsrError(
+            f"{path}: not the weights of {spec.architecture} ({error}); copy the model's folder "
+            "again from where it was made, or make it anew"
+        ) from error
     return BlendedModel(spec, network).eval()

@@ -9,7 +9,7 @@ from textsr.monitoring.profile import Profile, load_profile
 from textsr.params import Params
 from textsr.registry.aliases import CHAMPION, version_of
 from textsr.registry.packaging import fetch_model
-from textsr.tracking import Tracker, flatten, lineage_tags
+from textsr.tracking import Tracker, describe_lines, lineage_tags
 
 _PLACE = "monitoring"  # of the profile, among the run's artifacts
 PROFILE = "reference.parquet"
@@ -70,8 +70,9 @@ def _differences(
     said = []
     if here != tags.get("data_hash"):
         said.append(f"data.dvc is {here}, its was {tags.get('data_hash', 'not recorded')}")
-    local = flatten({"synthesis": params.synthesis.model_dump(mode="json")})
-    keys = sorted(key for key in local if trained.get(key) != local[key])
+    local = describe_lines(params)
+    mixed = {key for key in trained if key.startswith(("domains.", "training.mixture."))}
+    keys = sorted(key for key in local.keys() | mixed if trained.get(key) != local.get(key))
     if keys:
         more = f" and {len(keys) - 3} more" if len(keys) > 3 else ""
         said.append(f"its params were others: {', '.join(keys[:3])}{more}")

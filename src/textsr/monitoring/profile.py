@@ -11,12 +11,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from textsr import project
-from textsr.datasets.shards import Image, decode_grey, spread_rows
+from textsr.datasets.shards import Image, decode_grey, spread_rows, total_rows
 from textsr.errors import TextsrError
 from textsr.files import fingerprint, replace_file
 from textsr.models.package import BlendedModel
 from textsr.monitoring.measure import UNITS, VERSION, ConfidenceReader, measure_images
-from textsr.params import Params
+from textsr.params import DATASET, Params
+from textsr.training.batches import training_folders
 
 _KEY = b"textsr.profile"
 
@@ -38,29 +39,48 @@ class Profile:
     origin: str
 
 
-def profile_key(params: Params, dataset: Path, own: Path, model: Path) -> str:
+def profile_key(
+    params: Params, dataset: Path, own: Path, model: Path, domains: Path | None = None
+) -> str:
     """Hash what a profile depends on: the training lines, the model, how many are measured."""
-    monitoring = params.monitoring
+    monitoring, training = params.monitoring, params.training
     description = json.dumps(
-        [VERSION, monitoring.reference_lines, monitoring.ocr_lines, params.training.own_share]
+        [
+            *(VERSION, monitoring.reference_lines, monitoring.ocr_lines),
+            *(training.own_share, training.mixture),
+        ]
     )
-    folders = [dataset / "train", own / "train", model]
+    folders = [*training_folders(params, dataset, domains).values(), own / "train", model]
     return fingerprint(description, [folder for folder in folders if folder.is_dir()])
 
 
-def training_lines(params: Params, dataset: Path, own: Path) -> list[Image]:
+def training_lines(
+    params: Params, dataset: Path, own: Path, domains: Path | None = None
+) -> list[Image]:
     """Return LR lines that training draws from, at equal distances, in the shares it takes."""
-    count = params.monitoring.reference_lines
-    lines = [_decoded(row) for row in spread_rows(dataset / "train", ["lr"], count)]
-    if not own.is_dir():
-        return lines
-    share = params.training.own_share
-    imported = [_decoded(row) for row in spread_rows(own / "train", ["lr"], round(count * share))]
+    folders = training_folders(params, dataset, domains)
+    turns = {name: params.training.mixture.get(name, 1) for name in folders}
+    count = min(params.monitoring.reference_lines, sum(map(total_rows, folders.values())))
+    lines: list[Image] = []
+    for name, folder in folders.items():
+        wanted = round(count * turns[name] / sum(turns.values()))
+        # Few lines are drawn as often as many.
+        part = list(islice(cycle(_lines(folder, wanted)), wanted))
+        lines += _with_own(part, own, params) if name == DATASET else part
+    return lines
+
+
+def _with_own(lines: list[Image], own: Path, params: Params) -> list[Image]:
+    """Put imported lines in the place of some of the dataset's."""
+    wanted = round(len(lines) * params.training.own_share)
+    imported = _lines(own / "train", wanted) if own.is_dir() else []
     if not imported:
         return lines
-    # Few pairs are drawn as often as many.
-    wanted = round(len(lines) * share)
     return [*lines[: len(lines) - wanted], *islice(cycle(imported), wanted)]
+
+
+def _lines(folder: Path, count: int) -> list[Image]:
+    return [_decoded(row) for row in spread_rows(folder, ["lr"], count)]
 
 
 def _decoded(row: dict[str, object]) -> Image:
@@ -77,17 +97,23 @@ def measure_profile(
     model: BlendedModel,
     reader: ConfidenceReader,
     start: Callable[[str, int], Callable[[], None]],
+    domains: Path | None = None,
 ) -> Profile:
-    """Measure the training lines in `dataset` and `own`; `folder` is the model's."""
-    lines = training_lines(params, dataset, own)
+    """Measure the training lines in `dataset`, `own` and `domains`; `folder` is the model's."""
+    lines = training_lines(params, dataset, own, domains)
     tick = start("measuring training lines", len(lines))
     values = measure_images(lines, params.monitoring.ocr_lines, model, reader, tick)
     return Profile(
         values=values,
-        key=profile_key(params, dataset, own, folder),
+        key=profile_key(params, dataset, own, folder, domains),
         model=fingerprint("", [folder]),
-        origin=f"{project.DATASET / 'train'}, {len(lines)} lines of it",
+        origin=_origin(params, len(lines), domains),
     )
+
+
+def _origin(params: Params, lines: int, domains: Path | None) -> str:
+    folders = list(training_folders(params, project.DATASET, domains).values())
+    return f"{', '.join(map(str, folders))}, {lines} lines of {'them' if folders[1:] else 'it'}"
 
 
 def save_profile(path: Path, profile: Profile) -> None:

@@ -29,6 +29,7 @@ from textsr.monitoring.profile import (
 from textsr.monitoring.report import DriftReport, check_output, describe, write_report
 from textsr.params import Params
 from textsr.tracking import Tracker
+from textsr.training.batches import training_folders
 
 Progress = Callable[[str, int], Callable[[], None]]
 
@@ -87,27 +88,32 @@ def _profile(
     The local dataset, where the champion was trained on it; else the profile beside the champion;
     else the local dataset all the same, which the report tells; else the profile last kept here.
     """
-    dataset, own = root / project.DATASET, root / project.OWN
-    has_dataset = (dataset / "train").is_dir()
-    if not has_dataset or champion.differences:
+    dataset, own, domains = (
+        root / place for place in (project.DATASET, project.OWN, project.DOMAINS)
+    )
+    missing = [
+        part for part in training_folders(params, dataset, domains).values() if not part.is_dir()
+    ]
+    if missing or champion.differences:
         attached = attached_profile(tracker, champion)
         if attached is not None:
             return attached
     path = folder / PROFILE
-    if not has_dataset:
+    if missing:
         kept = load_profile(path) if path.exists() else None
         if kept is None or kept.model != fingerprint("", [champion.folder]):
             raise TextsrError(
-                f"{dataset / 'train'}: no training lines, and no profile of them in {path} or "
-                f"beside {champion.name}; get them with `dvc pull` or `dvc repro synthesize`"
+                f"{missing[0]}: no training lines, and no profile of them in {path} or "
+                f"beside {champion.name}; get them with `dvc pull` or "
+                "`dvc repro synthesize domains`"
             )
         return kept
-    key = profile_key(params, dataset, own, champion.folder)
+    key = profile_key(params, dataset, own, champion.folder, domains)
     if path.exists():
         kept = load_profile(path)
         if kept.key == key:
             return kept
-    profile = measure_profile(params, dataset, own, champion.folder, model, reader, start)
+    profile = measure_profile(params, dataset, own, champion.folder, model, reader, start, domains)
     save_profile(path, profile)
     if champion.run_id is not None and not champion.differences:
         attach_profile(tracker, champion, path)

@@ -55,38 +55,19 @@ def read_real(folders: Sequence[Path]) -> RealImages:
 
 
 def draw_like(real: Sequence[Image], params: Params, data: Path) -> list[Image]:
-    """Draw as many synthetic LR lines as there are real ones, each of its partner's height.
-
-    Text grows with the height of the line; blur, noise and files do not.
-    """
+    """Draw as many synthetic LR lines as there are real ones, each of its partner's height."""
     sources = {}
     drawn = []
     for index, image in enumerate(real):
         height = min(_HEIGHTS, key=lambda height: abs(height - image.shape[0]))
         if height not in sources:
-            sources[height] = load_source(_at_height(params, height), "train", data)
+            synthesis = params.synthesis.at_height(height)
+            sources[height] = load_source(
+                params.model_copy(update={"synthesis": synthesis}), "train", data
+            )
         row = make_sample(sources[height], index)
         drawn.append(decode_grey(row["lr"]["bytes"], row["sample_id"]))
     return drawn
-
-
-def _at_height(params: Params, lr_height: int) -> Params:
-    synthesis = params.synthesis
-    factor = lr_height / synthesis.lr_height
-    low, high = synthesis.render.font_height_px
-    left, right = synthesis.render.margin_px
-    render = synthesis.render.model_copy(
-        update={
-            "font_height_px": (low * factor, high * factor),
-            "margin_px": (left * factor, right * factor),
-        }
-    )
-    update = {
-        "lr_height": lr_height,
-        "max_lr_width": round(synthesis.max_lr_width * factor / 4) * 4,
-        "render": render,
-    }
-    return params.model_copy(update={"synthesis": synthesis.model_copy(update=update)})
 
 
 def without_effect(params: Params, key: str) -> Params:

@@ -1,54 +1,117 @@
 """Where the batches of a training come from."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from textsr.datasets.pairs import Batch, PairBatches, shuffled_pairs
 from textsr.datasets.resident import ResidentBatches
+from textsr.datasets.shards import alphabet_of
+from textsr.datasets.stream import ShuffledLines
 from textsr.errors import TextsrError
-from textsr.params import Params
+from textsr.params import DATASET, Params
+
+_SEED_STREAM = 11
+
+
+class MixedBatches:
+    """Batches of several sets in turns: so many of each in a round, shuffled anew each round.
+
+    Each set's own batches come in their own order, none left out.
+    """
+
+    def __init__(self, sets: Sequence[tuple[int, Callable[[int], Batch]]], seed: int) -> None:
+        """Mix `sets`, each with its turns a round, in an order drawn by `seed`."""
+        self._sets = sets
+        self._turns = np.repeat(np.arange(len(sets)), [turns for turns, _ in sets])
+        self._seed = seed
+
+    def __call__(self, step: int) -> Batch:
+        """Return the batch of a step."""
+        round_, place = divmod(step, len(self._turns))
+        order = np.random.default_rng([self._seed, _SEED_STREAM, round_]).permutation(self._turns)
+        number = int(order[place])
+        turns, batches = self._sets[number]
+        return batches(round_ * turns + int(np.count_nonzero(order[:place] == number)))
+
+
+def training_folders(params: Params, dataset: Path, domains: Path | None) -> dict[str, Path]:
+    """Return the folders of the training splits that take part, by the names in the mixture."""
+    folders = {DATASET: dataset / "train"}
+    if domains is not None:
+        folders |= {name: domains / name / "train" for name in sorted(params.domains)}
+    return folders
+
+
+def training_alphabet(folders: Mapping[str, Path]) -> str:
+    """Return every character of the texts in `training_folders`, sorted."""
+    return "".join(sorted(set().union(*map(alphabet_of, folders.values()))))
 
 
 def make_batches(
-    params: Params, dataset: Path, *, batch_size: int, seed: int, own: Path | None = None
+    params: Params,
+    dataset: Path,
+    *,
+    batch_size: int,
+    seed: int,
+    own: Path | None = None,
+    domains: Path | None = None,
 ) -> Callable[[int], Batch]:
-    """Return the batch of each step, out of the training split.
+    """Return the batch of each step, out of the training splits of the dataset and of domains.
 
     Args:
         params: the whole of params.yaml.
         dataset: folder of the synthetic splits.
         batch_size: lines a batch.
         seed: of what is drawn beside the order of streamed lines.
-        own: folder of the splits of the user's pairs, if there are any.
+        own: folder of the splits of the user's pairs, if there are any; they join the dataset's
+            batches.
+        domains: folder of the domains, mixed in as `training.mixture` says; None: the dataset
+            alone.
 
     Raises:
         TextsrError: if own pairs are to be resident, or there is less than a batch of lines.
     """
-    training, synthesis = params.training, params.synthesis
-    # Where nothing is imported, there is a split of no rows.
     own_lines = None
     if own is not None:
-        own_lines = shuffled_pairs(own / "train", training.shuffle_rows, params.seed)
+        # Where nothing is imported, there is a split of no rows.
+        own_lines = shuffled_pairs(own / "train", params.training.shuffle_rows, params.seed)
+    folders = training_folders(params, dataset, domains)
+    sets = [
+        (
+            params.training.mixture.get(name, 1),
+            _batches(params, folder, batch_size, seed, own_lines if name == DATASET else None),
+        )
+        for name, folder in folders.items()
+    ]
+    return sets[0][1] if len(sets) == 1 else MixedBatches(sets, seed)
+
+
+def _batches(
+    params: Params, folder: Path, batch_size: int, seed: int, own: ShuffledLines | None
+) -> Callable[[int], Batch]:
+    training, synthesis = params.training, params.synthesis
     if training.resident:
-        if own_lines:
+        if own:
             raise TextsrError(
                 "training.resident: synthetic lines alone can be resident, and there are own "
                 "pairs; set it to false"
             )
         return ResidentBatches(
-            dataset / "train",
+            folder,
             batch_size=batch_size,
             scale=synthesis.scale,
             seed=seed,
             max_shift=training.max_shift_px,
         )
     return PairBatches(
-        shuffled_pairs(dataset / "train", training.shuffle_rows, params.seed),
+        shuffled_pairs(folder, training.shuffle_rows, params.seed),
         batch_size=batch_size,
         max_size=(synthesis.lr_height, synthesis.max_lr_width),
         scale=synthesis.scale,
         seed=seed,
         max_shift=training.max_shift_px,
-        own=own_lines,
+        own=own,
         own_share=training.own_share,
     )

@@ -9,6 +9,7 @@ TBSRN and TPGSR freeze theirs, too).
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import torch
 from lightly.utils.scheduler import CosineWarmupScheduler
 from lightning.pytorch import LightningModule
@@ -17,14 +18,14 @@ from torch import Tensor, nn
 import textsr
 from textsr.compute import use_threads
 from textsr.datasets.pairs import Batch, whole_batches
-from textsr.datasets.shards import alphabet_of, read_table
+from textsr.datasets.shards import read_table
 from textsr.files import fingerprint, write_json
 from textsr.models.bicubic import bicubic
 from textsr.models.recogniser import Recogniser, save_recogniser
 from textsr.params import Params
 from textsr.params import Recogniser as RecogniserParams
 from textsr.reference import load_reader, load_reference
-from textsr.training.batches import make_batches
+from textsr.training.batches import make_batches, training_alphabet, training_folders
 from textsr.training.fitting import (
     VALIDATION_LINES,
     checkpoint_folder,
@@ -110,19 +111,22 @@ class RecogniserTraining(LightningModule):
         return [optimizer], [{"scheduler": schedule, "interval": "step"}]
 
 
-def run_recogniser(params: Params, dataset: Path, output: Path) -> None:
+def run_recogniser(
+    params: Params, dataset: Path, output: Path, domains: Path | None = None
+) -> None:
     """Train the recogniser; write `recogniser/`, `curves.csv` and `metrics.json` under `output`.
 
-    Its fonts and texts are those of the training split, as the super-resolution network's are.
+    Its lines are those of the training splits, of the domains as well, as the networks' are.
     """
     use_threads(params.compute.threads)
     section, scale = params.recogniser, params.synthesis.scale
     training = params.training
-    order = (training.resident, training.shuffle_rows, training.max_shift_px)
+    order = (training.resident, training.shuffle_rows, training.max_shift_px, training.mixture)
     described = f"recogniser {params.seed} {section.model_dump_json()} {order}"
-    run = fingerprint(described, [dataset / "train", Path(textsr.__file__).parent])
+    folders = training_folders(params, dataset, domains)
+    run = fingerprint(described, [*folders.values(), Path(textsr.__file__).parent])
     torch.manual_seed(params.seed)
-    alphabet = alphabet_of(dataset / "train")
+    alphabet = training_alphabet(folders)
     recogniser = load_reader(alphabet) if section.from_package else Recogniser(alphabet)
     # The last layer of a network for another scale would be fresh.
     drawing = load_reference()
@@ -134,7 +138,11 @@ def run_recogniser(params: Params, dataset: Path, output: Path) -> None:
         state, curves = fit(
             module,
             make_batches(
-                params, dataset, batch_size=section.batch_size, seed=params.seed + _STREAM
+                params,
+                dataset,
+                batch_size=section.batch_size,
+                seed=params.seed + _STREAM,
+                domains=domains,
             ),
             steps=section.steps,
             checkpoint_every=section.checkpoint_every_steps,
@@ -148,7 +156,11 @@ def run_recogniser(params: Params, dataset: Path, output: Path) -> None:
         module.load_state_dict(state)
     save_recogniser(output / "recogniser", recogniser)
     write_curves(output / "curves.csv", curves)
-    families = read_table(dataset / "train", ["font_family"])["font_family"]
+    families = pa.chunked_array(
+        chunk
+        for folder in folders.values()
+        for chunk in read_table(folder, ["font_family"])["font_family"].chunks
+    )
     learned = {"train_lines": len(families), "train_families": len(families.unique())}
     write_json(
         output / "metrics.json",

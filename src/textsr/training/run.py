@@ -13,7 +13,6 @@ from textsr import reference
 from textsr.compute import use_threads
 from textsr.datasets.pairs import whole_batches
 from textsr.datasets.resizing import ResizedBatches
-from textsr.datasets.shards import alphabet_of
 from textsr.errors import TextsrError
 from textsr.files import fingerprint
 from textsr.models.blocks import ResidualBlock
@@ -25,7 +24,7 @@ from textsr.models.text_head import TextHead
 from textsr.models.upsampler import UpsamplerNet
 from textsr.params import MODELS, Params
 from textsr.reference import load_reference
-from textsr.training.batches import make_batches
+from textsr.training.batches import make_batches, training_alphabet, training_folders
 from textsr.training.fitting import (
     VALIDATION_LINES,
     OnMetrics,
@@ -48,6 +47,7 @@ class TrainingRun:
     params: Params
     dataset: Path
     own: Path | None
+    domains: Path | None
     encoder: Path | None
     recogniser: Path | None
     checkpoints: Path
@@ -60,6 +60,7 @@ def plan_training(
     own: Path | None,
     encoders: Path,
     recogniser: Path | None = None,
+    domains: Path | None = None,
 ) -> TrainingRun:
     """Decide what training `name` means.
 
@@ -70,6 +71,7 @@ def plan_training(
         own: folder of the splits of the user's pairs, if there are any.
         encoders: folder of pretrained encoders, one a method.
         recogniser: folder of our own reader, asked if `training.reading_weight` says so.
+        domains: folder of the domains, for `training.mixture`; None: the dataset alone.
 
     Raises:
         TextsrError: if there is no such model, or `training.reference` asks for impossible blocks.
@@ -89,12 +91,13 @@ def plan_training(
             encoder=params.pretraining.encoder,
             width=params.training.width,
         )
-    depends = [dataset / "train", Path(textsr.__file__).parent]
+    folders = training_folders(params, dataset, domains)
+    depends = [*folders.values(), Path(textsr.__file__).parent]
     described = f"{name} {params.seed} {params.training.model_dump_json()} {spec}"
     reader = recogniser if params.training.reading_weight and name != "seed" else None
     depends += [path for path in (encoder, own and own / "train", reader) if path]
     checkpoints = checkpoint_folder(f"train-{name}", fingerprint(described, depends))
-    return TrainingRun(name, spec, params, dataset, own, encoder, reader, checkpoints)
+    return TrainingRun(name, spec, params, dataset, own, domains, encoder, reader, checkpoints)
 
 
 def run_training(run: TrainingRun, output: Path, on_metrics: OnMetrics) -> list[dict[str, float]]:
@@ -153,6 +156,7 @@ def run_training(run: TrainingRun, output: Path, on_metrics: OnMetrics) -> list[
                 batch_size=params.batch_size,
                 seed=run.params.seed,
                 own=run.own,
+                domains=run.domains,
             ),
             params.resizing,
             run.params.seed,
@@ -177,7 +181,7 @@ def run_training(run: TrainingRun, output: Path, on_metrics: OnMetrics) -> list[
 
 
 def _text_head(run: TrainingRun, network: nn.Module) -> TextHead | None:
-    """Return a head over the training split's characters, if letters are to be asked for.
+    """Return a head over the characters trained on, if letters are to be asked for.
 
     Only the text encoder has frames narrow enough to tell letters apart.
     """
@@ -185,7 +189,8 @@ def _text_head(run: TrainingRun, network: nn.Module) -> TextHead | None:
         return None
     assert isinstance(network, UpsamplerNet)
     encoder = cast(Encoder, network.encoder)
-    return TextHead(encoder.channels[-1], alphabet_of(run.dataset / "train"))
+    folders = training_folders(run.params, run.dataset, run.domains)
+    return TextHead(encoder.channels[-1], training_alphabet(folders))
 
 
 def _grown(spec: ModelSpec, params: Params) -> ModelSpec:

@@ -6,7 +6,7 @@ from textsr import project, reference
 from textsr.files import fingerprint, write_text
 from textsr.models.package import WEIGHTS
 from textsr.params import Params
-from textsr.tracking import RunRecord, Tracker, flatten, lineage_tags
+from textsr.tracking import RunRecord, Tracker, describe_lines, flatten, lineage_tags
 from textsr.training.fitting import follows, forget_checkpoints, write_curves
 from textsr.training.run import TrainingRun, plan_training, run_training
 
@@ -19,7 +19,13 @@ def train_tracked(name: str, params: Params, root: Path) -> None:
     output = project.MODELS / name
     own = project.OWN if project.OWN.is_dir() else None
     run = plan_training(
-        name, params, project.DATASET, own, project.ENCODERS, project.RECOGNISER / "recogniser"
+        name,
+        params,
+        project.DATASET,
+        own,
+        project.ENCODERS,
+        project.RECOGNISER / "recogniser",
+        project.DOMAINS,
     )
     if follows():
         run_training(run, output / "model", lambda metrics, step: None)
@@ -64,8 +70,7 @@ def _described(run: TrainingRun) -> dict[str, str]:
     described = {
         "training": params.training.model_dump(mode="json"),
         "model": run.spec.model_dump(mode="json", exclude={"blend"}, exclude_none=True),
-        "synthesis": params.synthesis.model_dump(mode="json"),
     }
     if run.encoder is not None:
         described["pretraining"] = params.pretraining.model_dump(mode="json")
-    return flatten({"seed": params.seed, **described})
+    return flatten({"seed": params.seed, **described}) | describe_lines(params)

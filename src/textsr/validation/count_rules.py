@@ -13,7 +13,7 @@ from textsr.validation.rules import REMAKE, expect
 
 # In a small split chance alone can leave out a rare kind.
 _DEVIATIONS = 4
-# Kinds miss their share where long texts are drawn anew, and where `custom` has no text.
+# Kinds miss their share where long texts are drawn anew.
 _BIAS = 0.4
 
 
@@ -51,8 +51,10 @@ def _kinds(params: Params) -> list[Expectation]:
     """Expect each kind in each split; not `custom`, which is absent without text of the user's."""
     weights = params.synthesis.text.kinds
     share = params.validation.min_kind_share
+    total = sum(weights.values())
+    others = total - weights.get("custom", 0)
     return [
-        _kind(split, kind, weights[kind] / sum(weights.values()), rows, share)
+        _kind(split, kind, (weights[kind] / total, weights[kind] / others), rows, share)
         for split in SPLITS
         for rows in (getattr(params.synthesis.samples, split),)
         for kind in weights
@@ -60,18 +62,27 @@ def _kinds(params: Params) -> list[Expectation]:
     ]
 
 
-def _kind(split: str, kind: str, drawn: float, rows: int, share: float) -> Expectation:
-    """Expect rows of a kind that is drawn with probability `drawn`, as far as chance allows."""
-    deviation = (rows * drawn * (1 - drawn)) ** 0.5
+def _kind(
+    split: str, kind: str, drawn: tuple[float, float], rows: int, share: float
+) -> Expectation:
+    """Expect rows of a kind as far as chance allows.
+
+    It is drawn with the first probability, or with the second where `custom` has no text.
+    """
+    seldom, often = drawn
+
+    def deviations(drawn: float) -> float:
+        return _DEVIATIONS * math.sqrt(rows * drawn * (1 - drawn))
+
     least = math.ceil(share * rows)
-    if rows * drawn - _DEVIATIONS * deviation < least:
+    if rows * seldom - deviations(seldom) < least:
         least = 0
-    most = math.ceil((1 + _BIAS) * rows * drawn + _DEVIATIONS * deviation)
+    most = math.ceil((1 + _BIAS) * rows * often + deviations(often))
     return expect(
         gxe.ExpectColumnSumToBeBetween,
         f"{split}_{kind}_share",
-        f"The {split} split has {least} to {most} rows of kind `{kind}`, around "
-        f"{drawn * rows:.0f} (synthesis.text.kinds, validation.min_kind_share).",
+        f"The {split} split has {least} to {most} rows of kind `{kind}` "
+        "(synthesis.text.kinds, validation.min_kind_share).",
         "Change its share in synthesis.text.kinds, or lower validation.min_kind_share.",
         column="rows",
         min_value=least,

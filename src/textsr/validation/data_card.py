@@ -30,6 +30,7 @@ def write_data_card(
     report: ValidationReport,
     params: Params,
     data: Path,
+    domain: str | None = None,
 ) -> None:
     """Write the card; equal datasets give equal bytes.
 
@@ -40,15 +41,19 @@ def write_data_card(
         params: what it was made by.
         data: folder of source material: `SOURCES.tsv`, with columns path, licence, package and
             version, imported fonts, and the user's own sets.
+        domain: name of the domain whose card it is; None: the dataset's.
     """
+    made, checked, name = "synthesize", "validate", ""
+    if domain is not None:
+        made, checked, name = "domains", "domains", f": domain {domain}"
     parts = [
         _front_matter(report),
-        "# Synthetic text lines, LR and HR",
+        f"# Synthetic text lines, LR and HR{name}",
         f"Lines of text at high resolution ({params.synthesis.lr_height * params.synthesis.scale} "
         f"pixels high) and degraded to 1/{params.synthesis.scale} of it, with transcripts and "
-        "every parameter of drawing and degradation. Made by `dvc repro synthesize` from "
+        f"every parameter of drawing and degradation. Made by `dvc repro {made}` from "
         f"`params.yaml`, seed {params.synthesis.seed}. This card is written by "
-        "`dvc repro validate` from the data.",
+        f"`dvc repro {checked}` from the data.",
         "## Splits",
         _splits(profile, params),
         "## Kinds of text",

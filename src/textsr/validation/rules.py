@@ -9,7 +9,7 @@ from great_expectations.expectations.metadata_types import FailureSeverity
 CRITICAL = FailureSeverity.CRITICAL
 WARNING = FailureSeverity.WARNING
 
-REMAKE = "Remake the dataset with `dvc repro -f synthesize`."
+REMAKE = "Remake it with `dvc repro -f synthesize`, or `-f domains` where it is a domain."
 GENERATOR = "The generator and params.yaml disagree; mend src/textsr/synthesis or the range."
 """Remedies that many expectations share."""
 

@@ -1,15 +1,17 @@
 """Validation with its data card and its MLflow run: one a dataset, found by its hash."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from mlflow.exceptions import MlflowException
 
 from textsr import project
-from textsr.files import fingerprint
+from textsr.errors import TextsrError
+from textsr.files import fingerprint, write_json
 from textsr.params import SPLITS, Params
 from textsr.tracking import Tracker, flatten, lineage_tags, unreachable
 from textsr.validation.data_card import write_data_card
+from textsr.validation.held_out import require_held_out
 from textsr.validation.legibility import ReadLines
 from textsr.validation.pictures import CONTACT_SHEET, HISTOGRAMS
 from textsr.validation.profile import Profile
@@ -18,6 +20,8 @@ from textsr.validation.run import StartProgress, no_progress, validate_dataset
 
 DATA_SUFFIX = "-data"
 DATASET_TAG = "textsr.dataset"
+RESULTS = "results.json"
+"""What domains were found to be, by their names; there without domains, too."""
 _NOTE = "mlflow.note.content"
 _ABOUT = (
     "One run a dataset: what it was made by, the outcome of its validation, its data card "
@@ -26,26 +30,77 @@ _ABOUT = (
 
 
 def validate_tracked(
-    params: Params, root: Path, read_lines: ReadLines, start: StartProgress = no_progress
+    params: Params,
+    root: Path,
+    read_lines: ReadLines,
+    start: StartProgress = no_progress,
+    domain: str | None = None,
 ) -> ValidationReport:
-    """Validate the project's dataset; write `reports/data_card.md`, and log what was found.
+    """Validate the project's dataset, or a domain; write its data card, and log what was found.
 
     A dataset that fails is logged as well. See `validate_dataset` for the arguments and errors.
     """
-    card = project.REPORTS / "data_card.md"
+    dataset, output, card = project.DATASET, project.VALIDATION, project.REPORTS / "data_card.md"
+    if domain is not None:
+        params = params.domain(domain)
+        dataset, output = project.DOMAINS / domain, project.DOMAIN_VALIDATION / domain
+        card = output / "data_card.md"
     reports: list[ValidationReport] = []
 
     def write_card(profile: Profile, report: ValidationReport) -> None:
-        write_data_card(card, profile, report, params, project.DATA)
+        write_data_card(card, profile, report, params, project.DATA, domain)
         reports.append(report)
 
     try:
-        return validate_dataset(
-            project.DATASET, project.VALIDATION, params, read_lines, start, write_card
-        )
+        return validate_dataset(dataset, output, params, read_lines, start, write_card)
     finally:
         for report in reports:
-            log_validation(Tracker(root), report, params, root, project.DATASET, card)
+            log_validation(Tracker(root), report, params, root, dataset, card)
+
+
+def validate_project(
+    params: Params,
+    root: Path,
+    read_lines: ReadLines,
+    start: StartProgress,
+    say: Callable[[str], None],
+) -> None:
+    """Validate the dataset, and then each domain; write `results.json` of the domains.
+
+    No text or font family that the dataset holds out may be in a domain that is trained on.
+
+    Args:
+        params, root, read_lines, start: see `validate_tracked`.
+        say: gets the warnings and the verdict of each as it ends.
+
+    Raises:
+        TextsrError: if one fails; the message names it.
+    """
+    _say(say, "", project.DATASET, validate_tracked(params, root, read_lines, start))
+    results = {}
+    for name in params.domains:
+        folder = project.DOMAINS / name
+        try:
+            report = validate_tracked(params, root, read_lines, _prefixed(name, start), name)
+            require_held_out(folder / "train", project.DATASET)
+        except TextsrError as error:
+            raise TextsrError(
+                f"domains.{name}: {error}\nWhat is called synthesis here is `synthesis` with what "
+                f"domains.{name} changes; `dvc repro -f domains` draws it anew"
+            ) from error
+        _say(say, f"{name}: ", folder, report)
+        results[name] = report.to_json()
+    write_json(project.DOMAIN_VALIDATION / RESULTS, results)
+
+
+def _say(say: Callable[[str], None], name: str, dataset: Path, report: ValidationReport) -> None:
+    for warning in report.warnings:
+        say(f"warning: {name}{warning}")
+    say(f"{dataset}: {report.verdict()}; {report.data_docs / 'index.html'}")
+
+
+def _prefixed(domain: str, start: StartProgress) -> StartProgress:
+    return lambda work, total: start(f"{domain}: {work}", total)
 
 
 def log_validation(
@@ -66,7 +121,7 @@ def log_validation(
     pictures = [report.data_docs / name for name in (CONTACT_SHEET, HISTOGRAMS)]
     try:
         run_id = _find(tracker, experiment, content) or _start(
-            tracker, experiment, content, params, root
+            tracker, experiment, dataset.name, content, params, root
         )
         tracker.log(run_id, _metrics(report))
         _log_files(tracker, run_id, [card, report.data_docs.parent / "result.json", *pictures])
@@ -85,11 +140,13 @@ def _find(tracker: Tracker, experiment: str, content: str) -> str | None:
     return str(found[0].info.run_id) if found else None
 
 
-def _start(tracker: Tracker, experiment: str, content: str, params: Params, root: Path) -> str:
+def _start(
+    tracker: Tracker, experiment: str, name: str, content: str, params: Params, root: Path
+) -> str:
     tracker.client.set_experiment_tag(tracker.experiment_id(experiment), _NOTE, _ABOUT)
     described = flatten({"synthesis": params.synthesis.model_dump(mode="json")})
     tags = lineage_tags(root, params.synthesis.seed) | {DATASET_TAG: content}
-    return tracker.start(f"dataset {content[:8]}", experiment, described, tags).run_id
+    return tracker.start(f"{name} {content[:8]}", experiment, described, tags).run_id
 
 
 def _metrics(report: ValidationReport) -> dict[str, float]:
