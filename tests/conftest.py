@@ -20,12 +20,16 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
+# End-to-end tests that do without the project that the others share.
+_ALONE = "tests/e2e/test_workers.py"
+
+
 class ByFixtures(LoadScopeScheduling):
-    """Hands out whole files, and all end-to-end tests at once: they share a project."""
+    """Hands out whole files, and end-to-end tests that share a project at once."""
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.split("::")[0]
-        return "tests/e2e" if path.startswith("tests/e2e/") else path
+        return "tests/e2e" if path.startswith("tests/e2e/") and path != _ALONE else path
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:

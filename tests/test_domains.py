@@ -16,7 +16,9 @@ from textsr.errors import TextsrError
 from textsr.params import Params
 from textsr.synthesis.domains import write_domains
 from textsr.tracking import Tracker
+from textsr.validation import track
 from textsr.validation.held_out import require_held_out
+from textsr.validation.report import ValidationReport
 from textsr.validation.run import no_progress
 from textsr.validation.track import DATASET_TAG, RESULTS, validate_project
 
@@ -73,7 +75,9 @@ def test_each_domain_is_drawn_validated_and_logged(params: Params, root: Path) -
         ": domain tall": project.DOMAIN_VALIDATION / "tall/data_card.md",
     }
     for name, card in cards.items():
-        assert f"# Synthetic text lines, LR and HR{name}\n" in card.read_text()
+        text = card.read_text()
+        assert f"# Synthetic text lines, LR and HR{name}\n" in text
+        assert ("trained on the domains tall, whose cards" in text) == (name == "")
     tracker = Tracker(root)
     runs = tracker.client.search_runs([tracker.experiment_id("textsr-data")])
     heights = {run.info.run_name.split()[0]: run.data.params["synthesis.lr_height"] for run in runs}
@@ -94,14 +98,22 @@ def test_a_domain_that_cannot_be_drawn_is_named(params: Params, root: Path) -> N
 
 
 def test_a_domain_with_a_held_out_text_is_refused(
-    params: Params, root: Path, dataset: Path, domains: Path
+    params: Params, root: Path, dataset: Path, domains: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = project.DOMAINS / "tall"
     shutil.copytree(domains / "tall", folder)
     held_out = read_table(dataset / "test", ["text"])["text"][0].as_py()
     _replace(folder / "train", "text", held_out)
+    validated = []
+
+    def passing(params: Params, root: Path, read: object, start: object, name: str = "") -> object:
+        validated.append(name)
+        return ValidationReport({}, "no row", {}, (), root)
+
+    monkeypatch.setattr(track, "validate_tracked", passing)
     with pytest.raises(TextsrError, match=r"(?s)^domains\.tall: .*`dvc repro -f domains` draws"):
         validate(params, root, [], [])
+    assert validated == [""]  # what takes longer does not begin
     assert not (project.DOMAIN_VALIDATION / RESULTS).exists()
 
 

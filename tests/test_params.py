@@ -212,6 +212,15 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
         load_params(tmp_path / "params.yaml")
 
 
+def test_a_key_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text((ROOT / "params.yaml").read_text() + "seed: 2\n")
+    with pytest.raises(
+        TextsrError, match=r'(?s)params\.yaml: not valid YAML: .*duplicate key "seed"'
+    ):
+        load_params(path)
+
+
 def with_domains(
     raw: dict[str, Any], domains: dict[str, Any], mixture: dict[str, int] | None
 ) -> dict[str, Any]:
@@ -221,7 +230,7 @@ def with_domains(
 def test_a_domain_is_the_dataset_but_for_what_it_changes(raw_params: dict[str, Any]) -> None:
     changes = {
         "samples": {"train": 7},
-        "text": {"kinds": {"words": 99}},
+        "text": {"kinds": {"words": 99}, "uppercase": 1},
         "render": {"tracking": {"probability": 1.0}},
     }
     mixture = {"dataset": 1, "signs": 1, "more": 1}
@@ -230,7 +239,7 @@ def test_a_domain_is_the_dataset_but_for_what_it_changes(raw_params: dict[str, A
     assert len({base.seed, signs.seed, more.synthesis.seed}) == 3
     expected = copy.deepcopy(raw_params["synthesis"]) | {"seed": signs.seed}
     expected["samples"]["train"] = 7
-    expected["text"]["kinds"]["words"] = 99
+    expected["text"] |= {"kinds": {"words": 99}, "uppercase": 1}  # no other kind is drawn
     expected["render"]["tracking"]["probability"] = 1.0
     assert signs == type(base).model_validate(expected)
     assert more.synthesis.model_copy(update={"seed": base.seed}) == base
@@ -274,9 +283,9 @@ def test_text_grows_with_the_height_of_a_domains_lines(raw_params: dict[str, Any
             {"dataset": 1, "a": 1, "b": 1},
             r"training\.mixture\.b: no such domain; choose of a, dataset$",
         ),
-        ({"a": {}}, {"a": 1}, r"training\.mixture\.dataset: missing; give its turns"),
-        ({"a": {}}, {"dataset": 1}, r"training\.mixture\.a: missing; give its turns"),
-        ({"a": {}}, None, r"training\.mixture\.a: missing; give its turns"),
+        ({"a": {}}, {"a": 3}, r"training\.mixture: no turns for dataset; .*\{ a: 3, dataset: 1 \}"),
+        ({"a": {}}, {"dataset": 1}, r"training\.mixture: no turns for a; "),
+        ({"a": {}}, None, r"training\.mixture: no turns for a, dataset; "),
         ({}, {"dataset": 1, "a": 1}, r"training\.mixture\.a: no such domain"),
         ({"a": {}}, {"dataset": 1, "a": 0}, r"training\.mixture\.a: "),
     ],

@@ -82,8 +82,9 @@ def use_preset(name: str) -> None:
     """Merge presets/NAME.yaml into params.yaml (`git checkout params.yaml` undoes it)."""
     from textsr.presets import apply_preset
 
-    apply_preset(name, Path("presets"), project.PARAMS)
-    typer.echo(f"{project.PARAMS}: preset {name} applied")
+    gone = apply_preset(name, Path("presets"), project.PARAMS)
+    replaced = f"; its domains replace {', '.join(gone)}" if gone else ""
+    typer.echo(f"{project.PARAMS}: preset {name} applied{replaced}")
 
 
 @app.command(rich_help_panel=_STAGES)

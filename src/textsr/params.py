@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
     Field,
     NonNegativeInt,
@@ -16,6 +15,8 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from textsr.effects import Degradation, Render
 from textsr.errors import TextsrError
@@ -371,11 +372,13 @@ class Params(Section):
             raise ValueError(
                 f"training.mixture.{name}: no such domain; choose of {', '.join(sorted(known))}"
             )
-        for name in sorted(known - mixture.keys()):
-            if self.domains or mixture:
-                raise ValueError(
-                    f"training.mixture.{name}: missing; give its turns, as of all that is drawn"
-                )
+        missing = sorted(known - mixture.keys())
+        if missing and (self.domains or mixture):
+            turns = ", ".join(f"{name}: {mixture.get(name, 1)}" for name in sorted(known))
+            raise ValueError(
+                f"training.mixture: no turns for {', '.join(missing)}; all that is drawn is "
+                f"trained on, e.g. {{ {turns} }}"
+            )
         return self
 
     def domain(self, name: str) -> "Params":
@@ -397,11 +400,16 @@ class Params(Section):
         return self.model_copy(update={"synthesis": changed})
 
 
+_FREQUENCIES = ("kinds", "kernels")  # what is left out is not drawn
+
+
 def _overlay(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     both = {
         key: _overlay(base[key], value)
         for key, value in changes.items()
-        if isinstance(value, Mapping) and isinstance(base.get(key), Mapping)
+        if key not in _FREQUENCIES
+        and isinstance(value, Mapping)
+        and isinstance(base.get(key), Mapping)
     }
     return {**base, **changes, **both}
 
@@ -414,12 +422,13 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
             or holds an impossible value. The message lists each offending key by its dotted name.
     """
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        # Unlike PyYAML, it refuses a key that is there twice.
+        raw = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise TextsrError(f"{path}: no such file; run from the project's root") from error
     except UnicodeDecodeError as error:
         raise TextsrError(f"{path}: not UTF-8 ({error}); save it as UTF-8") from error
-    except yaml.YAMLError as error:
+    except YAMLError as error:
         raise TextsrError(f"{path}: not valid YAML: {error}") from error
     return parse_params(raw, source=str(path))
 

@@ -14,8 +14,10 @@ from textsr.params import parse_params
 _NAMED_BY_USERS = ("domains", "mixture")  # mappings whose keys are not those of params.yaml
 
 
-def apply_preset(name: str, presets: Path, params: Path) -> None:
+def apply_preset(name: str, presets: Path, params: Path) -> list[str]:
     """Merge `presets/NAME.yaml` into params.yaml, keeping its comments.
+
+    Returns the domains that were there and are no more: those of a preset replace them.
 
     Raises:
         TextsrError: if there is no such preset, either file is not a YAML mapping, or the result
@@ -27,10 +29,12 @@ def apply_preset(name: str, presets: Path, params: Path) -> None:
         raise TextsrError(f"{path}: no such preset; choose one of {known}")
     yaml = YAML()
     merged = _read(yaml, params)
+    before = list(merged.get("domains") or ())
     merge(merged, _read(YAML(typ="safe"), path), path)
     parse_params(merged, source=f"{params} with {path}")
     with replace_file(params) as temporary:
         yaml.dump(merged, temporary)
+    return [name for name in before if name not in merged["domains"]]
 
 
 def merge(target: MutableMapping[str, Any], overlay: Mapping[str, Any], path: Path) -> None:

@@ -151,7 +151,7 @@ def test_lines_that_do_not_fit_into_memory_are_refused(
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2 * needed, 10**12))
     batches._require_memory(16, torch.device("cuda"))
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2 * needed - 1, 10**12))
-    refusal = r"training\.resident: .*train needs .* of {}'s memory.*lower synthesis"
+    refusal = r"training\.resident: .*train needs .* of {}'s memory.*draw fewer lines"
     with pytest.raises(TextsrError, match=refusal.format("the GPU")):
         batches._require_memory(16, torch.device("cuda"))
     batches._require_memory(16, torch.device("cpu"))

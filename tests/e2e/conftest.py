@@ -11,6 +11,7 @@ from pathlib import Path
 import boto3
 import pytest
 from clones import commit, make_clone, run
+from machines import Servers, servers
 from moto.server import ThreadedMotoServer
 
 SSHD = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
@@ -23,6 +24,12 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run(project, "dvc", "repro")
     commit(project)
     return project
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    with servers(tmp_path_factory.mktemp("servers")) as found:
+        yield found
 
 
 @pytest.fixture

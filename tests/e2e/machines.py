@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import httpx
-from clones import BIN, ENVIRONMENT
+from clones import BIN, ENVIRONMENT, run
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
@@ -168,3 +168,37 @@ def _free_ports(count: int) -> list[int]:
         for probe in probes:
             probe.bind(("127.0.0.1", 0))
         return [probe.getsockname()[1] for probe in probes]
+
+
+@contextmanager
+def machines(server: Servers, coordinator: Path, **settings: str) -> Iterator[Path]:
+    """Let the coordinator work, and beside it a second machine; yield the clone of that one.
+
+    Args:
+        server: where both report.
+        coordinator: a committed project whose default remote can be written to.
+        settings: what both machines know of the remote.
+    """
+    worker = coordinator.with_name("worker")
+    run(coordinator, "git", "clone", "-q", str(coordinator), str(worker))
+    named = ("retrain/nightly", "pretrain/on-demand", "train/on-demand")
+    chosen = [part for name in named for part in ("--name", name)]
+    told = server.environment(coordinator)
+    run(coordinator, "prefect", "--no-prompt", "deploy", *chosen, **told)
+    with (
+        server.worker("cpu", coordinator, **settings) as said,
+        server.worker("gpu", worker, **settings) as worker_said,
+    ):
+        try:
+            yield worker
+        except BaseException as error:
+            error.add_note(f"{said.read_text()}\n--- worker\n{worker_said.read_text()}")
+            raise
+
+
+def retrain(server: Servers) -> dict[str, str]:
+    """Run all of the pipeline; return how each of the coordinator's tasks ended."""
+    done = server.run("retrain/nightly", 1500, {"train_on": "gpu"})
+    assert done.state is not None
+    assert done.state.is_completed(), done.state
+    return server.task_states(done)

@@ -43,9 +43,14 @@ def write_data_card(
             version, imported fonts, and the user's own sets.
         domain: name of the domain whose card it is; None: the dataset's.
     """
-    made, checked, name = "synthesize", "validate", ""
+    made, name, beside = "synthesize", "", ""
     if domain is not None:
-        made, checked, name = "domains", "domains", f": domain {domain}"
+        made, name = "domains", f": domain {domain}"
+    elif params.domains:
+        beside = (
+            f" Networks are also trained on the domains {', '.join(params.domains)}, whose cards "
+            "lie in `artifacts/domain_validation/`."
+        )
     parts = [
         _front_matter(report),
         f"# Synthetic text lines, LR and HR{name}",
@@ -53,7 +58,7 @@ def write_data_card(
         f"pixels high) and degraded to 1/{params.synthesis.scale} of it, with transcripts and "
         f"every parameter of drawing and degradation. Made by `dvc repro {made}` from "
         f"`params.yaml`, seed {params.synthesis.seed}. This card is written by "
-        f"`dvc repro {checked}` from the data.",
+        f"`dvc repro validate` from the data.{beside}",
         "## Splits",
         _splits(profile, params),
         "## Kinds of text",

@@ -81,12 +81,12 @@ def validate_project(
     for name in params.domains:
         folder = project.DOMAINS / name
         try:
-            report = validate_tracked(params, root, read_lines, _prefixed(name, start), name)
             require_held_out(folder / "train", project.DATASET)
+            report = validate_tracked(params, root, read_lines, _prefixed(name, start), name)
         except TextsrError as error:
             raise TextsrError(
-                f"domains.{name}: {error}\nWhat is called synthesis here is `synthesis` with what "
-                f"domains.{name} changes; `dvc repro -f domains` draws it anew"
+                f"domains.{name}: {error}\nIts settings are `synthesis` with the changes of "
+                f"domains.{name}; after a change of them, `dvc repro validate`"
             ) from error
         _say(say, f"{name}: ", folder, report)
         results[name] = report.to_json()
