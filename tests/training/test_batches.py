@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from textsr.datasets.pairs import Batch, PairBatches
@@ -60,6 +60,7 @@ def test_a_killed_training_on_resident_lines_resumes_to_the_same_bits(
     _kill_and_resume(run, tmp_path, monkeypatch)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=4), st.integers(0, 99))
 def test_sets_take_turns_and_leave_no_batch_out(turns: list[int], seed: int) -> None:
     def numbered(number: int, step: int) -> Batch:
