@@ -111,7 +111,9 @@ def test_a_domain_with_a_held_out_text_is_refused(
         return ValidationReport({}, "no row", {}, (), root)
 
     monkeypatch.setattr(track, "validate_tracked", passing)
-    with pytest.raises(TextsrError, match=r"(?s)^domains\.tall: .*`dvc repro -f domains` draws"):
+    with pytest.raises(
+        TextsrError, match=r"(?s)^domains\.tall: .*after a change of them, `dvc repro validate`"
+    ):
         validate(params, root, [], [])
     assert validated == [""]  # what takes longer does not begin
     assert not (project.DOMAIN_VALIDATION / RESULTS).exists()
