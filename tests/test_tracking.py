@@ -146,6 +146,7 @@ def test_lineage_of_a_clean_and_a_dirty_clone(
     clean = lineage_tags(tmp_path, 7)
     assert len(clean["git_commit"]) == 40
     assert clean["git_dirty"] == "false"
+    assert clean["git_changes"] == "none"
     assert clean["data_hash"] == "abc.dir"
     assert clean["seed"] == "7"
     assert clean["prefect_flow_run_id"] == "flow-1"
@@ -153,7 +154,13 @@ def test_lineage_of_a_clean_and_a_dirty_clone(
     (tmp_path / "dvc.lock").write_text("y")
     dirty = lineage_tags(tmp_path, 7)
     assert dirty["git_dirty"] == "true"
+    assert dirty["git_changes"] == "dvc.lock"
     assert dirty["dvc_lock_hash"] != clean["dvc_lock_hash"]
+    for number in range(11):
+        (tmp_path / f"{number:02}.txt").touch()
+    changes = lineage_tags(tmp_path, 7)["git_changes"].split(", ")
+    assert changes[:2] == ["dvc.lock", "00.txt"]
+    assert changes[-1] == "2 more"
 
 
 @pytest.fixture

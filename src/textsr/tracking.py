@@ -36,6 +36,7 @@ _RESTORED_FROM = "textsr.restored_from"
 _EVALUATED = "textsr.evaluated"
 _ENCODER = "textsr.encoder"
 # Tags of what called for a run, and the variables in which it says so.
+_CHANGES_NAMED = 10  # files; a clone may hold thousands that git does not know
 _CALLERS = {"prefect_flow_run_id": "TEXTSR_FLOW_RUN_ID", "dvc_experiment": "DVC_EXP_NAME"}
 _NOTE = "mlflow.note.content"
 _HOW_TO_CHOOSE = """\
@@ -266,9 +267,11 @@ def unreachable(uri: str, error: Exception) -> TextsrError:
 
 def lineage_tags(root: Path, seed: int) -> dict[str, str]:
     """Return what a run came from: code, data, lock, seed, flow and hardware."""
+    changes = _git(root, "-c", "core.quotePath=false", "status", "--porcelain").splitlines()
     tags = {
         "git_commit": _git(root, "rev-parse", "HEAD") or "none",
-        "git_dirty": str(bool(_git(root, "status", "--porcelain"))).lower(),
+        "git_dirty": str(bool(changes)).lower(),
+        "git_changes": _name_files(changes),
         "data_hash": _data_hash(root / "data.dvc"),
         "dvc_lock_hash": fingerprint("", [root / "dvc.lock"])
         if (root / "dvc.lock").exists()
@@ -293,6 +296,13 @@ def _git(root: Path, *arguments: str) -> str:
     except FileNotFoundError:  # no git: an unpacked archive
         return ""
     return result.stdout.strip() if result.returncode == 0 else ""
+
+
+def _name_files(changes: Sequence[str]) -> str:
+    """Name the files of `git status --porcelain`, which tell a changed knob from changed code."""
+    names = [change.strip().split(maxsplit=1)[1] for change in changes]
+    more = [f"{len(names) - _CHANGES_NAMED} more"] if len(names) > _CHANGES_NAMED else []
+    return ", ".join(names[:_CHANGES_NAMED] + more) or "none"
 
 
 def _data_hash(path: Path) -> str:

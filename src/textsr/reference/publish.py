@@ -17,7 +17,7 @@ MAX_BYTES = 4_000_000
 
 _LINEAGE = {
     "git_commit": "git commit",
-    "git_dirty": "changes beside it",
+    "git_changes": "changed beside it",
     "data_hash": "`data.dvc`",
     "dvc_lock_hash": "`dvc.lock`",
     "initial_weights": "started from weights (BLAKE2b)",
