@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 import typer
 import yaml
 from typer.testing import CliRunner
@@ -16,8 +17,10 @@ from typer.testing import CliRunner
 from textsr import cli, project
 from textsr.cli_progress import progress
 from textsr.errors import TextsrError
+from textsr.models.bicubic import bicubic as upscaled_by_bicubic
 from textsr.params import load_params
 from textsr.project import find_root
+from textsr.reference import load_reference
 
 ROOT = Path(__file__).parents[1]
 VERBS = sorted(typer.main.get_command(cli.app).commands)  # type: ignore[attr-defined]
@@ -183,6 +186,36 @@ def test_without_a_champion_the_packages_own_weights_upscale(clone: Path) -> Non
     assert result.exit_code == 0
     assert "reference weights (no version of textsr is champion)" in result.stderr
     assert cv2.imread("big.png", cv2.IMREAD_UNCHANGED).shape == (64, 160)
+
+
+def test_the_blend_is_the_models_own_unless_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(1)
+    cv2.imwrite("small.png", rng.integers(60, 200, (16, 40)).astype(np.uint8))
+
+    def upscale(*options: str) -> tuple[np.ndarray, str]:
+        command = ["upscale", "small.png", "-o", "big.png", *options]
+        result = CliRunner().invoke(cli.app, command, catch_exceptions=False)
+        assert result.exit_code == 0, result.stderr
+        return cv2.imread("big.png", cv2.IMREAD_UNCHANGED).astype(float), result.stderr
+
+    own, said = upscale()
+    assert "blended" not in said
+    bicubic, said = upscale("--blend", "0")
+    weight = load_reference().spec.blend
+    assert f"blended at 0 instead of {weight:g}" in said
+    network, _ = upscale("--blend", "1")
+    small = torch.from_numpy(cv2.imread("small.png", cv2.IMREAD_UNCHANGED))
+    expected = upscaled_by_bicubic(small[None, None].float(), 4)[0, 0].clamp(0, 255)
+    assert np.abs(bicubic - expected.numpy()).max() <= 0.51
+    assert np.abs(network - bicubic).max() > 2
+    unclipped = (network % 255 > 0) & (bicubic % 255 > 0)
+    between = bicubic + weight * (network - bicubic)
+    assert np.abs(own - between)[unclipped].max() <= 1.5
+    command = ["upscale", "small.png", "-o", "big.png", "--blend", "1.5"]
+    assert CliRunner().invoke(cli.app, command).exit_code == 2
 
 
 def test_progress_without_a_terminal_is_a_line_a_tenth(capsys: pytest.CaptureFixture[str]) -> None:

@@ -304,12 +304,24 @@ ModelOption = Annotated[
     ),
 ]
 
+BlendOption = Annotated[
+    float | None,
+    typer.Option(
+        help="Weight of the network's output, 0 to 1; the rest is bicubic's. By default the "
+        "model's own. At 1 Tesseract gains more, and RapidOCR less.",
+        min=0,
+        max=1,
+        show_default=False,
+    ),
+]
+
 
 @app.command(rich_help_panel=_USE)
 def upscale(
     inputs: Annotated[list[Path], typer.Argument(metavar="IN...", help="Images and folders.")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT", help="File or folder.")],
     model: ModelOption = None,
+    blend: BlendOption = None,
     compare: Annotated[
         bool, typer.Option("--compare", help="Also write side-by-side pictures.")
     ] = False,
@@ -324,7 +336,7 @@ def upscale(
     from textsr.inference.device import choose_device, suits_bf16
     from textsr.inference.reading import MAX_PIXELS
 
-    loaded, said = _model(model)
+    loaded, said = _model(model, blend)
     typer.echo(said, err=True)
     target = choose_device(device)
     done = upscale_paths(
@@ -347,11 +359,12 @@ def upscale(
 def export(
     output: Annotated[Path, typer.Argument(metavar="FILE.onnx")],
     model: ModelOption = None,
+    blend: BlendOption = None,
 ) -> None:
     """Write a model as one ONNX file, for programs without PyTorch."""
     from textsr.inference.export import OPSET, export_onnx
 
-    loaded, said = _model(model)
+    loaded, said = _model(model, blend)
     typer.echo(said, err=True)
     export_onnx(loaded, output)
     typer.echo(f"{output}: ONNX, opset {OPSET}, images of any size")
@@ -364,6 +377,7 @@ def score(
         str, typer.Option(help="lr: small as they are; hr: sharp, to be degraded first.")
     ] = "lr",
     model: ModelOption = None,
+    blend: BlendOption = None,
     panel: Annotated[
         Path | None, typer.Option(help="Save a side-by-side picture here.", show_default=False)
     ] = None,
@@ -371,7 +385,7 @@ def score(
     """Read a folder of labelled real crops from bicubic's output and from the model's."""
     from textsr.evaluation.real import score_folder
 
-    loaded, said = _model(model)
+    loaded, said = _model(model, blend)
     typer.echo(said, err=True)
     with ticks() as start:
         report = score_folder(_params(), folder, kind, loaded, panel, start)
@@ -426,7 +440,21 @@ def _params() -> Any:
     return load_params(project.PARAMS)
 
 
-def _model(name: str | None) -> tuple[Any, str]:
+def _model(name: str | None, blend: float | None) -> tuple[Any, str]:
+    """Load a model, to be blended as told; return it and a sentence about it."""
+    from textsr.models.package import BlendedModel
+
+    loaded, said = _find_model(name)
+    if blend is None:
+        return loaded, said
+    spec = loaded.spec.model_copy(update={"blend": blend})
+    own = f"{loaded.spec.blend:g}"
+    return BlendedModel(
+        spec, loaded.network
+    ).eval(), f"{said}, blended at {blend:g} instead of {own}"
+
+
+def _find_model(name: str | None) -> tuple[Any, str]:
     """Load a model by folder, by URI, or the best there is; return it and a sentence about it."""
     from textsr.models.package import load_model
     from textsr.reference import load_reference
