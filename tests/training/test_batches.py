@@ -14,7 +14,7 @@ from textsr.datasets.resident import ResidentBatches
 from textsr.datasets.schema import SCHEMA
 from textsr.errors import TextsrError
 from textsr.models.package import load_model
-from textsr.params import Params
+from textsr.params import Params, parse_params
 from textsr.training.batches import (
     MixedBatches,
     make_batches,
@@ -169,3 +169,16 @@ def _kill_and_resume(run: TrainingRun, folder: Path, monkeypatch: pytest.MonkeyP
 
 def _weights(folder: Path) -> list[torch.Tensor]:
     return list(load_model(folder).network.state_dict().values())
+
+
+def test_lines_drawn_by_other_params_are_refused_by_name(
+    mixed_params: Params, dataset: Path, domains: Path
+) -> None:
+    """What `dvc repro` would have drawn anew, a stage run by hand finds as it was."""
+    raw = mixed_params.model_dump()
+    raw["domains"]["tall"]["lr_height"] = 20
+    with pytest.raises(TextsrError, match=r"tall/train: lines 24 LR pixels high, .* says 20"):
+        make_batches(parse_params(raw), dataset, batch_size=4, seed=1, domains=domains)
+    raw["synthesis"]["scale"] = 2
+    with pytest.raises(TextsrError, match=r"of scale 4, and params\.yaml says 16 and 2"):
+        make_batches(parse_params(raw), dataset, batch_size=4, seed=1, domains=domains)

@@ -7,7 +7,7 @@ import numpy as np
 
 from textsr.datasets.pairs import Batch, PairBatches, shuffled_pairs
 from textsr.datasets.resident import ResidentBatches
-from textsr.datasets.shards import alphabet_of
+from textsr.datasets.shards import alphabet_of, iterate_rows
 from textsr.datasets.stream import ShuffledLines
 from textsr.errors import TextsrError
 from textsr.params import DATASET, Params
@@ -71,13 +71,16 @@ def make_batches(
             alone.
 
     Raises:
-        TextsrError: if own pairs are to be resident, or there is less than a batch of lines.
+        TextsrError: if a folder's lines are of another scale or height than params.yaml says, own
+            pairs are to be resident, or there is less than a batch of lines.
     """
     own_lines = None
     if own is not None:
         # Where nothing is imported, there is a split of no rows.
         own_lines = shuffled_pairs(own / "train", params.training.shuffle_rows, params.seed)
     folders = training_folders(params, dataset, domains)
+    for name, folder in folders.items():
+        _require_drawn_by(params if name == DATASET else params.domain(name), folder)
     sets = [
         (
             params.training.mixture.get(name, 1),
@@ -86,6 +89,18 @@ def make_batches(
         for name, folder in folders.items()
     ]
     return sets[0][1] if len(sets) == 1 else MixedBatches(sets, seed)
+
+
+def _require_drawn_by(params: Params, folder: Path) -> None:
+    """Require the scale and height of params.yaml: a stage run by hand may find older lines."""
+    first = next(iterate_rows(folder, ["scale", "lr_height"], 1))
+    found = (first["scale"], first["lr_height"])
+    wanted = (params.synthesis.scale, params.synthesis.lr_height)
+    if found != wanted:
+        raise TextsrError(
+            f"{folder}: lines {found[1]} LR pixels high, of scale {found[0]}, and params.yaml says "
+            f"{wanted[1]} and {wanted[0]}; draw them anew with `dvc repro synthesize domains`"
+        )
 
 
 def _batches(
