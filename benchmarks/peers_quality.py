@@ -4,7 +4,6 @@ What is made by peers is read once and kept in out/peers; models are read anew e
 """
 
 import argparse
-import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple, cast
 
 import pandas as pd
+from joblib import cpu_count
 from rich.console import Console
 
 from benchmarks import peers
@@ -159,7 +159,7 @@ def _methods(
             f"set it to {peers.SCALE}"
         )
     bicubic = bicubic_upscale(peers.SCALE)
-    threads = params.compute.threads or os.cpu_count() or 1
+    threads = params.compute.threads or cpu_count()
     methods = [Method(BICUBIC, BICUBIC, partial(_ready, bicubic))]
     for name in upscalers:
         version = peers.upscaler_version(name)

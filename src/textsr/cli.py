@@ -442,8 +442,10 @@ def _params() -> Any:
 
 def _model(name: str | None, blend: float | None) -> tuple[Any, str]:
     """Load a model, to be blended as told; return it and a sentence about it."""
+    from textsr.compute import use_no_more_threads_than_cores
     from textsr.models.package import BlendedModel
 
+    use_no_more_threads_than_cores()
     loaded, said = _find_model(name)
     if blend is None:
         return loaded, said

@@ -15,6 +15,7 @@ import mlflow
 import torch
 import yaml
 from filelock import FileLock
+from joblib import cpu_count
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException, RestException
@@ -315,7 +316,7 @@ def _hardware() -> str:
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
     capability = torch.backends.cpu.get_cpu_capability()
-    return f"{platform.machine()} CPU, {os.cpu_count()} cores, {capability}"
+    return f"{platform.machine()} CPU, {cpu_count()} cores, {capability}"
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

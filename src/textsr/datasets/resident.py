@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import psutil
 import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
+from textsr.compute import free_memory
 from textsr.datasets.pairs import WIDTH_STEP, Batch, extend
 from textsr.datasets.schema import shard_paths
 from textsr.datasets.stream import EncodedShard
@@ -177,7 +177,7 @@ class ResidentBatches:
         needed = pixels * (1 + self._scale**2)
         # Decoded on the host, whatever trains; room for training is needed where it takes place.
         spare = {"the host": _SPARE}
-        free = {"the host": psutil.virtual_memory().available}
+        free = {"the host": free_memory()}
         if device.type == "cuda":
             spare = {"the host": 0.0, "the GPU": _SPARE}
             free["the GPU"] = torch.cuda.mem_get_info(device)[0]

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import cv2
 import numpy as np
+from joblib import cpu_count
 from rapidfuzz.distance import Levenshtein
 
 from textsr.datasets.shards import Image
@@ -45,7 +46,7 @@ class RapidOCRReader:
             params={
                 "Global.log_level": "error",
                 "Global.text_score": 0.0,
-                "EngineConfig.onnxruntime.intra_op_num_threads": threads or os.cpu_count() or 1,
+                "EngineConfig.onnxruntime.intra_op_num_threads": threads or cpu_count(),
             }
         )
 

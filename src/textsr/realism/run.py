@@ -1,6 +1,5 @@
 """Synthetic lines beside real images: how well a classifier tells them apart, and by what."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import as_completed
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from joblib import cpu_count
 
 from textsr.compute import use_threads
 from textsr.datasets.pictures import find_images, read_grey
@@ -114,7 +114,7 @@ def _judge_each(
     real: Sequence[Image], variants: dict[str, Params], data: Path, processes: int
 ) -> Iterator[tuple[str, Verdict, list[Image]]]:
     """Judge variants of the data, as many at a time as there are `processes`; 0: one a core."""
-    workers = min(processes or os.cpu_count() or 1, len(variants))
+    workers = min(processes or cpu_count(), len(variants))
     with worker_pool(workers) as pool:
         names = {pool.submit(judge, real, params, data): name for name, params in variants.items()}
         try:

@@ -16,6 +16,7 @@ from pathlib import Path
 import cv2
 import pyarrow as pa
 import pyarrow.parquet as pq
+from joblib import cpu_count
 
 import textsr
 from textsr.datasets.schema import SCHEMA, shard_name
@@ -200,7 +201,7 @@ def _take_over(part: Path, task: ShardTask) -> bool:
 
 
 def _write_shards(tasks: list[ShardTask], params: Params, progress: Callable[[int], None]) -> None:
-    processes = min(params.compute.processes or os.cpu_count() or 1, len(tasks))
+    processes = min(params.compute.processes or cpu_count(), len(tasks))
     if processes <= 1:
         for task in tasks:
             progress(write_shard(task))
