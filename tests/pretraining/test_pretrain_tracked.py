@@ -9,7 +9,7 @@ from textsr.params import Params
 from textsr.pretraining import track
 from textsr.pretraining.track import pretrain_tracked
 from textsr.tracking import Tracker
-from textsr.training.fitting import write_curves
+from textsr.training.curves import write_curves
 
 
 def test_encoder_leads_back_to_the_run_that_made_it(

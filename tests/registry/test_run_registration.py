@@ -14,7 +14,7 @@ from textsr.params import Params
 from textsr.registry import run as stage
 from textsr.registry.run import run_registration
 from textsr.tracking import Tracker
-from textsr.training.fitting import write_curves
+from textsr.training.curves import write_curves
 
 NAME = "textsr"
 

@@ -12,7 +12,8 @@ from textsr import reference
 from textsr.files import read_json
 from textsr.params import Params
 from textsr.training import track
-from textsr.training.fitting import CHECKPOINTS, read_curves
+from textsr.training.curves import read_curves
+from textsr.training.fitting import CHECKPOINTS
 from textsr.training.run import TrainingRun
 from textsr.training.track import train_tracked
 

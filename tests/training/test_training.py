@@ -19,7 +19,8 @@ from textsr.models.package import ModelSpec, build_network
 from textsr.models.recogniser import Recogniser
 from textsr.models.text_head import TextHead
 from textsr.params import Params
-from textsr.training.fitting import fit, forget_checkpoints, read_curves, write_curves
+from textsr.training.curves import read_curves, write_curves
+from textsr.training.fitting import fit, forget_checkpoints
 from textsr.training.objective import SuperResolution
 from textsr.training.run import plan_training, run_training
 
@@ -36,7 +37,8 @@ curves = run_training(run, Path("model"), lambda metrics, step: print("at", step
 print("done", flush=True)
 """
 KEEP = """
-from textsr.training.fitting import follows, write_curves
+from textsr.training.curves import write_curves
+from textsr.training.fitting import follows
 if not follows():
     write_curves(Path("curves.csv"), curves)
 """

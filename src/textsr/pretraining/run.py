@@ -26,13 +26,13 @@ from textsr.params import SSL_METHODS, Params
 from textsr.pretraining.objective import METHODS
 from textsr.pretraining.probe import probe_reconstruction
 from textsr.pretraining.views import make_view
+from textsr.training.curves import write_curves
 from textsr.training.fitting import (
     VALIDATION_LINES,
     checkpoint_folder,
     choose_precision,
     fit,
     forget_checkpoints,
-    write_curves,
 )
 from textsr.training.run import ENCODER_WEIGHTS
 

@@ -7,7 +7,7 @@ from textsr.files import read_json
 from textsr.params import Params
 from textsr.pretraining.run import run_pretraining
 from textsr.tracking import PRETRAINING_SUFFIX, Tracker, flatten, lineage_tags
-from textsr.training.fitting import read_curves
+from textsr.training.curves import read_curves
 
 
 def pretrain_tracked(method: str, params: Params, root: Path) -> None:

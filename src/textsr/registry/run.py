@@ -19,7 +19,7 @@ from textsr.registry.aliases import CHAMPION, promote, register_challenger, vers
 from textsr.registry.gate import decide, render_decision
 from textsr.registry.packaging import fetch_model, log_model, logged_model
 from textsr.tracking import RunRecord, Tracker, evaluation_metrics, set_metrics
-from textsr.training.fitting import read_curves
+from textsr.training.curves import read_curves
 
 Progress = Callable[[str, int], Callable[[], None]]
 

@@ -5,7 +5,6 @@ written after each chunk. The batch of a step is a pure function of the step, so
 chunk's border sees what an unbroken run would have seen.
 """
 
-import csv
 import logging
 import os
 import shutil
@@ -26,7 +25,6 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from textsr.errors import TextsrError
-from textsr.files import replace_file
 from textsr.params import Precision
 
 CHECKPOINTS = Path(".checkpoints")
@@ -256,18 +254,3 @@ def checkpoint_folder(name: str, run_fingerprint: str) -> Path:
 def forget_checkpoints(name: str) -> None:
     """Remove the checkpoints of all runs called `name`."""
     shutil.rmtree(CHECKPOINTS / name, ignore_errors=True)
-
-
-def write_curves(path: Path, rows: list[dict[str, float]]) -> None:
-    """Write curves as CSV, a row a checkpoint."""
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    with replace_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as out:
-        writer = csv.DictWriter(out, columns)
-        writer.writeheader()
-        writer.writerows({name: f"{value:.6g}" for name, value in row.items()} for row in rows)
-
-
-def read_curves(path: Path) -> list[dict[str, float]]:
-    """Read curves that `write_curves` wrote."""
-    with path.open(encoding="utf-8", newline="") as stream:
-        return [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(stream)]

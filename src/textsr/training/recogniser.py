@@ -26,13 +26,13 @@ from textsr.params import Params
 from textsr.params import Recogniser as RecogniserParams
 from textsr.reference import load_reader, load_reference
 from textsr.training.batches import make_batches, training_alphabet, training_folders
+from textsr.training.curves import write_curves
 from textsr.training.fitting import (
     VALIDATION_LINES,
     checkpoint_folder,
     choose_precision,
     fit,
     forget_checkpoints,
-    write_curves,
 )
 
 _STREAM = 9

@@ -7,7 +7,8 @@ from textsr.files import fingerprint, write_text
 from textsr.models.package import WEIGHTS
 from textsr.params import Params
 from textsr.tracking import RunRecord, Tracker, describe_lines, flatten, lineage_tags
-from textsr.training.fitting import follows, forget_checkpoints, write_curves
+from textsr.training.curves import write_curves
+from textsr.training.fitting import follows, forget_checkpoints
 from textsr.training.run import TrainingRun, plan_training, run_training
 
 
