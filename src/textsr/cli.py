@@ -349,6 +349,7 @@ def upscale(
         bf16=suits_bf16(loaded, target),
         max_pixels=max_pixels or MAX_PIXELS,
         compare=compare,
+        keep_sharp=blend is None,
         progress=True,
     )
     for source, result in done:

@@ -21,8 +21,11 @@ from textsr.inference.reading import read_image
 MakeImage = Callable[..., Path]
 RNG = np.random.default_rng(11)
 
-# Of random pixels, that their text is too high.
-pytestmark = pytest.mark.filterwarnings("ignore:text outside")
+# Of random pixels, that their text is too high, or sharp already.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:text outside"),
+    pytest.mark.filterwarnings("ignore:large text"),
+]
 
 
 def test_files_and_folders(tmp_path: Path, make_image: MakeImage, cpu: torch.device) -> None:
@@ -253,6 +256,7 @@ def test_an_interrupt_does_not_wait_for_all_that_go_together(
 def test_letters_in_alpha_alone_are_warned_of(tmp_path: Path, cpu: torch.device) -> None:
     alpha = np.zeros((90, 720), np.uint8)
     cv2.putText(alpha, "Amounts due", (2, 64), 0, 90 / 32, 255, 4)
+    alpha = cv2.GaussianBlur(alpha, (0, 0), 5)
     picture = np.dstack([np.zeros((90, 720, 3), np.uint8), alpha])
     assert cv2.imwrite(str(tmp_path / "logo.png"), picture)
     with pytest.warns(UserWarning, match=r"text outside 7 to 24 px in 1 of 1 images"):
@@ -320,6 +324,7 @@ def test_text_of_another_height_is_warned_of(tmp_path: Path, cpu: torch.device) 
         cv2.putText(
             line, "Amounts due", (2, int(0.72 * height_px)), 0, scale, 20, 1 + height_px // 30
         )
+        line = cv2.GaussianBlur(line, (0, 0), 1 + height_px / 20)
         assert cv2.imwrite(str(tmp_path / f"{height_px}.png"), line)
     inputs = [tmp_path / "16.png", tmp_path / "90.png"]
     with pytest.warns(
@@ -327,3 +332,29 @@ def test_text_of_another_height_is_warned_of(tmp_path: Path, cpu: torch.device) 
     ) as said:
         upscale_paths(Bicubic(2), inputs, tmp_path / "out", device=cpu)
     assert len(said) == 1
+
+
+def test_large_text_that_is_sharp_already_is_left_to_bicubic(
+    tmp_path: Path, cpu: torch.device
+) -> None:
+    line = np.full((90, 720), 230, np.uint8)
+    cv2.putText(line, "Amounts due", (2, 64), 0, 90 / 32, 20, 4, cv2.LINE_AA)
+    blurred = cv2.GaussianBlur(line, (0, 0), 5)
+    inputs = [tmp_path / "sharp.png", tmp_path / "blurred.png"]
+    for path, image in zip(inputs, (line, blurred), strict=True):
+        assert cv2.imwrite(str(path), image)
+    model = CoarseNet(2)
+
+    def upscaled(**how: Any) -> list[Any]:
+        done = upscale_paths(model, inputs, tmp_path / "out", device=cpu, **how)
+        return [read_image(result).pixels.astype(int) for _, result in done]
+
+    with pytest.warns(UserWarning, match=r"sharp already in 1 of 2 images: \S*sharp\.png") as said:
+        sharp, mended = upscaled()
+    assert any("text outside 7 to 24 px in 1 of 2" in str(one.message) for one in said)
+    with pytest.warns(UserWarning, match="text outside 7 to 24 px in 2 of 2 images"):
+        by_network = upscaled(keep_sharp=False)
+    bicubic = cv2.resize(line, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC).astype(int)
+    assert np.abs(sharp - bicubic).max() <= 1
+    assert np.abs(by_network[0] - bicubic).max() > 2
+    assert np.array_equal(mended, by_network[1])

@@ -18,6 +18,7 @@ from textsr.inference.compare import compare_picture
 from textsr.inference.images import LoadedImage, flatten, luminance
 from textsr.inference.planning import Job, plan_jobs
 from textsr.inference.reading import MAX_PIXELS, read_image
+from textsr.inference.sharpness import BicubicModel, is_sharp_already
 from textsr.inference.text_height import RANGE_PX, text_height
 from textsr.inference.tiling import HALO, TILE, Progress, alignment_of, check_tiles, scale_of
 from textsr.inference.upscale import upscale_image, upscale_images
@@ -46,6 +47,7 @@ def upscale_paths(
     bf16: bool = False,
     max_pixels: int = MAX_PIXELS,
     compare: bool = False,
+    keep_sharp: bool = True,
     progress: bool = False,
 ) -> list[tuple[Path, Path]]:
     """Upscale files and folders of images; see `textsr.inference.planning.plan_jobs` for names.
@@ -55,7 +57,8 @@ def upscale_paths(
     `LARGE`, has all threads and is upscaled alone. Small images, such as lines, are too small to
     keep even one busy: those of many files go through the network together. When interrupted, it
     ends after the tiles in work, and leaves no part of a file. A warning names the images whose
-    text is higher or lower than what the network is made for.
+    text is higher or lower than what the network is made for, and another those whose text is large
+    and sharp already, which bicubic interpolation upscales instead.
 
     Args:
         model: the network.
@@ -67,6 +70,8 @@ def upscale_paths(
         bf16: compute convolutions in bf16; see `textsr.inference.device.suits_bf16`.
         max_pixels: larger inputs are refused.
         compare: also write `<stem>-compare.png`, the result beside nearest neighbour and bicubic.
+        keep_sharp: upscale large text that is sharp already without the network; see
+            `textsr.inference.sharpness`.
         progress: show bars on standard error, of images and of large images' tiles.
 
     Returns:
@@ -84,20 +89,32 @@ def upscale_paths(
     workers = min(len(portions), most)
     turns = _Turns(workers, threads)
     stopped = threading.Event()
+    interpolation = BicubicModel(scale_of(model))
     unsuitable: list[str] = []
+    sharp: list[str] = []
     problems: dict[Job, str] = {}
 
-    def read(job: Job) -> LoadedImage:
+    def read(job: Job) -> tuple[LoadedImage, bool]:
+        """Return the image, and whether it is to be upscaled without the network."""
         image = read_image(job.source, max_pixels=max_pixels)
-        height = text_height(luminance(flatten(image)))
-        if height is not None and not RANGE_PX[0] <= height <= RANGE_PX[1]:
-            unsuitable.append(f"{job.source} ({height:.0f} px)")
-        return image
+        grey = luminance(flatten(image))
+        height = text_height(grey)
+        if height is None or RANGE_PX[0] <= height <= RANGE_PX[1]:
+            return image, False
+        is_kept = keep_sharp and is_sharp_already(grey, height)
+        (sharp if is_kept else unsuitable).append(f"{job.source} ({height:.0f} px)")
+        return image, is_kept
 
-    def upscale_alone(job: Job, image: LoadedImage) -> None:
+    def upscale_alone(job: Job, image: LoadedImage, by: nn.Module = model) -> None:
         with turns.take(image), _tile_bar(bars, job, stopped) as show_tiles:
             result = upscale_image(
-                model, image, device=device, tile=tile, halo=halo, bf16=bf16, progress=show_tiles
+                by,
+                image,
+                device=device,
+                tile=tile,
+                halo=halo,
+                bf16=bf16 and by is model,
+                progress=show_tiles,
             )
             _write(job, image, result, scale_of(model))
 
@@ -122,11 +139,11 @@ def upscale_paths(
         for job in portion:
             with _told(job, problems):
                 _go_on_unless(stopped)
-                image = read(job)
-                if image.height * image.width <= SMALL:
+                image, is_kept = read(job)
+                if image.height * image.width <= SMALL and not is_kept:
                     small.append((job, image))
                     continue
-                upscale_alone(job, image)
+                upscale_alone(job, image, interpolation if is_kept else model)
             bars.advance(images)
         results = upscale_together([image for _, image in small]) if small else None
         for number, (job, image) in enumerate(small):
@@ -146,6 +163,8 @@ def upscale_paths(
             torch.set_num_threads(threads)
     if unsuitable:
         warnings.warn(_warning(sorted(unsuitable), len(jobs)), stacklevel=2)
+    if sharp:
+        warnings.warn(_warning_of_sharp(sorted(sharp), len(jobs)), stacklevel=2)
     if problems:
         raise TextsrError(_report([problems[job] for job in jobs if job in problems], len(jobs)))
     return [(job.source, job.result) for job in jobs]
@@ -261,8 +280,18 @@ def _report(problems: Sequence[str], images: int) -> str:
 
 def _warning(images: Sequence[str], total: int) -> str:
     low, high = RANGE_PX
-    named = ", ".join(images[:_NAMED]) + (", ..." if len(images) > _NAMED else "")
     return (
-        f"text outside {low} to {high} px in {len(images)} of {total} images: {named}; "
+        f"text outside {low} to {high} px in {len(images)} of {total} images: {_name(images)}; "
         "it may come out no better than by bicubic interpolation"
     )
+
+
+def _warning_of_sharp(images: Sequence[str], total: int) -> str:
+    return (
+        f"large text that is sharp already in {len(images)} of {total} images: {_name(images)}; "
+        "upscaled by bicubic interpolation, which reads no worse; --blend has the network do it"
+    )
+
+
+def _name(images: Sequence[str]) -> str:
+    return ", ".join(images[:_NAMED]) + (", ..." if len(images) > _NAMED else "")
