@@ -224,8 +224,9 @@ def test_the_blend_is_the_models_own_unless_told(
     unclipped = (network % 255 > 0) & (bicubic % 255 > 0)
     between = bicubic + weight * (network - bicubic)
     assert np.abs(own - between)[unclipped].max() <= 1.5
-    command = ["upscale", "small.png", "-o", "big.png", "--blend", "1.5"]
-    assert CliRunner().invoke(cli.app, command).exit_code == 2
+    command = ["upscale", "small.png", "-o", "big.png", "--blend"]
+    for refused in ("1.5", "nan"):
+        assert CliRunner().invoke(cli.app, [*command, refused]).exit_code == 2
 
 
 def test_progress_without_a_terminal_is_a_line_a_tenth(capsys: pytest.CaptureFixture[str]) -> None:

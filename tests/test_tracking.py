@@ -156,7 +156,12 @@ def test_lineage_of_a_clean_and_a_dirty_clone(
     assert dirty["git_dirty"] == "true"
     assert dirty["git_changes"] == "dvc.lock"
     assert dirty["dvc_lock_hash"] != clean["dvc_lock_hash"]
-    for number in range(11):
+    (tmp_path / "dvc.lock").write_text("x")
+    (tmp_path / "an odd\u2028name.txt").touch()
+    Path(os.fsdecode(bytes(tmp_path) + b"/caf\xe9.txt")).touch()
+    assert len(lineage_tags(tmp_path, 7)["git_changes"].split(", ")) == 2
+    (tmp_path / "dvc.lock").write_text("y")
+    for number in range(9):
         (tmp_path / f"{number:02}.txt").touch()
     changes = lineage_tags(tmp_path, 7)["git_changes"].split(", ")
     assert changes[:2] == ["dvc.lock", "00.txt"]

@@ -335,6 +335,7 @@ def upscale(
     from textsr.inference.batch import upscale_paths
     from textsr.inference.device import choose_device, suits_bf16
     from textsr.inference.reading import MAX_PIXELS
+    from textsr.reference import NAME
 
     loaded, said = _model(model, blend)
     typer.echo(said, err=True)
@@ -349,7 +350,8 @@ def upscale(
         bf16=suits_bf16(loaded, target),
         max_pixels=max_pixels or MAX_PIXELS,
         compare=compare,
-        keep_sharp=blend is None,
+        # What the package's weights know is known of them alone.
+        keep_sharp=blend is None and loaded.spec.name == NAME,
         progress=True,
     )
     for source, result in done:

@@ -22,8 +22,8 @@ def use_no_more_threads_than_cores() -> None:
 def free_memory(root: Path = Path("/")) -> int:
     """Return the bytes that this process can still take: of the machine, or of its container.
 
-    A control group (cgroup v2) that is full has a process killed, however much the machine has
-    free. What a group holds of files that were not read lately counts as free, as on the machine.
+    A control group (of version 2; version 1 is not looked at) that is full has a process killed,
+    however much the machine has free. What it holds of files not read lately counts as free.
 
     Args:
         root: where `proc` and `sys` are mounted.

@@ -30,6 +30,7 @@ from textsr.errors import TextsrError
 from textsr.files import fingerprint
 from textsr.params import Params
 
+_CHANGES_NAMED = 10  # files; a clone may hold thousands that git does not know
 _PARAMS_A_CALL = 100  # what MLflow's servers take
 PRETRAINING_SUFFIX = "-pretraining"
 _ADDRESS = "MLFLOW_TRACKING_URI"
@@ -37,7 +38,6 @@ _RESTORED_FROM = "textsr.restored_from"
 _EVALUATED = "textsr.evaluated"
 _ENCODER = "textsr.encoder"
 # Tags of what called for a run, and the variables in which it says so.
-_CHANGES_NAMED = 10  # files; a clone may hold thousands that git does not know
 _CALLERS = {"prefect_flow_run_id": "TEXTSR_FLOW_RUN_ID", "dvc_experiment": "DVC_EXP_NAME"}
 _NOTE = "mlflow.note.content"
 _HOW_TO_CHOOSE = """\
@@ -268,7 +268,7 @@ def unreachable(uri: str, error: Exception) -> TextsrError:
 
 def lineage_tags(root: Path, seed: int) -> dict[str, str]:
     """Return what a run came from: code, data, lock, seed, flow and hardware."""
-    changes = _git(root, "-c", "core.quotePath=false", "status", "--porcelain").splitlines()
+    changes = list(filter(None, _git(root, "status", "--porcelain").split("\n")))
     tags = {
         "git_commit": _git(root, "rev-parse", "HEAD") or "none",
         "git_dirty": str(bool(changes)).lower(),
@@ -301,7 +301,7 @@ def _git(root: Path, *arguments: str) -> str:
 
 def _name_files(changes: Sequence[str]) -> str:
     """Name the files of `git status --porcelain`, which tell a changed knob from changed code."""
-    names = [change.strip().split(maxsplit=1)[1] for change in changes]
+    names = [change.strip().partition(" ")[2].strip() for change in changes]
     more = [f"{len(names) - _CHANGES_NAMED} more"] if len(names) > _CHANGES_NAMED else []
     return ", ".join(names[:_CHANGES_NAMED] + more) or "none"
 

@@ -101,7 +101,7 @@ def upscale_paths(
         height = text_height(grey)
         if height is None or RANGE_PX[0] <= height <= RANGE_PX[1]:
             return image, False
-        is_kept = keep_sharp and is_sharp_already(grey, height)
+        is_kept = keep_sharp and is_sharp_already(grey)
         (sharp if is_kept else unsuitable).append(f"{job.source} ({height:.0f} px)")
         return image, is_kept
 

@@ -11,7 +11,6 @@ from scipy.fft import dctn
 from textsr.datasets.shards import Image
 from textsr.evaluation.ocr import RapidOCRReader
 from textsr.inference.images import LoadedImage
-from textsr.inference.sharpness import edge_sharpness
 from textsr.inference.upscale import upscale_image
 from textsr.models.package import BlendedModel
 
@@ -34,6 +33,7 @@ _NOISE_KERNEL = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
 _NOISE_GAIN = 6.0  # the kernel's norm
 _QUIET_SHARE = 0.25  # of an image; elsewhere there may be strokes
 _QUIET_QUANTILE = 0.3186  # that share of normal values is less than this from zero
+_STEEPEST = 99  # percentile
 # Where ink covers less than a twentieth of an image, its contrast is next to nothing: one such
 # image must not move a whole folder's mean.
 _SHARPEST = 2.0
@@ -56,14 +56,21 @@ def measure_image(image: Image) -> dict[str, float | None]:
             that stands out, wherever the image was cut out of a larger one.
     """
     contrast = float(np.subtract(*np.percentile(image, (95, 5))))
-    sharpness = edge_sharpness(image)
     return {
         "height_px": float(image.shape[0]),
         "contrast_levels": contrast,
-        "sharpness": None if sharpness is None else min(sharpness, _SHARPEST),
+        "sharpness": _sharpness(image, contrast),
         "noise_levels": _noise(image),
         "blocking": _blocking(image),
     }
+
+
+def _sharpness(image: Image, contrast: float) -> float | None:
+    values = image.astype(np.float32)
+    steps = np.concatenate([np.abs(np.diff(values, axis=axis)).ravel() for axis in (0, 1)])
+    if contrast == 0 or not steps.size:
+        return None
+    return min(float(np.percentile(steps, _STEEPEST)) / contrast, _SHARPEST)
 
 
 def _noise(image: Image) -> float | None:

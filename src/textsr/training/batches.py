@@ -93,7 +93,9 @@ def make_batches(
 
 def _require_drawn_by(params: Params, folder: Path) -> None:
     """Require the scale and height of params.yaml: a stage run by hand may find older lines."""
-    first = next(iterate_rows(folder, ["scale", "lr_height"], 1))
+    first = next(iterate_rows(folder, ["scale", "lr_height"], 1), None)
+    if first is None:
+        raise TextsrError(f"{folder}: no lines; draw them with `dvc repro synthesize domains`")
     found = (first["scale"], first["lr_height"])
     wanted = (params.synthesis.scale, params.synthesis.lr_height)
     if found != wanted:
