@@ -18,6 +18,7 @@ from textsr import cli, project
 from textsr.cli_progress import progress
 from textsr.errors import TextsrError
 from textsr.models.bicubic import bicubic as upscaled_by_bicubic
+from textsr.models.package import save_model
 from textsr.params import load_params
 from textsr.project import find_root
 from textsr.reference import load_reference
@@ -227,6 +228,29 @@ def test_the_blend_is_the_models_own_unless_told(
     command = ["upscale", "small.png", "-o", "big.png", "--blend"]
     for refused in ("1.5", "nan"):
         assert CliRunner().invoke(cli.app, [*command, refused]).exit_code == 2
+
+
+def test_only_the_packages_weights_leave_sharp_text_to_bicubic_and_only_if_not_told_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What another model knows of heights is not recorded."""
+    monkeypatch.chdir(tmp_path)
+    line = np.full((60, 320), 230, np.uint8)
+    cv2.putText(line, "Amount due", (4, 44), 0, 1.5, 20, 3, cv2.LINE_AA)
+    cv2.imwrite("large.png", line)
+    reference = load_reference()
+    save_model(
+        tmp_path / "mine", reference.spec.model_copy(update={"name": "mine"}), reference.network
+    )
+    for options, expected in (
+        ([], "large text that is sharp already in 1 of 1"),
+        (["--blend", "0.4"], "text outside"),
+        (["--model", "mine"], "text outside"),
+    ):
+        command = ["upscale", "large.png", "-o", "big.png", *options]
+        with pytest.warns(UserWarning, match=expected):
+            result = CliRunner().invoke(cli.app, command, catch_exceptions=False)
+        assert result.exit_code == 0, result.stderr
 
 
 def test_progress_without_a_terminal_is_a_line_a_tenth(capsys: pytest.CaptureFixture[str]) -> None:
