@@ -169,13 +169,13 @@ def test_a_run_whose_process_is_killed_goes_on(project: Project) -> None:
     project.ran()
     (project.root / "slow").touch()
     run = project.start("train/on-demand", stages=["train@byol"], force=True)
-    await_that(lambda: "train byol" in "".join(ran_of(project)), 400, "the stage")
+    await_that(lambda: "train byol" in "".join(ran_of(project)), 120, "the stage")
     stage = project.process("while test -e slow")
     found = [p for p in project.processes() if p.environ().get("PREFECT__FLOW_RUN_ID") == str(run)]
     engines = [p for p in found if "prefect" in " ".join(p.cmdline())]
     for process in engines:
         process.send_signal(signal.SIGKILL)
-    await_that(lambda: not stage.is_running(), 120, "the end of its stage")
+    await_that(lambda: not stage.is_running(), 30, "the end of its stage")
     (project.root / "slow").unlink()
     ended = project.wait(run)
     assert ended["state"]["type"] == "COMPLETED", ended["state"]
@@ -192,11 +192,11 @@ def test_cancelling_ends_the_stage_and_it_can_run_again(project: Project) -> Non
     project.ran()
     (project.root / "slow").touch()
     run = project.start("retrain/nightly", stages=["train@byol"], force=True)
-    await_that(lambda: "train byol" in "".join(ran_of(project)), 400, "the stage")
+    await_that(lambda: "train byol" in "".join(ran_of(project)), 120, "the stage")
     stage = project.process("while test -e slow")
     project.request("POST", f"flow_runs/{run}/set_state", {"state": {"type": "CANCELLING"}})
     assert project.wait(run)["state"]["type"] == "CANCELLED"
-    await_that(lambda: not stage.is_running(), 120, "the end of the stage, which a child runs")
+    await_that(lambda: not stage.is_running(), 60, "the end of the stage, which a child runs")
     (project.root / "slow").unlink()
     again = project.wait(project.start("train/on-demand", stages=["train@byol"], force=True))
     assert again["state"]["type"] == "COMPLETED", again["state"]["message"]
@@ -206,10 +206,10 @@ def test_a_second_retrain_waits_for_the_first(project: Project) -> None:
     project.ran()
     (project.root / "slow").touch()
     first = project.start("retrain/nightly", stages=["train@byol"], force=True)
-    await_that(lambda: "train byol" in ran_of(project), 400, "the stage")
+    await_that(lambda: "train byol" in ran_of(project), 120, "the stage")
     second = project.start("retrain/nightly", stages=["train@byol"], force=True)
     state = "AwaitingConcurrencySlot"
-    await_that(lambda: project.read(second)["state"]["name"] == state, 120, "a run that waits")
+    await_that(lambda: project.read(second)["state"]["name"] == state, 60, "a run that waits")
     assert ran_of(project) == ["train byol"]
     (project.root / "slow").unlink()
     for run in (first, second):
@@ -249,13 +249,13 @@ def test_a_stage_outlives_the_server(project: Project) -> None:
     project.ran()
     (project.root / "slow").touch()
     run = project.start("train/on-demand", stages=["train@scratch"], force=True)
-    await_that(lambda: "train scratch" in "".join(ran_of(project)), 400, "the stage")
+    await_that(lambda: "train scratch" in "".join(ran_of(project)), 120, "the stage")
     server = project.process("server", "start")
     for process in [*server.children(recursive=True), server]:
         process.kill()
-    await_that(lambda: not project.is_up(), 120, "the server's end")
+    await_that(lambda: not project.is_up(), 20, "the server's end")
     (project.root / "slow").unlink()  # the stage ends while the server is away
-    await_that(project.is_up, 400, "the server's return")
+    await_that(project.is_up, 120, "the server's return")
     ended = project.wait(run)
     assert ended["state"]["type"] == "COMPLETED", ended["state"]["message"]
     assert project.ran()[0] == "train scratch"
@@ -293,7 +293,7 @@ def test_schedules_make_runs(project: Project) -> None:
     expected = {one["id"] for one in found if one["name"] in ("nightly", "hourly")}
     assert len(expected) == 2
     # The server looks for what is due once a minute.
-    await_that(lambda: scheduled() == expected, 400, "runs of every schedule")
+    await_that(lambda: scheduled() == expected, 120, "runs of every schedule")
 
 
 def test_down_stops_all_and_nothing_else(project: Project) -> None:
