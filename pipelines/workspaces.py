@@ -21,10 +21,9 @@ from filelock import FileLock, Timeout
 
 from pipelines.stages import run_command
 from textsr import project
-from textsr.errors import TextsrError
 from textsr.files import write_text
 from textsr.params import parse_params
-from textsr.presets import merge
+from textsr.presets import merge, read_sections
 
 _RUNS = Path(".dvc/tmp/runs")
 _STAGE_LOCK = Path(".dvc/tmp/textsr-stage.lock")
@@ -50,8 +49,8 @@ def workspace(clone: Path, overrides: Overrides, log: Callable[[str], None]) -> 
         TextsrError: if the preset or the resulting params are not valid, or `clone` is not in git.
     """
     params = clone / project.PARAMS
-    changed = _overridden(_read(params), clone, overrides) if overrides != Overrides() else None
-    if changed is None or changed == _read(params):
+    changed = _overridden(params, clone, overrides) if overrides != Overrides() else None
+    if changed is None or changed == read_sections(params):
         yield clone
         return
     commit = _run(["git", "rev-parse", "HEAD"], clone)[-1]
@@ -96,27 +95,19 @@ def exclusive(root: Path, log: Callable[[str], None]) -> Iterator[None]:
         lock.release()
 
 
-def _overridden(params: Any, clone: Path, overrides: Overrides) -> Any:
+def _overridden(path: Path, clone: Path, overrides: Overrides) -> Any:
+    params = read_sections(path)
     source = str(project.PARAMS)
     if overrides.preset is not None:
-        path = clone / "presets" / f"{overrides.preset}.yaml"
-        merge(params, _read(path), path)
-        source += f" with {path}"
+        preset = clone / "presets" / f"{overrides.preset}.yaml"
+        merge(params, read_sections(preset), preset)
+        source += f" with {preset}"
     if overrides.seed is not None:
-        params["seed"] = overrides.seed
+        merge(params, {"seed": overrides.seed}, path)
     if overrides.scale is not None:
-        params["synthesis"]["scale"] = overrides.scale
+        merge(params, {"synthesis": {"scale": overrides.scale}}, path)
     parse_params(params, source)
     return params
-
-
-def _read(path: Path) -> Any:
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise TextsrError(f"{path}: no such file; choose a preset that is there") from error
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise TextsrError(f"{path}: not valid YAML: {error}") from error
 
 
 def _copy(clone: Path, commit: str, folder: Path) -> None:

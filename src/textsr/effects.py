@@ -7,9 +7,9 @@ effect does is told where it is done: `synthesis.ink`, `synthesis.surface`, `syn
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
-from textsr.sections import Effect, Interval, Probability, Section, inside
+from textsr.sections import Effect, Frequency, Interval, Probability, Section, inside
 
 Share = Annotated[Interval, inside(0, 1)]
 Levels = Annotated[Interval, inside(0, 255)]
@@ -202,7 +202,7 @@ class CameraPass(Section):
     defocus: Defocus
     motion: Motion
     shift: Shift
-    kernels: dict[Literal[KERNELS], Annotated[float, Field(ge=0)]]  # type: ignore[valid-type]
+    kernels: dict[Literal[KERNELS], Frequency]  # type: ignore[valid-type]
     mosaic: Mosaic
     noise: Noise
     sharpening: Sharpening

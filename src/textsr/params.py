@@ -6,21 +6,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    Field,
-    NonNegativeInt,
-    PositiveFloat,
-    PositiveInt,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from textsr.effects import Degradation, Render
-from textsr.errors import TextsrError
-from textsr.sections import Interval, Probability, Section, inside
+from textsr.errors import TextsrError, quote, shorten
+from textsr.sections import Frequency, Interval, Probability, Section, inside
+from textsr.yaml_files import read_yaml
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -42,14 +33,35 @@ Precision = Literal["auto", "32", "bf16"]
 """Of training: what the machine is fast at, full, or bf16 mixed precision."""
 
 
+# Every number has an upper bound, far above what is of use and below what no machine has memory
+# or time for: a slip of the keyboard is a message then, and not a process that is killed.
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+"""Of initialisation and resampling; the generators take no larger one."""
+Threads = Annotated[int, Field(ge=0, le=1024)]
+Steps = Annotated[int, Field(ge=1, le=10_000_000)]
+StepsOrNone = Annotated[int, Field(ge=0, le=10_000_000)]
+"""Steps of a training that 0 leaves out."""
+BatchSize = Annotated[int, Field(ge=1, le=65_536)]
+LearningRate = Annotated[float, Field(gt=0, le=10)]
+WeightDecay = Annotated[float, Field(ge=0, le=10)]
+LossWeight = Annotated[float, Field(ge=0, le=1000)]
+"""Of a loss against that of the pixels, which weighs 1."""
+Lines = Annotated[int, Field(ge=1, le=100_000_000)]
+Blocks = Annotated[int, Field(ge=1, le=1000)]
+GreyLevels = Annotated[float, Field(gt=0, le=255)]
+PositiveShare = Annotated[float, Field(gt=0, le=1)]
+
+_MAX_SHARDS = 99_999  # of a split: shards' names have five digits
+
+
 class Compute(Section):
     """Threads and processes (0: one a core), devices, precision, parts of the dataset."""
 
-    threads: NonNegativeInt
-    processes: NonNegativeInt
-    devices: PositiveInt
+    threads: Threads
+    processes: Threads
+    devices: Annotated[int, Field(ge=1, le=1024)]
     precision: Precision
-    parts: list[str]
+    parts: Annotated[list[str], Field(max_length=1000)]
 
     @field_validator("parts")
     @classmethod
@@ -64,9 +76,9 @@ class Compute(Section):
 class Samples(Section):
     """Lines in each split."""
 
-    train: PositiveInt
-    val: PositiveInt
-    test: PositiveInt
+    train: Lines
+    val: Lines
+    test: Lines
 
 
 class FontSplits(Section):
@@ -87,7 +99,7 @@ class FontSplits(Section):
 class Text(Section):
     """What the lines say."""
 
-    kinds: dict[Literal[KINDS], Annotated[float, Field(ge=0)]]  # type: ignore[valid-type]
+    kinds: dict[Literal[KINDS], Frequency]  # type: ignore[valid-type]
     max_characters: Annotated[int, Field(ge=4, le=200)]
     uppercase: Probability
 
@@ -101,16 +113,27 @@ class Text(Section):
 class Synthesis(Section):
     """The dataset."""
 
-    seed: NonNegativeInt
+    seed: Annotated[int, Field(ge=0, le=10**18)]  # a column of 64 bits records it
     scale: Literal[2, 4]
     lr_height: Annotated[int, Field(ge=8, le=64, multiple_of=4)]
     max_lr_width: Annotated[int, Field(ge=32, le=1024, multiple_of=4)]
     samples: Samples
-    shard_rows: PositiveInt
+    shard_rows: Annotated[int, Field(ge=1, le=100_000)]
     fonts: FontSplits
     text: Text
     render: Render
     degradation: Degradation
+
+    @model_validator(mode="after")
+    def _few_shards(self) -> "Synthesis":
+        for split in SPLITS:
+            shards = math.ceil(getattr(self.samples, split) / self.shard_rows)
+            if shards > _MAX_SHARDS:
+                raise ValueError(
+                    f"samples.{split}: {shards} shards of shard_rows {self.shard_rows} are more "
+                    f"than {_MAX_SHARDS}; raise shard_rows"
+                )
+        return self
 
     def at_height(self, lr_height: int) -> "Synthesis":
         """Return settings for another height of lines, LR pixels, with text that grows with it.
@@ -137,8 +160,8 @@ class Synthesis(Section):
 class Validation(Section):
     """Thresholds of the Great Expectations suite."""
 
-    max_rows: NonNegativeInt
-    legibility_samples: PositiveInt
+    max_rows: Annotated[int, Field(ge=0, le=10_000_000)]
+    legibility_samples: Annotated[int, Field(ge=1, le=1_000_000)]
     min_legibility: Probability
     min_kind_share: Probability
 
@@ -146,7 +169,7 @@ class Validation(Section):
 class SimCLRParams(Section):
     """SimCLR's own knobs."""
 
-    temperature: PositiveFloat
+    temperature: Annotated[float, Field(gt=0, le=1000)]
 
 
 class BYOLParams(Section):
@@ -159,14 +182,14 @@ class Pretraining(Section):
     """Self-supervised pretraining of the encoder."""
 
     encoder: Literal["text", "resnet18"]
-    steps: PositiveInt
-    batch_size: Annotated[int, Field(ge=2)]
-    crop_width: Annotated[int, Field(ge=32, multiple_of=4)]
-    learning_rate: PositiveFloat
-    weight_decay: Annotated[float, Field(ge=0)]
+    steps: Steps
+    batch_size: Annotated[BatchSize, Field(ge=2)]
+    crop_width: Annotated[int, Field(ge=32, le=1024, multiple_of=4)]
+    learning_rate: LearningRate
+    weight_decay: WeightDecay
     warmup_fraction: Probability
-    checkpoint_every_steps: PositiveInt
-    projection_dim: PositiveInt
+    checkpoint_every_steps: Steps
+    projection_dim: Annotated[int, Field(ge=1, le=16_384)]
     simclr: SimCLRParams
     byol: BYOLParams
 
@@ -175,27 +198,27 @@ class Recogniser(Section):
     """Training of our own reader; without steps it is the package's, if it is one at all."""
 
     from_package: bool
-    steps: NonNegativeInt
-    batch_size: PositiveInt
-    learning_rate: PositiveFloat
+    steps: StepsOrNone
+    batch_size: BatchSize
+    learning_rate: LearningRate
     clean_share: Probability
-    checkpoint_every_steps: PositiveInt
+    checkpoint_every_steps: Steps
 
 
 class SeedNet(Section):
     """Training of the article's network."""
 
-    steps: PositiveInt
-    learning_rate: PositiveFloat
+    steps: Steps
+    learning_rate: LearningRate
 
 
 class Reference(Section):
     """Further training of the package's weights."""
 
-    steps: NonNegativeInt
-    learning_rate: PositiveFloat
-    coarse_blocks: PositiveInt | None
-    sequence_blocks: PositiveInt | None
+    steps: StepsOrNone
+    learning_rate: LearningRate
+    coarse_blocks: Blocks | None
+    sequence_blocks: Blocks | None
 
 
 _HEIGHT_STEP = 4  # LR pixels
@@ -229,23 +252,23 @@ DomainName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 class Training(Section):
     """Training of the super-resolution network."""
 
-    steps: PositiveInt
-    batch_size: PositiveInt
+    steps: Steps
+    batch_size: BatchSize
     max_shift_px: Annotated[int, Field(ge=0, le=8)]
-    text_weight: Annotated[float, Field(ge=0)]
-    reading_weight: Annotated[float, Field(ge=0)]
+    text_weight: LossWeight
+    reading_weight: LossWeight
     reading_blend: Annotated[Interval, inside(0, 1)]
     reading_from: Probability
-    learning_rate: PositiveFloat
-    weight_decay: Annotated[float, Field(ge=0)]
+    learning_rate: LearningRate
+    weight_decay: WeightDecay
     warmup_fraction: Probability
-    gradient_clip: PositiveFloat
+    gradient_clip: Annotated[float, Field(gt=0, le=1e9)]  # so large, it clips nothing
     ema_decay: Annotated[float, Field(ge=0, lt=1)]
-    checkpoint_every_steps: PositiveInt
-    width: Annotated[int, Field(ge=8, multiple_of=8)]
+    checkpoint_every_steps: Steps
+    width: Annotated[int, Field(ge=8, le=1024, multiple_of=8)]
     resizing: Resizing
-    mixture: dict[DomainName, PositiveInt]
-    shuffle_rows: PositiveInt
+    mixture: dict[DomainName, Annotated[int, Field(ge=1, le=10_000)]]
+    shuffle_rows: Annotated[int, Field(ge=1, le=10_000_000)]
     resident: bool
     own_share: Probability
     reference: Reference
@@ -261,19 +284,19 @@ class Training(Section):
 class Evaluation(Section):
     """Metrics, intervals, panels."""
 
-    blend_weights: list[Annotated[float, Field(gt=0, le=1)]] = Field(min_length=1)
-    bootstrap_resamples: Annotated[int, Field(ge=100)]
+    blend_weights: list[PositiveShare] = Field(min_length=1, max_length=100)
+    bootstrap_resamples: Annotated[int, Field(ge=100, le=100_000)]
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
-    panel_lines: PositiveInt
+    panel_lines: Annotated[int, Field(ge=1, le=500)]
 
 
 class Gate(Section):
     """What a challenger must show to become champion."""
 
-    min_psnr_gain_db: float
-    min_ssim_gain: float
-    max_ms_per_line: PositiveFloat
-    min_readers_better: PositiveInt
+    min_psnr_gain_db: Annotated[float, Field(ge=-100, le=100)]
+    min_ssim_gain: Annotated[float, Field(ge=-2, le=2)]
+    max_ms_per_line: Annotated[float, Field(gt=0, le=1e9)]  # so large, it demands nothing
+    min_readers_better: Annotated[int, Field(ge=1, le=100)]
 
 
 class Registration(Section):
@@ -290,23 +313,23 @@ class Tolerance(Section):
     the reader's, before and after upscaling.
     """
 
-    height_px: PositiveFloat
-    contrast_levels: PositiveFloat
-    sharpness: PositiveFloat
-    noise_levels: PositiveFloat
-    blocking: PositiveFloat
-    confidence_before: PositiveFloat
-    confidence_after: PositiveFloat
+    height_px: Annotated[float, Field(gt=0, le=100_000)]
+    contrast_levels: GreyLevels
+    sharpness: PositiveShare
+    noise_levels: GreyLevels
+    blocking: PositiveShare
+    confidence_before: PositiveShare
+    confidence_after: PositiveShare
 
 
 class Monitoring(Section):
     """What the drift of production images is judged by."""
 
     folder: Annotated[str, Field(min_length=1)] | None
-    max_images: PositiveInt
-    min_images: Annotated[int, Field(ge=20)]
-    reference_lines: PositiveInt
-    ocr_lines: NonNegativeInt
+    max_images: Annotated[int, Field(ge=1, le=1_000_000)]
+    min_images: Annotated[int, Field(ge=20, le=1_000_000)]
+    reference_lines: Annotated[int, Field(ge=1, le=1_000_000)]
+    ocr_lines: Annotated[int, Field(ge=0, le=1_000_000)]
     significance: Annotated[float, Field(gt=0, lt=1)]
     tolerance: Tolerance
 
@@ -334,10 +357,10 @@ _SHARED = ("scale", "fonts")
 class Params(Section):
     """The whole of `params.yaml`."""
 
-    seed: NonNegativeInt
+    seed: Seed
     compute: Compute
     synthesis: Synthesis
-    domains: dict[DomainName, dict[str, Any]]
+    domains: Annotated[dict[DomainName, dict[str, Any]], Field(max_length=100)]
     validation: Validation
     pretraining: Pretraining
     recogniser: Recogniser
@@ -421,22 +444,16 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
         TextsrError: if the file is missing, is not UTF-8 or YAML, has an unknown key, lacks a key
             or holds an impossible value. The message lists each offending key by its dotted name.
     """
-    try:
-        # Unlike PyYAML, it refuses a key that is there twice.
-        raw = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise TextsrError(f"{path}: no such file; run from the project's root") from error
-    except UnicodeDecodeError as error:
-        raise TextsrError(f"{path}: not UTF-8 ({error}); save it as UTF-8") from error
-    except YAMLError as error:
-        raise TextsrError(f"{path}: not valid YAML: {error}") from error
-    return parse_params(raw, source=str(path))
+    return parse_params(read_yaml(path), source=str(path))
 
 
 def parse_params(raw: Any, source: str = "params.yaml") -> Params:
     """Validate already parsed YAML; see `load_params`."""
     if not isinstance(raw, dict):
-        raise TextsrError(f"{source}: expected a mapping of sections, found {type(raw).__name__}")
+        raise TextsrError(
+            f"{source}: expected a mapping of sections, found {type(raw).__name__}; restore it "
+            "with `git checkout params.yaml`"
+        )
     try:
         params = Params.model_validate(raw)
     except ValidationError as error:
@@ -449,17 +466,23 @@ def parse_params(raw: Any, source: str = "params.yaml") -> Params:
     return params
 
 
+_NAMED = 20  # problems
+
+
 def _explain(error: ValidationError, source: str, section: str = "") -> Iterable[str]:
-    for problem in error.errors():
-        message = problem["msg"].removeprefix("Value error, ")
+    problems = error.errors(include_url=False)
+    for problem in problems[:_NAMED]:
+        message = shorten(problem["msg"].removeprefix("Value error, "))
         if not problem["loc"] and not section:  # of several sections together
             yield f"{source}: {message}"
             continue
         # pydantic adds "[key]" to the location of a bad mapping key.
-        key = section + ".".join(str(part) for part in problem["loc"] if part != "[key]")
+        key = shorten(section + ".".join(str(part) for part in problem["loc"] if part != "[key]"))
         if problem["type"] == "extra_forbidden":
             yield f"{source}: {key}: unknown key; remove it or correct its spelling"
         elif problem["type"] == "missing":
             yield f"{source}: {key}: missing; take it from the committed params.yaml"
         else:
-            yield f"{source}: {key}: {message} (found {problem['input']!r})"
+            yield f"{source}: {key}: {message} (found {quote(problem['input'])})"
+    if len(problems) > _NAMED:
+        yield f"{source}: and {len(problems) - _NAMED} more"

@@ -4,12 +4,10 @@ from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
 from textsr.errors import TextsrError
 from textsr.files import replace_file
 from textsr.params import parse_params
+from textsr.yaml_files import read_yaml, write_yaml
 
 _NAMED_BY_USERS = ("domains", "mixture")  # mappings whose keys are not those of params.yaml
 
@@ -27,14 +25,14 @@ def apply_preset(name: str, presets: Path, params: Path) -> list[str]:
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in presets.glob("*.yaml")))
         raise TextsrError(f"{path}: no such preset; choose one of {known}")
-    yaml = YAML()
-    merged = _read(yaml, params)
-    before = list(merged.get("domains") or ())
-    merge(merged, _read(YAML(typ="safe"), path), path)
+    merged = read_sections(params, keep_comments=True)
+    before = merged.get("domains")
+    merge(merged, read_sections(path), path)
     parse_params(merged, source=f"{params} with {path}")
     with replace_file(params) as temporary:
-        yaml.dump(merged, temporary)
-    return [name for name in before if name not in merged["domains"]]
+        write_yaml(merged, temporary)
+    names = before if isinstance(before, Mapping) else ()
+    return [name for name in names if name not in merged["domains"]]
 
 
 def merge(target: MutableMapping[str, Any], overlay: Mapping[str, Any], path: Path) -> None:
@@ -56,13 +54,13 @@ def merge(target: MutableMapping[str, Any], overlay: Mapping[str, Any], path: Pa
             raise TextsrError(f"{path}: {key}: takes a value in params.yaml, not a mapping")
 
 
-def _read(yaml: YAML, path: Path) -> Any:
-    try:
-        content = yaml.load(path)
-    except FileNotFoundError as error:
-        raise TextsrError(f"{path}: no such file; run from the project's root") from error
-    except YAMLError as error:
-        raise TextsrError(f"{path}: not valid YAML: {error}") from error
+def read_sections(path: Path, *, keep_comments: bool = False) -> MutableMapping[str, Any]:
+    """Read the sections of params.yaml or of a preset, which are not validated yet.
+
+    Raises:
+        TextsrError: as `read_yaml` does, and if there are none.
+    """
+    content = read_yaml(path, keep_comments=keep_comments)
     if not isinstance(content, MutableMapping):
         raise TextsrError(f"{path}: expected a mapping of sections; found something else")
     return content

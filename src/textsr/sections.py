@@ -23,6 +23,8 @@ def _ordered(interval: tuple[float, float]) -> tuple[float, float]:
 Interval = Annotated[tuple[float, float], AfterValidator(_ordered)]
 """A closed interval to draw from, `[low, high]`."""
 Probability = Annotated[float, Field(ge=0, le=1)]
+Frequency = Annotated[float, Field(ge=0, le=1_000_000)]
+"""How often one of several is drawn, relative to the others."""
 
 
 def inside(low: float, high: float) -> AfterValidator:

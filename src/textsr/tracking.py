@@ -13,7 +13,6 @@ from typing import Any, cast
 
 import mlflow
 import torch
-import yaml
 from filelock import FileLock
 from joblib import cpu_count
 from mlflow import MlflowClient
@@ -29,6 +28,7 @@ from pydantic import BaseModel
 from textsr.errors import TextsrError
 from textsr.files import fingerprint
 from textsr.params import Params
+from textsr.yaml_files import read_yaml
 
 _CHANGES_NAMED = 10  # files; a clone may hold thousands that git does not know
 _PARAMS_A_CALL = 100  # what MLflow's servers take
@@ -309,7 +309,10 @@ def _name_files(changes: Sequence[str]) -> str:
 def _data_hash(path: Path) -> str:
     if not path.exists():
         return "none"
-    return str(yaml.safe_load(path.read_text(encoding="utf-8"))["outs"][0]["md5"])
+    try:
+        return str(read_yaml(path)["outs"][0]["md5"])
+    except (TypeError, LookupError) as error:
+        raise TextsrError(f"{path}: not a file of DVC; make it anew with `dvc add data`") from error
 
 
 def _hardware() -> str:

@@ -1,0 +1,117 @@
+"""Reading the YAML files that users write, however they came to be what they are."""
+
+import stat
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.composer import Composer, ComposerError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import ScalarEvent
+from ruamel.yaml.reader import ReaderError
+
+from textsr.errors import TextsrError, shorten
+
+# The committed params.yaml has 11 KB, and is 6 deep; a file of this size is read in a second.
+_MAX_BYTES = 64 * 1024
+_MAX_DEPTH = 32
+_MAX_CHARACTERS = 1000
+
+
+class _RefusedError(ComposerError):
+    """Valid YAML that settings do not need; a few lines of it can stand for gigabytes."""
+
+
+class _PlainComposer(Composer):
+    """Composes plain values alone."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        event = self.parser.peek_event()
+        problem = _problem(event, self.depth)
+        if problem is not None:
+            raise _RefusedError(None, None, problem, event.start_mark)
+        return super().compose_node(parent, index)
+
+
+def _problem(event: Any, depth: int) -> str | None:
+    if event.anchor is not None:  # an alias has one, too
+        return "an anchor or alias; write each value out where it is used"
+    if event.tag is not None:
+        return f"the tag {event.tag}; write a plain value"
+    if depth == _MAX_DEPTH:
+        return f"nested more than {_MAX_DEPTH} deep; nest it less"
+    if isinstance(event, ScalarEvent) and len(event.value) > _MAX_CHARACTERS:
+        return f"a value of {len(event.value)} characters; shorten it to {_MAX_CHARACTERS} or less"
+    if isinstance(event, ScalarEvent) and "\0" in event.value:
+        return "a value with a NUL character; remove it"
+    return None
+
+
+def read_yaml(path: Path, *, keep_comments: bool = False) -> Any:
+    """Read a small YAML file of plain values; a key that is there twice is refused.
+
+    Args:
+        path: the file.
+        keep_comments: return what `write_yaml` writes with its comments.
+
+    Raises:
+        TextsrError: if it is missing, no file, unreadable, larger than 64 KB, not UTF-8 or not
+            YAML, is nested more than 32 deep, or has an anchor, a tag, or a value of more than
+            1,000 characters. The message names the file and, where it is known, the line.
+    """
+    encoded = _read_bytes(path)
+    try:
+        return _yaml(keep_comments).load(encoded.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        line = encoded.count(b"\n", 0, error.start) + 1
+        said = f"line {line}: not UTF-8 ({error.reason}); save it as UTF-8"
+        raise TextsrError(f"{path}: {said}") from error
+    except ReaderError as error:
+        line = encoded.decode("utf-8").count("\n", 0, error.position) + 1
+        said = f"line {line}: the character U+{error.character:04X}; remove it"
+        raise TextsrError(f"{path}: not valid YAML: {said}") from error
+    except MarkedYAMLError as error:
+        what = "" if isinstance(error, _RefusedError) else "not valid YAML: "
+        raise TextsrError(f"{path}: {what}{_explain(error)}") from error
+    except (YAMLError, ValueError, OverflowError) as error:  # of dates that do not exist
+        raise TextsrError(
+            f"{path}: not valid YAML: {shorten(str(error))}; correct the value"
+        ) from error
+
+
+def write_yaml(content: Any, path: Path) -> None:
+    """Write what `read_yaml` returned, with the comments that it kept."""
+    _yaml(keep_comments=True).dump(content, path)
+
+
+def _yaml(keep_comments: bool) -> YAML:
+    # Not by the parser in C: it dies of deep nesting.
+    yaml = YAML(typ="rt" if keep_comments else "safe", pure=True)
+    yaml.Composer = _PlainComposer
+    return yaml
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for
+            raise TextsrError(f"{path}: not a file; put the file in its place")
+        if status.st_size > _MAX_BYTES:
+            raise TextsrError(
+                f"{path}: {status.st_size} bytes, more than {_MAX_BYTES}; restore or shorten it"
+            )
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise TextsrError(f"{path}: no such file; run from the project's root") from error
+    except OSError as error:
+        raise TextsrError(
+            f"{path}: cannot be read ({error.strerror}); make it a file that you may read"
+        ) from error
+
+
+def _explain(error: MarkedYAMLError) -> str:
+    """Say in a line what ruamel.yaml says in several, with excerpts."""
+    mark = error.problem_mark or error.context_mark
+    where = f"line {mark.line + 1}: " if mark is not None else ""
+    context = f"{error.context}: " if error.context else ""
+    return where + shorten(context + (error.problem or ""))
