@@ -29,6 +29,8 @@ def read_labels(folder: Path) -> list[Label]:
     """
     path = folder / LABELS
     labels: dict[str, Label] = {}
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise TextsrError(f"{path}: not a file; put the file in its place")
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE)

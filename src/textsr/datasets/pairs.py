@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from textsr.datasets.pictures import find_images, read_grey
-from textsr.datasets.shards import Image, decode_grey, spread_rows
+from textsr.datasets.shards import Image, decode_row, spread_rows
 from textsr.datasets.stream import ShuffledLines, StoredLine
 from textsr.errors import TextsrError
 
@@ -204,11 +204,7 @@ def whole_batches(folder: Path, *, batch_size: int, scale: int, limit: int) -> l
         limit: of a split with more lines, so many at equal distances.
     """
     lines = [
-        _Line(
-            decode_grey(row["lr"]["bytes"], row["sample_id"]),
-            decode_grey(row["hr"]["bytes"], row["sample_id"]),
-            row["text"],
-        )
+        _Line(decode_row(row, "lr"), decode_row(row, "hr"), row["text"])
         for row in spread_rows(folder, ("lr", "hr", "text"), limit)
     ]
     lines.sort(key=lambda line: line.lr.shape[1])
@@ -244,7 +240,7 @@ def centre_batches(
     """
     sides: tuple[list[Image], list[Image]] = ([], [])
     for row in spread_rows(folder, ("lr", "hr"), limit):
-        lr, hr = (decode_grey(row[side]["bytes"], row["sample_id"]) for side in ("lr", "hr"))
+        lr, hr = decode_row(row, "lr"), decode_row(row, "hr")
         left = max(lr.shape[1] - crop_width, 0) // 2
         sides[0].append(crop(lr, 0, left, lr.shape[0], crop_width))
         sides[1].append(crop(hr, 0, left * scale, hr.shape[0], crop_width * scale))

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
@@ -21,6 +20,7 @@ from textsr.datasets.pairs import WIDTH_STEP, Batch, extend
 from textsr.datasets.schema import shard_paths
 from textsr.datasets.stream import EncodedShard
 from textsr.errors import TextsrError
+from textsr.parquet import read_table
 
 _THREADS = 4
 _SPARE = 0.5  # of the free memory, for what training itself needs
@@ -67,8 +67,7 @@ class ResidentBatches:
         self._seed = seed
         self._max_shift = max_shift
         self._widths = [
-            pq.read_table(path, columns=["lr_width"]).column(0).to_numpy()
-            for path in shard_paths(folder)
+            read_table(path, ["lr_width"]).column(0).to_numpy() for path in shard_paths(folder)
         ]
         # Of each drawer, the width of its widest lines.
         self._limits = _limits(np.concatenate(self._widths), batch_size)

@@ -1,6 +1,6 @@
 """Reading shards."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,47 +12,69 @@ import pyarrow.parquet as pq
 
 from textsr.datasets.schema import shard_paths
 from textsr.errors import TextsrError
+from textsr.parquet import count_rows, readable, remedy, require_columns
+from textsr.parquet import read_table as read_shard
 
 Image = npt.NDArray[np.uint8]
 """A grey image, HxW, 0 to 255."""
 
+_WHERE = "where"  # a row's shard and its number there, for messages
+
 
 def read_table(folder: Path, columns: Sequence[str] | None = None) -> pa.Table:
     """Read the named columns (all by default) of all shards of one split."""
-    return pa.concat_tables(
-        pq.read_table(path, columns=None if columns is None else list(columns))
-        for path in shard_paths(folder)
-    )
+    return pa.concat_tables(read_shard(path, columns) for path in shard_paths(folder))
 
 
 def iterate_rows(
     folder: Path, columns: Sequence[str] | None = None, batch_rows: int = 256
 ) -> Iterator[dict[str, Any]]:
-    """Yield the rows of one split in order, holding at most `batch_rows` in memory."""
+    """Yield the rows of one split in order, holding at most `batch_rows` in memory.
+
+    Each tells in `where` which row of which shard it is.
+    """
     for path in shard_paths(folder):
-        with pq.ParquetFile(path) as shard:
+        with readable(path), pq.ParquetFile(path) as shard:
+            require_columns(path, shard.schema_arrow, columns or ())
+            first = 0
             for batch in shard.iter_batches(batch_rows, columns=columns):
-                yield from batch.to_pylist()
+                yield from _placed(batch, path, range(first, first + len(batch)))
+                first += len(batch)
 
 
 def total_rows(folder: Path) -> int:
     """Return how many rows one split has."""
-    return sum(pq.read_metadata(path).num_rows for path in shard_paths(folder))
+    return sum(map(count_rows, shard_paths(folder)))
 
 
 def spread_rows(folder: Path, columns: Sequence[str], limit: int) -> Iterator[dict[str, Any]]:
-    """Yield at most `limit` rows of one split, at equal distances, with their `sample_id`."""
+    """Yield at most `limit` rows of one split, at equal distances, with their `sample_id`.
+
+    Each tells in `where` which row of which shard it is.
+    """
     paths = shard_paths(folder)
-    counts = [pq.read_metadata(path).num_rows for path in paths]
+    counts = [count_rows(path) for path in paths]
     total = sum(counts)
     chosen = np.unique(np.linspace(0, max(total - 1, 0), min(limit, total)).round().astype(int))
     first = 0
     for path, count in zip(paths, counts, strict=True):
         rows = chosen[(chosen >= first) & (chosen < first + count)] - first
         if rows.size:
-            table = pq.read_table(path, columns=["sample_id", *columns])
-            yield from table.take(pa.array(rows)).to_pylist()
+            table = read_shard(path, ["sample_id", *columns])
+            yield from _placed(table.take(pa.array(rows)), path, rows.tolist())
         first += count
+
+
+def _placed(
+    table: pa.Table | pa.RecordBatch, path: Path, numbers: Sequence[int]
+) -> Iterator[dict[str, Any]]:
+    for number, row in zip(numbers, table.to_pylist(), strict=True):
+        yield row | {_WHERE: row_name(path, number)}
+
+
+def row_name(path: Path, number: int) -> str:
+    """Name a row of a shard, counted from 0, for messages."""
+    return f"{path}: row {number}"
 
 
 def alphabet_of(folder: Path) -> str:
@@ -63,18 +85,25 @@ def alphabet_of(folder: Path) -> str:
     return "".join(sorted(characters))
 
 
-def decode_grey(encoded: bytes | pa.Buffer, name: str = "image") -> Image:
+def decode_row(row: Mapping[str, Any], side: str) -> Image:
+    """Decode the image in the column `side` of a row of `iterate_rows` or `spread_rows`.
+
+    Raises:
+        TextsrError: if there is none; the message names the shard and the row.
+    """
+    return decode_grey((row[side] or {}).get("bytes"), f"{row[_WHERE]} ({side})")
+
+
+def decode_grey(encoded: bytes | pa.Buffer | None, name: str = "image") -> Image:
     """Decode PNG bytes to an HxW uint8 image.
 
     Raises:
         TextsrError: if the bytes are not an image; the message names it as `name`.
     """
-    raw = np.frombuffer(encoded, np.uint8)
+    raw = np.frombuffer(encoded or b"", np.uint8)
     image = cv2.imdecode(raw, cv2.IMREAD_GRAYSCALE) if raw.size else None
     if image is None:
-        raise TextsrError(
-            f"{name}: cannot be decoded; remake the dataset (`dvc repro -f synthesize`)"
-        )
+        raise TextsrError(f"{name}: cannot be decoded as an image; {remedy(name)}")
     return np.asarray(image, np.uint8)
 
 

@@ -15,18 +15,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.parquet as pq
 
 from textsr.datasets.schema import shard_paths
-from textsr.datasets.shards import Image, decode_grey
+from textsr.datasets.shards import Image, decode_grey, row_name
+from textsr.parquet import count_rows, read_table
 
 
 class EncodedShard:
     """The encoded images of one shard, decoded when asked for, and plain values of its rows."""
 
     def __init__(self, path: Path, columns: tuple[str, ...], values: tuple[str, ...]) -> None:
-        table = pq.read_table(path, columns=["sample_id", *columns, *values])
-        self._ids = table.column("sample_id").to_pylist()
+        table = read_table(path, [*columns, *values])
+        self._path = path
         self._values = {name: table.column(name).to_pylist() for name in values}
         self._encoded = {
             name: table.column(name).combine_chunks().field("bytes") for name in columns
@@ -34,7 +34,7 @@ class EncodedShard:
 
     def decode(self, column: str, row: int) -> Image:
         """Decode one image."""
-        name = f"{self._ids[row]} ({column})"
+        name = f"{row_name(self._path, row)} ({column})"
         return decode_grey(self._encoded[column][row].as_buffer(), name)
 
     def value(self, column: str, row: int) -> Any:
@@ -78,7 +78,7 @@ class ShuffledLines:
         self._paths = shard_paths(folder)
         self._columns = columns
         self._values = values
-        self._counts = [pq.read_metadata(path).num_rows for path in self._paths]
+        self._counts = [count_rows(path) for path in self._paths]
         self._length: int = sum(self._counts)
         self._window_rows = window_rows
         self._seed = seed

@@ -9,7 +9,7 @@ import pandas as pd
 from textsr.evaluation.blend import choose
 from textsr.evaluation.panels import Cell, save_panel, spread_evenly
 from textsr.evaluation.pictures import CASES
-from textsr.evaluation.run import TEST, resampling_of
+from textsr.evaluation.run import TEST, read_samples, resampling_of
 from textsr.evaluation.score import bicubic_upscale, network_upscale, reader_names
 from textsr.evaluation.sets import load_split
 from textsr.evaluation.summary import summarise
@@ -35,7 +35,7 @@ def run_comparison(params: Params, evaluation: Path, dataset: Path, reports: Pat
 
 def build_leaderboard(params: Params, evaluation: Path) -> dict[str, Any]:
     """Collect the rows of all methods on all sets, and name the winner."""
-    base = pd.read_parquet(evaluation / "baselines" / "samples.parquet")
+    base = read_samples(evaluation / "baselines" / "samples.parquet")
     rows = []
     for (method, name), table in base[base["set"] != "val"].groupby(["method", "set"], sort=False):
         summary = summarise(table, resampling_of(params))
@@ -127,7 +127,7 @@ def _number(value: float | None, interval: list[float] | None, form: str) -> str
 def _draw_comparison(params: Params, evaluation: Path, dataset: Path, path: Path) -> None:
     lines = load_split(dataset / TEST)
     samples = pd.concat(
-        pd.read_parquet(evaluation / name / "samples.parquet") for name in ("baselines", *MODELS)
+        read_samples(evaluation / name / "samples.parquet") for name in ("baselines", *MODELS)
     )
     reader = reader_names(samples)[0]
     readings = samples[samples["set"] == TEST].set_index(["method", "line_id"])[f"{reader}_text"]

@@ -23,6 +23,7 @@ from textsr.evaluation.summary import compare_methods, gaps_closed, summarise
 from textsr.files import replace_file, replace_folder, write_json
 from textsr.models.package import BlendedModel, load_model, save_model
 from textsr.params import Params
+from textsr.parquet import read_frame
 
 TEST = "test"
 _SPEED_ROUNDS = 30
@@ -87,7 +88,7 @@ def run_evaluation(
     use_threads(params.compute.threads)
     readers = available_readers(params.compute.threads)
     trained = load_model(model)
-    base = pd.read_parquet(baselines)
+    base = read_samples(baselines)
     validation = _choose_blend(params, trained, base, dataset, readers, progress)
 
     spec = trained.spec.model_copy(update={"blend": validation["chosen"]["weight"]})
@@ -180,3 +181,12 @@ def write_samples(path: Path, samples: pd.DataFrame) -> None:
     """Write a table of scores as Parquet, whole or not at all."""
     with replace_file(path) as temporary:
         samples.to_parquet(temporary, index=False)
+
+
+def read_samples(path: Path) -> pd.DataFrame:
+    """Read a table that `write_samples` wrote.
+
+    Raises:
+        TextsrError: if it is missing, damaged or another table.
+    """
+    return read_frame(path, ["method", "set", "line_id"])

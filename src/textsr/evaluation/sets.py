@@ -9,7 +9,7 @@ import numpy as np
 from textsr.datasets.ingest import to_line
 from textsr.datasets.labels import read_labels
 from textsr.datasets.pictures import read_grey
-from textsr.datasets.shards import Image, decode_grey, iterate_rows
+from textsr.datasets.shards import Image, decode_row, iterate_rows
 from textsr.params import Params
 from textsr.synthesis.degrade import degrade
 
@@ -31,8 +31,8 @@ def load_split(folder: Path) -> list[EvaluationLine]:
         EvaluationLine(
             line_id=row["sample_id"],
             text=row["text"],
-            lr=decode_grey(row["lr"]["bytes"], row["sample_id"]),
-            hr=decode_grey(row["hr"]["bytes"], row["sample_id"]),
+            lr=decode_row(row, "lr"),
+            hr=decode_row(row, "hr"),
         )
         for row in iterate_rows(folder, columns)
     ]

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from textsr import project
-from textsr.datasets.shards import Image, decode_grey, spread_rows, total_rows
+from textsr.datasets.shards import Image, decode_row, spread_rows, total_rows
 from textsr.errors import TextsrError
 from textsr.files import fingerprint, replace_file
 from textsr.models.package import BlendedModel
@@ -80,13 +80,7 @@ def _with_own(lines: list[Image], own: Path, params: Params) -> list[Image]:
 
 
 def _lines(folder: Path, count: int) -> list[Image]:
-    return [_decoded(row) for row in spread_rows(folder, ["lr"], count)]
-
-
-def _decoded(row: dict[str, object]) -> Image:
-    encoded = row["lr"]
-    assert isinstance(encoded, dict)
-    return decode_grey(encoded["bytes"], str(row["sample_id"]))
+    return [decode_row(row, "lr") for row in spread_rows(folder, ["lr"], count)]
 
 
 def measure_profile(
@@ -138,18 +132,21 @@ def load_profile(path: Path) -> Profile:
     try:
         table = pq.read_table(path)
         about = json.loads((table.schema.metadata or {})[_KEY])
+        version, key, model, origin = (
+            about[name] for name in ("version", "key", "model", "origin")
+        )
     except FileNotFoundError as error:
         raise TextsrError(
             f"{path}: no such file; name a profile that `textsr monitor` made"
         ) from error
-    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+    except (pa.ArrowException, OSError, LookupError, TypeError, ValueError) as error:
         raise TextsrError(
             f"{path}: not a profile of training lines ({type(error).__name__}); remove it, "
             "`textsr monitor` makes it anew"
         ) from error
-    if about["version"] != VERSION or table.column_names != list(UNITS):
+    if version != VERSION or table.column_names != list(UNITS):
         raise TextsrError(
             f"{path}: measured by another version of textsr; remove it, `textsr monitor` makes it "
             "anew"
         )
-    return Profile(table.to_pandas(), about["key"], about["model"], about["origin"])
+    return Profile(table.to_pandas(), key, model, origin)

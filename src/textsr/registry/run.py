@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from textsr.evaluation.ocr import available_readers
-from textsr.evaluation.run import TEST, resampling_of
+from textsr.evaluation.run import TEST, read_samples, resampling_of
 from textsr.evaluation.score import network_upscale, score_set
 from textsr.evaluation.sets import load_split
 from textsr.evaluation.statistics import Estimate
@@ -53,7 +53,7 @@ def publish_references(tracker: Tracker, params: Params, samples: Path) -> None:
         params: the whole of params.yaml.
         samples: the table that the `baselines` stage wrote.
     """
-    base = pd.read_parquet(samples)
+    base = read_samples(samples)
     for method, tables in base[base["set"] != "val"].groupby("method"):
         summaries = {
             str(name): summarise(table, resampling_of(params))
@@ -88,8 +88,8 @@ def run_registration(
     winner = read_json(reports / "leaderboard.json")["winner"]
     model_uri = logged_model(tracker, run_ids[winner])
     assert model_uri is not None  # publish_evaluation has logged it
-    samples = _on_test(pd.read_parquet(evaluation / winner / "samples.parquet"))
-    base = pd.read_parquet(evaluation / "baselines" / "samples.parquet")
+    samples = _on_test(read_samples(evaluation / winner / "samples.parquet"))
+    base = read_samples(evaluation / "baselines" / "samples.parquet")
     resampling = resampling_of(params)
     over_bicubic = compare_methods(samples, _on_test(base[base["method"] == "bicubic"]), resampling)
     champion = version_of(tracker, name, CHAMPION)

@@ -91,7 +91,7 @@ def _read_list(path: Path) -> tuple[str, ...]:
     except FileNotFoundError as error:
         raise TextsrError(f"{path}: no such file; get it with `textsr fetch-data`") from error
     except UnicodeDecodeError as error:
-        raise TextsrError(f"{path}: not UTF-8 ({error}); save it as UTF-8") from error
+        raise TextsrError(f"{path}: not UTF-8 ({error.reason}); save it as UTF-8") from error
     entries = tuple(line.strip() for line in lines if line.strip())
     if not entries:
         raise TextsrError(f"{path}: no entry in it; add lines or remove the file")

@@ -5,10 +5,10 @@ from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
-from fontTools.ttLib import TTFont, TTLibError
+from fontTools.ttLib import TTFont
 from PIL import ImageFont
 
-from textsr.errors import TextsrError
+from textsr.errors import TextsrError, shorten
 from textsr.params import FontSplits, Split
 from textsr.synthesis.draws import draw_key
 
@@ -98,8 +98,14 @@ def characters(path: Path) -> frozenset[str]:
     try:
         with TTFont(path, lazy=True, fontNumber=0) as font:
             return frozenset(map(chr, font.getBestCmap() or {}))
-    except (TTLibError, OSError) as error:
-        raise TextsrError(f"{path}: not a readable font ({error}); remove it") from error
+    except Exception as error:  # of a damaged file, fontTools raises whatever its parsing runs into
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: Exception) -> TextsrError:
+    """Return what to raise for a font whose reading failed."""
+    said = shorten(str(error)) or type(error).__name__
+    return TextsrError(f"{path}: not a readable font ({said}); remove it")
 
 
 @cache
@@ -107,11 +113,18 @@ def _is_italic(path: Path) -> bool:
     try:
         with TTFont(path, lazy=True, fontNumber=0) as font:
             return bool(font["post"].italicAngle)
-    except (TTLibError, OSError, KeyError):
+    except Exception:
         return False  # `characters` says what is wrong with the file when it is drawn
 
 
 @lru_cache(maxsize=4096)
 def load_face(path: Path, size_px: int) -> ImageFont.FreeTypeFont:
-    """Return the font at `size_px` pixels an em."""
-    return ImageFont.truetype(str(path), size_px, layout_engine=ImageFont.Layout.BASIC)
+    """Return the font at `size_px` pixels an em.
+
+    Raises:
+        TextsrError: if the file is not a font.
+    """
+    try:
+        return ImageFont.truetype(str(path), size_px, layout_engine=ImageFont.Layout.BASIC)
+    except OSError as error:
+        raise unreadable(path, error) from error

@@ -191,7 +191,7 @@ def _take_over(part: Path, task: ShardTask) -> bool:
     try:
         if pq.read_metadata(source).num_rows != task.last - task.first:
             return False
-    except (FileNotFoundError, pa.ArrowInvalid):
+    except (OSError, pa.ArrowException):  # not there, or damaged
         return False
     try:
         os.link(source, task.path)

@@ -12,7 +12,7 @@ from PIL import ImageDraw
 
 from textsr.datasets.shards import Image
 from textsr.synthesis.fields import Plane
-from textsr.synthesis.fonts import load_face
+from textsr.synthesis.fonts import load_face, unreadable
 
 # Ligatures off, so that each character has a place of its own to be spaced and drawn at.
 _FEATURES = {"kern": True, "liga": False, "clig": False, "dlig": False, "calt": False}
@@ -93,9 +93,12 @@ def _paste(mask: Image, glyph: Image, left: int, top: int) -> None:
 def _glyph(path: Path, character: str) -> tuple[Image, int, int]:
     """Draw one glyph; return it with the offset of its corner from origin and baseline, pixels."""
     face = load_face(path, _EM)
-    left, top, right, bottom = face.getbbox(character, anchor="ls")
-    picture = PILImage.new("L", (int(right - left) + 1, int(bottom - top) + 1))
-    ImageDraw.Draw(picture).text((-left, -top), character, fill=255, font=face, anchor="ls")
+    try:
+        left, top, right, bottom = face.getbbox(character, anchor="ls")
+        picture = PILImage.new("L", (int(right - left) + 1, int(bottom - top) + 1))
+        ImageDraw.Draw(picture).text((-left, -top), character, fill=255, font=face, anchor="ls")
+    except OSError as error:  # FreeType's, of a glyph that is damaged
+        raise unreadable(path, error) from error
     return np.asarray(picture), int(left), int(top)
 
 

@@ -17,8 +17,9 @@ import pandas as pd
 
 from textsr.errors import TextsrError
 from textsr.params import SPLITS, Split
+from textsr.parquet import unreadable
 from textsr.validation.effect_rules import EFFECTS
-from textsr.validation.shard_checks import Shard, list_shards, unreadable
+from textsr.validation.shard_checks import Shard, list_shards
 from textsr.validation.text_rules import MOJIBAKE
 
 Numbers = npt.NDArray[np.int64]

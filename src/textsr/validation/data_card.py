@@ -7,12 +7,14 @@ from pathlib import Path
 
 from textsr.datasets.importers.fonts import TERMS
 from textsr.datasets.sets import USES, find_sets
+from textsr.errors import TextsrError
 from textsr.files import write_text
 from textsr.params import SPLITS, Params
 from textsr.validation.effect_rules import EFFECTS
 from textsr.validation.profile import Numbers, Profile
 from textsr.validation.report import ValidationReport
 
+_SOURCES = ["path", "licence", "package", "version"]
 _GAPS = (
     "Images are grey, 8 bits; colour is not modelled, save for the colour filter array's effect.",
     "Text is in Latin script, one line an image, set by a computer; nothing is handwritten.",
@@ -139,14 +141,30 @@ def _sources(data: Path) -> str:
         name = folder.relative_to(data).as_posix()
         key = (name, f"its `{TERMS}`", "`textsr import fonts`")
         files[key] = sum(1 for file in folder.iterdir() if file.name != TERMS)
-    with path.open(encoding="utf-8", newline="") as stream:
-        for row in csv.DictReader(stream, delimiter="\t"):
-            folders = row["path"].split("/")
-            name = "/".join(folders[:2])
-            if data / name not in imported:  # which has replaced the package's
-                files[name, row["licence"], f"{row['package']} {row['version']}"] += 1
+    for file, licence, package, version in _read_sources(path):
+        name = "/".join(file.split("/")[:2])
+        if data / name not in imported:  # which has replaced the package's
+            files[name, licence, f"{package} {version}"] += 1
     rows = [(*key, count) for key, count in sorted(files.items())]
     return _table(("source", "licence", "taken from", "files"), rows)
+
+
+def _read_sources(path: Path) -> list[list[str]]:
+    """Return the rows of SOURCES.tsv: path, licence, package and version."""
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            header, *rows = csv.reader(stream, delimiter="\t")
+    except (UnicodeDecodeError, csv.Error, ValueError) as error:
+        raise _no_sources(path) from error
+    if header != _SOURCES or any(len(row) != len(header) for row in rows if row):
+        raise _no_sources(path)
+    return [row for row in rows if row]
+
+
+def _no_sources(path: Path) -> TextsrError:
+    return TextsrError(
+        f"{path}: not a table of {', '.join(_SOURCES)}; make it anew with `textsr fetch-data`"
+    )
 
 
 def _own(data: Path) -> str:

@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow.compute as pc
 from rapidfuzz.distance import Levenshtein
 
-from textsr.datasets.shards import Image, decode_grey
+from textsr.datasets.shards import Image, decode_grey, row_name
 from textsr.evaluation.ocr import normalise
 from textsr.params import SPLITS
 from textsr.validation.census import Census, Numbers
@@ -50,10 +50,12 @@ def add_readings(
     """
     chosen = _choose(rows, count, seed)
     readings: dict[int, str] = {}
-    for _, batch, first, places in chosen_batches(census.shards, chosen, ["sample_id", "hr"]):
+    for shard, batch, first, places in chosen_batches(census.shards, chosen, ["hr"]):
         images = pc.struct_field(batch["hr"], "bytes")
-        names = batch["sample_id"]
-        lines = [decode_grey(images[p].as_py(), str(names[p])) for p in places.tolist()]
+        lines = [
+            decode_grey(images[p].as_py(), row_name(shard.path, first - shard.first + p))
+            for p in places.tolist()
+        ]
         for place, text in zip(places.tolist(), read_lines(lines), strict=True):
             readings[first + place] = normalise(text)
         advance(len(lines))

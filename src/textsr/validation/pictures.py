@@ -12,7 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from textsr.datasets.shards import Image, decode_grey
+from textsr.datasets.shards import Image, decode_grey, row_name
 from textsr.validation.census import Census
 from textsr.validation.profile import Names, Numbers
 from textsr.validation.tables import chosen_batches
@@ -133,10 +133,12 @@ def _unit(name: str) -> str:
 
 def _pairs(census: Census, numbers: list[int]) -> dict[int, tuple[Image, Image]]:
     pairs = {}
-    for _, batch, first, places in chosen_batches(census.shards, np.array(numbers), ["hr", "lr"]):
+    chosen = chosen_batches(census.shards, np.array(numbers), ["hr", "lr"])
+    for shard, batch, first, places in chosen:
         images = [pc.struct_field(batch[name], "bytes") for name in ("hr", "lr")]
         for place in places.tolist():
-            high, low = (decode_grey(column[place].as_py()) for column in images)
+            name = row_name(shard.path, first - shard.first + place)
+            high, low = (decode_grey(column[place].as_py(), name) for column in images)
             pairs[first + place] = (high, low)
     return pairs
 

@@ -9,10 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from textsr.datasets.schema import SCHEMA, shard_paths
-from textsr.errors import TextsrError
+from textsr.errors import TextsrError, shorten
 from textsr.params import SPLITS, Split
-
-_REMEDY = "remake the dataset with `dvc repro -f synthesize`"
+from textsr.parquet import readable, remedy
 
 
 @dataclass(frozen=True)
@@ -33,12 +32,9 @@ def open_shard(path: Path) -> Iterator[pq.ParquetFile]:
         TextsrError: if the file is not Parquet or not of the schema, or if reading it in the
             block fails; the message names it.
     """
-    try:
-        with pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 16) as shard:
-            _check_schema(path, shard.schema_arrow)
-            yield shard
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise unreadable(path, error) from error
+    with readable(path), pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 16) as shard:
+        _check_schema(path, shard.schema_arrow)
+        yield shard
 
 
 def list_shards(dataset: Path) -> list[Shard]:
@@ -54,11 +50,6 @@ def list_shards(dataset: Path) -> list[Shard]:
     return shards
 
 
-def unreadable(path: Path, error: Exception) -> TextsrError:
-    """Return what to raise for a shard whose reading failed."""
-    return TextsrError(f"{path}: not a readable Parquet shard ({error}); {_REMEDY}")
-
-
 def _check_schema(path: Path, found: pa.Schema) -> None:
     problems = [f"column {name} is missing" for name in SCHEMA.names if name not in found.names]
     problems += [
@@ -70,4 +61,4 @@ def _check_schema(path: Path, found: pa.Schema) -> None:
         if field.name in found.names and found.field(field.name).type != field.type
     ]
     if problems:
-        raise TextsrError(f"{path}: {'; '.join(problems)}; {_REMEDY}")
+        raise TextsrError(f"{path}: {shorten('; '.join(problems))}; {remedy(path)}")
