@@ -24,6 +24,7 @@ from pydantic import NonNegativeInt, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from textsr.errors import TextsrError
+from textsr.streams import escape_unprintable
 
 CLONE = Path(__file__).resolve().parents[1]
 _CONFIGURATION = CLONE / "pipelines" / "supervisord.conf"
@@ -322,6 +323,7 @@ def _say(line: str) -> None:
 
 def main() -> int:
     """Run `up`, `down` or `status`; a user's mistake is one message and exit status 1."""
+    escape_unprintable()
     try:
         settings = read_settings()
         match sys.argv[1:]:

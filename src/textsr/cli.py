@@ -3,6 +3,7 @@
 Heavy imports stand inside the verbs, so that `textsr --help` answers at once.
 """
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import typer
 from textsr import cli_import, project
 from textsr.cli_progress import progress, ticks
 from textsr.errors import TextsrError
+from textsr.streams import escape_unprintable
 
 app = typer.Typer(
     help="Super-resolution of text images, judged by whether the text can be read.",
@@ -30,6 +32,23 @@ _QUIET = {
     "NO_ALBUMENTATIONS_UPDATE": "1",
 }
 
+# What is wrong with the machine and no mistake of ours, and what to do about it.
+_SYSTEM = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space",
+    errno.EFBIG: "raise the limit on the size of files",
+    errno.EACCES: "change its permissions, or use another",
+    errno.EPERM: "change its permissions, or use another",
+    errno.EROFS: "use a folder that can be written to",
+    errno.ENAMETOOLONG: "use a shorter name",
+    errno.EISDIR: "put a file in its place",
+    errno.ENOTDIR: "put a folder in the file's place",
+    errno.ELOOP: "remove the link that leads to itself",
+    errno.EIO: "look into the system's log: the disk fails",
+    errno.EMFILE: "raise the limit on open files (`ulimit -n`)",
+    errno.ENFILE: "raise the system's limit on open files",
+}
+
 _SOURCES = "1. Source material"
 _STAGES = "2. Stages (run by `dvc repro`)"
 _MODELS = "3. Registered models"
@@ -40,14 +59,24 @@ def main() -> None:
     """Run the command line; a user's mistake is one message and exit status 1."""
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
+    escape_unprintable()
     try:
         app()
     except Exception as error:
-        said = str(error) if isinstance(error, TextsrError) else _said_of_mlflow(error)
+        said = str(error) if isinstance(error, TextsrError) else _said_of_system(error)
+        said = said or _said_of_mlflow(error)
         if said is None:
             raise
         print(f"textsr: {said}", file=sys.stderr)  # noqa: T201
         sys.exit(1)
+
+
+def _said_of_system(error: Exception) -> str | None:
+    """Return a message where the disk is full, or a file may not be used."""
+    if not isinstance(error, OSError) or error.errno not in _SYSTEM:
+        return None
+    name = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
+    return f"{name}{os.strerror(error.errno)}; {_SYSTEM[error.errno]}"
 
 
 def _said_of_mlflow(error: Exception) -> str | None:

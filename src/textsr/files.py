@@ -1,5 +1,6 @@
 """Writing files and folders whole or not at all."""
 
+import errno
 import hashlib
 import json
 import os
@@ -10,6 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from textsr.errors import TextsrError
+
+_CANNOT_BE_WRITTEN = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO),
+    *(errno.EACCES, errno.EPERM, errno.EROFS),
+)
 
 
 @contextmanager
@@ -26,6 +32,11 @@ def replace_file(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.replace(path)
+    except OSError as error:
+        # Of a full disk, the error does not say what was written.
+        if error.filename in (None, str(temporary)) and error.errno in _CANNOT_BE_WRITTEN:
+            error.filename = str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -48,9 +59,12 @@ def replace_folder(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` as UTF-8 to `path`, whole or not at all."""
+    """Write `text` as UTF-8 to `path`, whole or not at all.
+
+    A name of a file that is not UTF-8 is written as `\\udcff`, which JSON gives back as it was.
+    """
     with replace_file(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -84,7 +98,7 @@ def fingerprint(description: str, paths: Iterable[Path]) -> str:
         for file in files:
             if "__pycache__" in file.parts:
                 continue
-            digest.update(str(file.relative_to(path)).encode())
+            digest.update(str(file.relative_to(path)).encode(errors="surrogateescape"))
             with file.open("rb") as stream:
                 digest.update(hashlib.file_digest(stream, "blake2b").digest())
     return digest.hexdigest()

@@ -137,6 +137,7 @@ def _write_set(folder: Path, new: NewSet) -> SetInfo:
     for item in new.items:
         if item.name in names:
             raise TextsrError(f"{item.source}: a second image called {item.name}; rename one")
+        _check_text(item.name, item.source)
         names.add(item.name)
         files = _write_images(folder, item)
         if item.text is not None:
@@ -149,6 +150,14 @@ def _write_set(folder: Path, new: NewSet) -> SetInfo:
     found = new.info.model_copy(update={"images": len(names)})
     write_json(folder / SET_FILE, found.model_dump(exclude_none=True))
     return found
+
+
+def _check_text(name: str, source: str) -> None:
+    """Refuse names that tables and reports, which are UTF-8, cannot hold."""
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise TextsrError(f"{source}: its name is not UTF-8; rename it") from error
 
 
 def _write_images(folder: Path, item: Item) -> list[str]:
