@@ -129,7 +129,7 @@ def test_an_image_that_is_none_is_named_by_file_and_row(
     read = READERS[reader]
     if reader == "streamed":
         read = lambda folder: order.line(position).decode("lr")  # noqa: E731
-    named = rf"{train}/0000\d-of-00003\.parquet: row [1-9]\d* \(lr\): cannot be decoded"
+    named = rf"{train}/0000\d-of-00003\.parquet: row [1-9]\d*, train-\d+ \(lr\): cannot be decoded"
     with pytest.raises(TextsrError, match=named):
         read(train)
 
@@ -140,7 +140,9 @@ def test_a_row_without_an_image_is_named(train: Path) -> None:
     at = table.schema.get_field_index("lr")
     pq.write_table(table.set_column(at, table.schema.field("lr"), column), train / SHARD)
     for read in (load_split, READERS["validation"]):
-        with pytest.raises(TextsrError, match=rf"{train / SHARD}: row 0 \(lr\): cannot be decoded"):
+        with pytest.raises(
+            TextsrError, match=rf"{train / SHARD}: row 0, train-0000000 \(lr\): cannot be decoded"
+        ):
             read(train)
 
 

@@ -69,12 +69,12 @@ def _placed(
     table: pa.Table | pa.RecordBatch, path: Path, numbers: Sequence[int]
 ) -> Iterator[dict[str, Any]]:
     for number, row in zip(numbers, table.to_pylist(), strict=True):
-        yield row | {_WHERE: row_name(path, number)}
+        yield row | {_WHERE: row_name(path, number, row.get("sample_id"))}
 
 
-def row_name(path: Path, number: int) -> str:
+def row_name(path: Path, number: int, sample_id: str | None = None) -> str:
     """Name a row of a shard, counted from 0, for messages."""
-    return f"{path}: row {number}"
+    return f"{path}: row {number}" + (f", {sample_id}" if sample_id else "")
 
 
 def alphabet_of(folder: Path) -> str:

@@ -25,8 +25,9 @@ class EncodedShard:
     """The encoded images of one shard, decoded when asked for, and plain values of its rows."""
 
     def __init__(self, path: Path, columns: tuple[str, ...], values: tuple[str, ...]) -> None:
-        table = read_table(path, [*columns, *values])
+        table = read_table(path, ["sample_id", *columns, *values])
         self._path = path
+        self._ids = table.column("sample_id").to_pylist()
         self._values = {name: table.column(name).to_pylist() for name in values}
         self._encoded = {
             name: table.column(name).combine_chunks().field("bytes") for name in columns
@@ -34,7 +35,7 @@ class EncodedShard:
 
     def decode(self, column: str, row: int) -> Image:
         """Decode one image."""
-        name = f"{row_name(self._path, row)} ({column})"
+        name = f"{row_name(self._path, row, self._ids[row])} ({column})"
         return decode_grey(self._encoded[column][row].as_buffer(), name)
 
     def value(self, column: str, row: int) -> Any:
