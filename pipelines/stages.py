@@ -25,7 +25,7 @@ Outcome = Literal["Completed", "Unchanged", "Restored"]
 
 _TAIL_LINES = 30
 # Its commands lock the repository for seconds; without the flag another one fails at once.
-_DVC = ["dvc", "--wait-for-lock"]
+_DVC = ["textsr", "dvc", "--wait-for-lock"]
 # Below the 30 s that a Prefect worker gives a cancelled flow run before it kills that.
 _GRACE_SECONDS = 10.0
 _PUSH_DELAYS = (5.0, 30.0, 120.0)  # seconds after a push that fails, and before the next try

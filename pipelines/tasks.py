@@ -41,7 +41,7 @@ def get_data(root: Path) -> State[None]:
     fetch = ["pull"] if shares() else ["checkout"]
     try:
         if (root / "data.dvc").exists():
-            run_command(["dvc", *fetch, "data.dvc"], log=log, environment={}, root=root)
+            run_command(["textsr", "dvc", *fetch, "data.dvc"], log=log, environment={}, root=root)
     except TextsrError as error:
         log(f"data.dvc: not in DVC's cache ({str(error).splitlines()[-1]})")
     try:

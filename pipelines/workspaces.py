@@ -117,8 +117,8 @@ def _copy(clone: Path, commit: str, folder: Path) -> None:
     local = clone / ".dvc" / "config.local"
     if local.exists():
         shutil.copy(local, folder / ".dvc" / "config.local")
-    cache = clone / _run(["dvc", "cache", "dir"], clone)[-1]
-    _run(["dvc", "cache", "dir", "--local", str(cache.resolve())], folder)
+    cache = clone / _run(["textsr", "dvc", "cache", "dir"], clone)[-1]
+    _run(["textsr", "dvc", "cache", "dir", "--local", str(cache.resolve())], folder)
 
 
 def _forget_old(used: Path) -> None:

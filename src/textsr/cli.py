@@ -53,6 +53,7 @@ _SOURCES = "1. Source material"
 _STAGES = "2. Stages (run by `dvc repro`)"
 _MODELS = "3. Registered models"
 _USE = "4. Upscaling and judging"
+_DVC = "5. DVC, checked"
 
 
 def main() -> None:
@@ -464,6 +465,19 @@ def monitor(
         report = run_monitor(_params(), Path.cwd(), folder, output, start)
     typer.echo(report.summary())
     typer.echo(f"{output}: report.md, drift.json and pictures")
+
+
+@app.command(
+    "dvc",
+    rich_help_panel=_DVC,
+    add_help_option=False,
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
+def run_dvc(context: typer.Context) -> None:
+    """Run a command of DVC (`textsr dvc pull`), checking what its cache and remotes give it."""
+    from textsr.checked_dvc import main
+
+    raise typer.Exit(main(context.args))
 
 
 def _params() -> Any:

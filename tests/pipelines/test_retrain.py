@@ -222,17 +222,16 @@ def test_refuses_parameters_of_wrong_types(project: Path, arguments: dict[str, o
 
 @pytest.fixture
 def fake_textsr(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Puts a shell script in the place of the project's own command."""
+    """Puts a shell script in the place of the project's own command, but for `textsr dvc`."""
 
     def install(script: str) -> None:
         folder = tmp_path / "bin"
         folder.mkdir()
-        dvc = shutil.which(
-            "dvc", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        textsr = shutil.which(
+            "textsr", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         )
-        assert dvc is not None
-        (folder / "dvc").symlink_to(dvc)
-        (folder / "textsr").write_text(f"#!/bin/sh\n{script}\n")
+        own = f'[ "$1" = dvc ] && exec {textsr} "$@"'
+        (folder / "textsr").write_text(f"#!/bin/sh\n{own}\n{script}\n")
         (folder / "textsr").chmod(stat.S_IRWXU)
         monkeypatch.setattr(sys, "executable", str(folder / "python"))
 
