@@ -470,8 +470,11 @@ def monitor(
 @app.command(
     "dvc",
     rich_help_panel=_DVC,
-    add_help_option=False,
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    context_settings={
+        "allow_extra_args": True,
+        "allow_interspersed_args": False,  # `textsr dvc repro --help` is DVC's
+        "ignore_unknown_options": True,
+    },
 )
 def run_dvc(context: typer.Context) -> None:
     """Run a command of DVC (`textsr dvc pull`), checking what its cache and remotes give it."""
