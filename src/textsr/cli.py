@@ -6,6 +6,7 @@ Heavy imports stand inside the verbs, so that `textsr --help` answers at once.
 import errno
 import os
 import sys
+import traceback
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +15,7 @@ import typer
 from textsr import cli_import, project
 from textsr.cli_progress import progress, ticks
 from textsr.errors import TextsrError
+from textsr.redaction import redact
 from textsr.streams import escape_unprintable
 
 app = typer.Typer(
@@ -66,9 +68,9 @@ def main() -> None:
     except Exception as error:
         said = str(error) if isinstance(error, TextsrError) else _said_of_system(error)
         said = said or _said_of_mlflow(error)
-        if said is None:
-            raise
-        print(f"textsr: {said}", file=sys.stderr)  # noqa: T201
+        # As Python would print it, but for the secrets that libraries put into their messages.
+        text = f"textsr: {redact(said)}" if said else redact(traceback.format_exc()).rstrip()
+        print(text, file=sys.stderr)  # noqa: T201
         sys.exit(1)
 
 
@@ -81,14 +83,13 @@ def _said_of_system(error: Exception) -> str | None:
 
 
 def _said_of_mlflow(error: Exception) -> str | None:
-    """Return a message where a tracking server gave no answer in the midst of a verb."""
+    """Return a message where the tracking server or its database failed in the midst of a verb."""
     if "mlflow.exceptions" not in sys.modules:  # the verb does not track; importing takes seconds
         return None
-    from textsr.tracking import is_unreachable, tracking_uri, unreachable
+    from textsr.tracking import explain, tracking_uri
 
-    if not is_unreachable(error):
-        return None
-    return str(unreachable(tracking_uri(Path.cwd()), error))
+    said = explain(error, tracking_uri(Path.cwd()))
+    return None if said is None else str(said)
 
 
 @app.command("fetch-data", rich_help_panel=_SOURCES)

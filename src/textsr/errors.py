@@ -2,14 +2,19 @@
 
 import reprlib
 
+from textsr.redaction import redact
+
 
 class TextsrError(Exception):
     """A problem that the user can mend.
 
     The message names the file, key or value at fault and the remedy. The CLI prints it without a
-    traceback and exits with status 1.
+    traceback and exits with status 1. It holds no secrets, however it was made: it goes to
+    terminals, logs, tags and Prefect's states.
     """
 
+    def __init__(self, message: str) -> None:
+        super().__init__(redact(message))
 
 _LONGEST = 200  # characters
 _REPR = reprlib.Repr()

@@ -10,10 +10,11 @@ from contextlib import nullcontext
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import unquote, urlsplit
 
 import mlflow
 import torch
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from joblib import cpu_count
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
@@ -24,16 +25,21 @@ from mlflow.protos.databricks_pb2 import (
     ErrorCode,
 )
 from pydantic import BaseModel
+from sqlalchemy.exc import SQLAlchemyError
 
 from textsr.errors import TextsrError
 from textsr.files import fingerprint
+from textsr.local_store import DATABASE, artifacts_uri, open_store, unusable
 from textsr.params import Params
+from textsr.redaction import redact
 from textsr.yaml_files import read_yaml
 
 _CHANGES_NAMED = 10  # files; a clone may hold thousands that git does not know
 _PARAMS_A_CALL = 100  # what MLflow's servers take
 PRETRAINING_SUFFIX = "-pretraining"
 _ADDRESS = "MLFLOW_TRACKING_URI"
+_USER, _PASSWORD = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"
+_LOCK_SECONDS = 180.0  # for another process to make the tables
 _RESTORED_FROM = "textsr.restored_from"
 _EVALUATED = "textsr.evaluated"
 _ENCODER = "textsr.encoder"
@@ -64,7 +70,7 @@ def tracking_uri(root: Path) -> str:
 
     The path is absolute: the same database from every working directory.
     """
-    return os.environ.get(_ADDRESS, f"sqlite:///{_store(root) / 'mlflow.db'}")
+    return os.environ.get(_ADDRESS, f"sqlite:///{_store(root) / DATABASE}")
 
 
 def _store(root: Path) -> Path:
@@ -80,25 +86,37 @@ def _store(root: Path) -> Path:
 
 
 class Tracker:
-    """The tracking server, seen from one project."""
+    """The tracking server, seen from one project.
+
+    Attributes:
+        uri: its address, without user and password where it is a server's.
+        client: MLflow's client of it.
+        registry_lock: a file; who changes aliases holds it.
+    """
 
     def __init__(self, root: Path) -> None:
         local = _ADDRESS not in os.environ
         store = _store(root)
-        self.uri = tracking_uri(root)
-        self._artifacts = (store / "artifacts").as_uri() if local else None
+        self.uri = _without_password(tracking_uri(root))
+        self._artifacts = artifacts_uri(store) if local else None
+        self.registry_lock = store / "registry.lock"
+        for name in ("alembic", "mlflow.store.db.utils"):  # a page of migrations at first use
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # and of tracebacks that are raised
         if local:
-            store.mkdir(exist_ok=True)
+            open_store(store)
         # The registry looks logged models up at the global address, not at the client's.
         mlflow.set_tracking_uri(self.uri)
         if local:
             # MLflow leaves the address in the environment, where it would pass for the user's.
             os.environ.pop(_ADDRESS, None)
-        for name in ("alembic", "mlflow.store.db.utils"):  # a page of migrations at first use
-            logging.getLogger(name).setLevel(logging.WARNING)
-        # Experiments run side by side, and of two processes that make the tables one would fail.
-        with FileLock(store / "mlflow.db.lock") if local else nullcontext():
-            self.client = MlflowClient()
+        lock = FileLock(store / f"{DATABASE}.lock", timeout=_LOCK_SECONDS)
+        try:
+            # Experiments run side by side, and of two processes that make the tables one would
+            # fail.
+            with lock if local else nullcontext():
+                self.client = _client(self.uri)
+        except (Timeout, OSError) as error:
+            raise unusable(store / DATABASE, error) from error
 
     def experiment_id(self, name: str) -> str:
         """Return the id of an experiment, made if it is missing.
@@ -128,7 +146,9 @@ class Tracker:
         self, name: str, experiment: str, params: Mapping[str, str], tags: Mapping[str, str]
     ) -> RunRecord:
         """Start a run."""
-        run = self.client.create_run(self.experiment_id(experiment), run_name=name, tags=dict(tags))
+        tags = {key: redact(value) for key, value in tags.items()}
+        params = {key: redact(value) for key, value in params.items()}
+        run = self.client.create_run(self.experiment_id(experiment), run_name=name, tags=tags)
         entries = [Param(key, value) for key, value in params.items()]
         for first in range(0, len(entries), _PARAMS_A_CALL):
             self.client.log_batch(run.info.run_id, params=entries[first : first + _PARAMS_A_CALL])
@@ -136,8 +156,8 @@ class Tracker:
             run_id=run.info.run_id,
             name=name,
             experiment=experiment,
-            params=dict(params),
-            tags=dict(tags),
+            params=params,
+            tags=tags,
         )
 
     def exists(self, run_id: str) -> bool:
@@ -187,8 +207,10 @@ class Tracker:
             self.log(run_id, {k: v for k, v in row.items() if k != "step"}, int(row["step"]))
         self.finish(run_id)
         print(  # noqa: T201
-            f"MLflow at {self.uri} has no run {record.run_id} ({record.name}); "
-            f"made it again as {run_id}"
+            redact(
+                f"MLflow at {self.uri} has no run {record.run_id} ({record.name}); "
+                f"made it again as {run_id}"
+            )
         )
         return run_id
 
@@ -245,7 +267,50 @@ class Tracker:
 
     def tag(self, run_id: str, tags: Mapping[str, str]) -> None:
         """Set tags on a run."""
-        self.client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+        entries = [RunTag(key, redact(value)) for key, value in tags.items()]
+        self.client.log_batch(run_id, tags=entries)
+
+
+def _without_password(uri: str) -> str:
+    """Take user and password out of a server's address; MLflow gets them by its own variables.
+
+    MLflow prints and stores addresses: in exceptions, in links to runs.
+    """
+    if not uri.startswith(("http://", "https://")):
+        return uri  # a database's address, which MLflow needs as it is
+    try:
+        parts = urlsplit(uri)
+        user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    except ValueError:  # no address, as MLflow will say
+        return uri
+    if not (user and password):
+        return uri
+    os.environ[_USER], os.environ[_PASSWORD] = user, password
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def _client(uri: str) -> MlflowClient:
+    try:
+        return MlflowClient()
+    except MlflowException as error:
+        raise explain(error, uri) or TextsrError(f"{uri}: {error}") from error
+    except (SQLAlchemyError, ImportError) as error:  # ImportError: of the database's driver
+        raise unreachable(uri, error) from error
+
+
+def explain(error: BaseException, uri: str) -> TextsrError | None:
+    """Return what to say where MLflow's server or database failed a verb; None of other errors."""
+    if is_unreachable(error):
+        return unreachable(uri, error)
+    if isinstance(error, MlflowException):
+        if isinstance(error.__cause__, SQLAlchemyError):
+            return unreachable(uri, error)
+        if error.get_http_status_code() in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            return TextsrError(
+                f"{uri}: MLflow refuses ({error}); correct {_USER} and {_PASSWORD}, or "
+                f"{_ADDRESS}"
+            )
+    return None
 
 
 def is_unreachable(error: BaseException) -> bool:
@@ -259,11 +324,17 @@ def is_unreachable(error: BaseException) -> bool:
     return asked and cast(Any, error).get_http_status_code() >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
-def unreachable(uri: str, error: Exception) -> TextsrError:
-    """Return what to raise where the tracking server gives no answer."""
+def unreachable(uri: str, error: BaseException) -> TextsrError:
+    """Return what to raise where the tracking server or the local store gives no answer."""
+    if uri.startswith("sqlite:///"):
+        return unusable(uri.removeprefix("sqlite:///"), _first_line(error))
     return TextsrError(
         f"{uri}: MLflow gives no answer ({error}); start it, or correct MLFLOW_TRACKING_URI"
     )
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).partition("\n")[0]
 
 
 def lineage_tags(root: Path, seed: int) -> dict[str, str]:
