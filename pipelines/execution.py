@@ -2,7 +2,9 @@
 
 import os
 import socket
-from collections.abc import Collection, Sequence
+import traceback
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +30,30 @@ from pipelines.tasks import (
     smoke_test,
 )
 from pipelines.workspaces import Overrides, exclusive, workspace
+from textsr.errors import TextsrError
+from textsr.redaction import redact
 
 HOST_LABEL = "textsr.host"
 """Label of a flow run: the machine that its process is on."""
 
 
+@contextmanager
+def keep_secrets() -> Iterator[None]:
+    """Take secrets out of what a flow raises: Prefect shows it, with its traceback and its causes.
+
+    Raises:
+        TextsrError: in the place of an exception that tells a secret.
+    """
+    try:
+        yield
+    except Exception as error:
+        told = traceback.format_exc()
+        if redact(told) == told:
+            raise
+        raise TextsrError(str(error) if isinstance(error, TextsrError) else told) from None
+
+
+@keep_secrets()
 def bring_up_to_date(
     stages: Collection[str] | None,
     *,

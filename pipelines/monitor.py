@@ -1,6 +1,5 @@
 """The watch over production images as a Prefect flow: what a schedule runs, and who hears of it."""
 
-import json
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,11 +10,13 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.events import emit_event
 from prefect.states import Completed, Failed
 
-from pipelines.execution import label_run
+from pipelines.execution import keep_secrets, label_run
 from pipelines.limits import demand_limit
 from pipelines.stages import run_command
 from textsr.errors import TextsrError
+from textsr.files import read_json, read_text
 from textsr.params import load_params
+from textsr.redaction import redact
 
 DRIFT = "textsr.drift"
 """The event that is raised for drift; `pipelines.automations` answers it."""
@@ -28,7 +29,7 @@ _STATES = {"drift": "Drift", "no drift": "NoDrift", "too few images": "TooFewIma
 
 def _flow_run_name() -> str:
     folder = runtime.flow_run.parameters.get("folder") or "the folder in params.yaml"
-    return f"{folder}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+    return f"{redact(folder)}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 @flow(name="monitor", flow_run_name=_flow_run_name)
@@ -45,23 +46,29 @@ def monitor(folder: str | None = None) -> State[None]:
     Raises:
         TextsrError: if params.yaml is not valid, or nothing limits concurrent runs.
     """
-    label_run()
-    demand_limit()
-    folder = folder or load_params().monitoring.folder
-    if folder is None:
+    with keep_secrets():
+        label_run()
+        demand_limit()
+        return _watch(folder)
+
+
+def _watch(folder: str | None) -> State[None]:
+    if not folder and load_params().monitoring.folder is None:
         return Completed(
             name="NothingToWatch", message="params.yaml: monitoring.folder names no folder"
         )
     log = get_run_logger()
-    command = ["textsr", "monitor", folder, "--output", str(OUTPUT)]
+    # What params.yaml says is not repeated here: all users of the machine see command lines.
+    named = [folder] if folder else []
+    command = ["textsr", "monitor", *named, "--output", str(OUTPUT)]
     environment = {"TEXTSR_FLOW_RUN_ID": str(runtime.flow_run.id)}
     try:
         run_command(command, log=log.info, environment=environment)
     except TextsrError as error:
         # A state of its own, since Prefect would log its traceback over the last lines.
         return Failed(message=str(error))
-    report = json.loads((OUTPUT / "drift.json").read_text(encoding="utf-8"))
-    page = (OUTPUT / "report.md").read_text(encoding="utf-8")
+    report = read_json(OUTPUT / "drift.json", dict[str, Any])
+    page = read_text(OUTPUT / "report.md")
     create_markdown_artifact(
         _PICTURE.sub("", page), key="drift", description=f"Its pictures are in {OUTPUT.resolve()}"
     )

@@ -27,6 +27,7 @@ from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.states import AwaitingRetry, Cancelled, Crashed
 
 from pipelines.execution import HOST_LABEL
+from textsr.redaction import redact
 
 _SECONDS = 10.0  # between looks
 _ATTEMPTS = 3  # of a run in all; one that crashes each time is not run for ever
@@ -117,7 +118,8 @@ def main() -> None:
             with get_client(sync_client=True) as client:
                 recover(client, lambda line: print(line, flush=True))  # noqa: T201
         except httpx.HTTPError as error:
-            print(f"{os.environ.get('PREFECT_API_URL')}: {error}", flush=True)  # noqa: T201
+            address = os.environ.get("PREFECT_API_URL")
+            print(redact(f"{address}: {error}"), flush=True)  # noqa: T201
         time.sleep(_SECONDS)
 
 

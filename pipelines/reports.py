@@ -13,8 +13,9 @@ from PIL import Image
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 
 from textsr import project
-from textsr.files import read_json
-from textsr.registry.gate import render_decision
+from textsr.files import read_json, read_text
+from textsr.redaction import redact
+from textsr.registry.gate import read_registration, render_decision
 
 REGISTRATION = project.REPORTS / "registration.json"
 DATA_DOCS_URL = "TEXTSR_DATA_DOCS_URL"
@@ -44,12 +45,12 @@ def report_stage(stage: str, root: Path, flow_run_id: str, log: Callable[[str], 
         _picture(f"panel-{name}".lower(), panel, f"lines upscaled by {name}")
     if group == "compare":
         board = root / project.REPORTS / "leaderboard.md"
-        _markdown("leaderboard", board.read_text(encoding="utf-8"), str(board))
+        _markdown("leaderboard", read_text(board), str(board))
         _picture(
             "comparison", root / project.REPORTS / "comparison.png", "all methods side by side"
         )
     if group == "register":
-        record = read_json(root / REGISTRATION)
+        record = read_registration(root / REGISTRATION)
         _markdown("registration", render_decision(record), "what the gate decided, and on what")
     server = os.environ.get("MLFLOW_TRACKING_URI", "")
     if group in _TRACKED and server.startswith("http"):
@@ -58,14 +59,16 @@ def report_stage(stage: str, root: Path, flow_run_id: str, log: Callable[[str], 
 
 def promoted(root: Path) -> bool:
     """Tell whether the last registration made a champion."""
-    return (root / REGISTRATION).exists() and bool(read_json(root / REGISTRATION)["promoted"])
+    return (root / REGISTRATION).exists() and bool(
+        read_registration(root / REGISTRATION)["promoted"]
+    )
 
 
 def refusal(root: Path) -> str | None:
     """Return why the gate refused the winner; None if it was promoted, or nothing is registered."""
     if not (root / REGISTRATION).exists():
         return None
-    record = read_json(root / REGISTRATION)
+    record = read_registration(root / REGISTRATION)
     if record["promoted"]:
         return None
     failed = [check for check in record["checks"] if not check["passed"]]
@@ -134,10 +137,12 @@ def _link_runs(
             else:
                 runs = []
     except httpx.HTTPError as error:
-        log(f"no link to MLflow's run: {error}")
+        log(redact(f"no link to MLflow's run: {error}"))
         return
+    # Who follows the link has a password of their own.
+    shown = str(httpx.URL(server).copy_with(userinfo=b""))
     for run in runs:
-        address = f"{server}/#/experiments/{run['info']['experiment_id']}/runs"
+        address = f"{shown}/#/experiments/{run['info']['experiment_id']}/runs"
         key = re.sub("[^a-z0-9]+", "-", f"mlflow-{stage}".lower())
         create_link_artifact(
             f"{address}/{run['info']['run_id']}", key=key, link_text=f"MLflow's run of {stage}"

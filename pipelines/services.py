@@ -24,6 +24,7 @@ from pydantic import NonNegativeInt, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from textsr.errors import TextsrError
+from textsr.local_store import open_store
 from textsr.streams import escape_unprintable
 
 CLONE = Path(__file__).resolve().parents[1]
@@ -140,7 +141,7 @@ def up(settings: Settings) -> None:
     from pipelines.deploy import deploy_all
 
     settings.home.mkdir(parents=True, exist_ok=True)
-    (CLONE / "mlruns").mkdir(exist_ok=True)
+    open_store(CLONE / "mlruns")
     _start_supervisor(settings)
     _wait(settings, "prefect", f"{settings.prefect}/api/health")
     _wait(settings, "mlflow", f"{settings.mlflow}/health")

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from textsr.errors import TextsrError
+from textsr.redaction import redact
 
 Graph = Mapping[str, Collection[str]]
 """The stages that each stage needs, by stage, in topological order."""
@@ -218,7 +219,7 @@ def run_command(
     root: Path = Path(),
     grace_seconds: float = _GRACE_SECONDS,
 ) -> list[str]:
-    """Run a program of this Python environment; return the last lines of its output.
+    """Run a program of this Python environment; return the last lines of its output, redacted.
 
     Neither it nor its descendants outlive the wait for it: when that is interrupted (by a signal's
     exception, an error in `log`) or when this process is killed, they are terminated, and killed
@@ -243,7 +244,7 @@ def run_command(
         try:
             for raw in process.stdout:
                 # Of a progress bar, which redraws its line, the last state is worth a log entry.
-                line = raw.decode(errors="replace").rstrip().rpartition("\r")[2]
+                line = redact(raw.decode(errors="replace").rstrip().rpartition("\r")[2])
                 tail.append(line)
                 log(line)
             status = process.wait()

@@ -17,6 +17,7 @@ from pipelines.server import ask
 from pipelines.stages import reproduce, reproduce_all, run_command
 from pipelines.workspaces import exclusive
 from textsr.errors import TextsrError
+from textsr.redaction import redact
 
 CLONE = Path()
 """The clone is the working directory of every flow."""
@@ -133,7 +134,7 @@ def _report(stage: str, root: Path, log: Callable[[str], None]) -> None:
     try:
         ask(lambda: report_stage(stage, root, str(runtime.flow_run.id), log), delays=(1, 4, 15))
     except (TextsrError, httpx.HTTPError, OSError) as error:
-        get_run_logger().warning(f"{stage}: no report: {error}")
+        get_run_logger().warning(redact(f"{stage}: no report: {error}"))
 
 
 def _both(*calls: Callable[[str], None]) -> Callable[[str], None]:

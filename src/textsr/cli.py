@@ -263,14 +263,27 @@ def register() -> None:
 
 
 @app.command(rich_help_panel=_MODELS)
-def rollback() -> None:
-    """Make the previous champion champion again."""
+def rollback(
+    to: Annotated[
+        str | None,
+        typer.Option(
+            metavar="VERSION",
+            help="The version to make champion; by default the one before it.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Make the previous champion, or a version of your choice, champion again."""
+    from datetime import UTC, datetime
+
+    from psutil import Process
+
     from textsr.registry.aliases import roll_back
     from textsr.tracking import Tracker
 
+    asked = datetime.fromtimestamp(Process().create_time(), UTC)
     name = _params().registration.model_name
-    old, new = roll_back(Tracker(Path.cwd()), name)
-    typer.echo(f"{name}: champion is version {new} again; version {old} is previous")
+    typer.echo(roll_back(Tracker(Path.cwd()), name, to, asked))
 
 
 @app.command("smoke-test", rich_help_panel=_MODELS)
@@ -278,11 +291,11 @@ def smoke_test() -> None:
     """Upscale with what the last registration made champion; put the alias back if that fails."""
     import tempfile
 
-    from textsr.files import read_json
+    from textsr.registry.gate import read_registration
     from textsr.registry.smoke import smoke_test
     from textsr.tracking import Tracker
 
-    record = read_json(project.REPORTS / "registration.json")
+    record = read_registration(project.REPORTS / "registration.json")
     sample = Path("docs/images/sample.png")
     with tempfile.TemporaryDirectory() as folder:
         typer.echo(smoke_test(Tracker(Path.cwd()), record, sample, Path(folder) / "large.png"))

@@ -10,8 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from textsr.errors import TextsrError
 
+_MAKE_ANEW = "remove it, and make it anew with `dvc repro`"
 _CANNOT_BE_WRITTEN = (
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO),
     *(errno.EACCES, errno.EPERM, errno.EROFS),
@@ -72,16 +75,47 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, shape: Any = Any, remedy: str = _MAKE_ANEW) -> Any:
     """Read a JSON file that a stage wrote.
 
+    Args:
+        path: the file.
+        shape: a type that pydantic knows; what is read must be of it, and is returned as it is.
+        remedy: what to do about a damaged file.
+
     Raises:
-        TextsrError: if there is none.
+        TextsrError: if there is none, or it is damaged.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
+        value = json.loads(path.read_text(encoding="utf-8"))
+        TypeAdapter(shape).validate_python(value)
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise _not_made(path) from error
+    except ValidationError as error:
+        said = "; ".join(
+            f"{'.'.join(map(str, problem['loc'])) or 'all of it'}: {problem['msg']}"
+            for problem in error.errors()
+        )
+        raise TextsrError(f"{path}: not valid ({said}); {remedy}") from error
+    except (ValueError, RecursionError) as error:
+        raise TextsrError(f"{path}: not valid JSON ({error}); {remedy}") from error
+    except OSError as error:
+        raise TextsrError(f"{path}: cannot be read ({error.strerror}); {remedy}") from error
+    return value
+
+
+def read_text(path: Path) -> str:
+    """Read a text file that a stage wrote.
+
+    Raises:
+        TextsrError: if there is none, or it is damaged.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise _not_made(path) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise TextsrError(f"{path}: cannot be read ({error}); {_MAKE_ANEW}") from error
 
 
 def fingerprint(description: str, paths: Iterable[Path]) -> str:

@@ -102,7 +102,7 @@ def _bring_along(database: sqlite3.Connection, was: str, here: str) -> int:
     count = 0
     for table, column in _LOCATIONS:
         changed = database.execute(
-            f"UPDATE {table} SET {column} = ?1 || substr({column}, length(?2) + 1) "  # noqa: S608
+            f"UPDATE {table} SET {column} = ?1 || substr({column}, length(?2) + 1) "
             f"WHERE substr({column} || '/', 1, length(?2) + 1) = ?2 || '/' AND is_ours({column})",
             (here, was),
         )

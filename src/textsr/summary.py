@@ -3,9 +3,8 @@
 from pathlib import Path
 
 from textsr import project
-from textsr.errors import TextsrError
-from textsr.files import read_json
-from textsr.registry.gate import render_decision
+from textsr.files import read_text
+from textsr.registry.gate import read_registration, render_decision
 
 _PLACES = (
     ("side by side, all methods", project.REPORTS / "comparison.png"),
@@ -19,16 +18,13 @@ def summarise_project(root: Path) -> str:
     """Return the leaderboard, the gate's decision and the places to look, as Markdown.
 
     Raises:
-        TextsrError: if the DAG has not been run to its end.
+        TextsrError: if the DAG has not been run to its end, or what it left is damaged.
     """
     leaderboard = root / project.REPORTS / "leaderboard.md"
     registration = root / project.REPORTS / "registration.json"
-    for path in (leaderboard, registration):
-        if not path.exists():
-            raise TextsrError(f"{path}: no such file; make it with `dvc repro`")
     places = "\n".join(f"- {what}: {path}" for what, path in _PLACES)
     return (
-        f"## Leaderboard\n\n{leaderboard.read_text(encoding='utf-8')}\n"
-        f"## Registration\n\n{render_decision(read_json(registration))}\n"
+        f"## Leaderboard\n\n{read_text(leaderboard)}\n"
+        f"## Registration\n\n{render_decision(read_registration(registration))}\n"
         f"## Where to look\n\n{places}\n- MLflow, the runs side by side: `make ui`\n"
     )

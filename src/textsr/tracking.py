@@ -115,7 +115,9 @@ class Tracker:
             # fail.
             with lock if local else nullcontext():
                 self.client = _client(self.uri)
-        except (Timeout, OSError) as error:
+        except Timeout as error:
+            raise unusable(store / DATABASE, f"{DATABASE}.lock is locked") from error
+        except OSError as error:
             raise unusable(store / DATABASE, error) from error
 
     def experiment_id(self, name: str) -> str:
@@ -300,16 +302,11 @@ def _client(uri: str) -> MlflowClient:
 
 def explain(error: BaseException, uri: str) -> TextsrError | None:
     """Return what to say where MLflow's server or database failed a verb; None of other errors."""
-    if is_unreachable(error):
+    of_database = isinstance(error, MlflowException) and isinstance(
+        error.__cause__, SQLAlchemyError
+    )
+    if is_unreachable(error) or _is_refusal(error) or of_database:
         return unreachable(uri, error)
-    if isinstance(error, MlflowException):
-        if isinstance(error.__cause__, SQLAlchemyError):
-            return unreachable(uri, error)
-        if error.get_http_status_code() in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-            return TextsrError(
-                f"{uri}: MLflow refuses ({error}); correct {_USER} and {_PASSWORD}, or "
-                f"{_ADDRESS}"
-            )
     return None
 
 
@@ -324,10 +321,19 @@ def is_unreachable(error: BaseException) -> bool:
     return asked and cast(Any, error).get_http_status_code() >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
+def _is_refusal(error: BaseException) -> bool:
+    refused = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+    return isinstance(error, MlflowException) and cast(Any, error).get_http_status_code() in refused
+
+
 def unreachable(uri: str, error: BaseException) -> TextsrError:
     """Return what to raise where the tracking server or the local store gives no answer."""
     if uri.startswith("sqlite:///"):
         return unusable(uri.removeprefix("sqlite:///"), _first_line(error))
+    if _is_refusal(error):
+        return TextsrError(
+            f"{uri}: MLflow refuses ({error}); correct {_USER} and {_PASSWORD}, or {_ADDRESS}"
+        )
     return TextsrError(
         f"{uri}: MLflow gives no answer ({error}); start it, or correct MLFLOW_TRACKING_URI"
     )

@@ -9,6 +9,7 @@ from mlflow.entities.model_registry import ModelVersion
 
 from textsr.errors import TextsrError
 from textsr.registry.aliases import (
+    ROLLED_BACK,
     promote,
     register_challenger,
     roll_back,
@@ -65,29 +66,40 @@ def test_another_model_of_the_same_run_is_another_version(tracker: Tracker) -> N
 def test_champion_and_previous_follow_promotions_and_rollbacks(
     tracker: Tracker, steps: list[int | str]
 ) -> None:
-    """Against the rules written out: previous is always the champion before this one."""
+    """Against the rules written out: a version that was rolled back from does not come back."""
     name = "rules"
     versions = tracker.client.search_model_versions(f"name = '{name}'") or register(
         tracker, name, 3
     )
     for alias in aliases(tracker, name):
         tracker.client.delete_registered_model_alias(name, alias)
+    for version in versions:
+        tracker.client.delete_model_version_tag(name, version.version, ROLLED_BACK)
     champion: str | None = None
     previous: str | None = None
+    left: set[str] = set()
     for step in steps:
         if step != "back":
             version = str(versions[int(step)].version)
+            if version in left:
+                with pytest.raises(TextsrError, match=f"rolled back from.*--to {version}"):
+                    promote(tracker, name, versions[int(step)])
+                continue
             if champion not in (None, version):
                 previous = champion
             champion = version
             promote(tracker, name, versions[int(step)])
-        elif champion is None or previous is None:
-            missing = "champion" if champion is None else "previous"
-            with pytest.raises(TextsrError, match=f"{name}: nothing to roll back.*is {missing}"):
+        elif previous is None:
+            with pytest.raises(TextsrError, match=f"{name}: nothing to roll back.*--to VERSION"):
+                roll_back(tracker, name)
+        elif previous in left:
+            with pytest.raises(TextsrError, match=f"version {previous} was rolled back from"):
                 roll_back(tracker, name)
         else:
-            assert roll_back(tracker, name) == (champion, previous)
-            champion, previous = previous, champion
+            assert champion is not None
+            roll_back(tracker, name)
+            left.add(champion)
+            champion, previous = previous, None
         expected = {"champion": champion, "previous": previous}
         assert aliases(tracker, name) == {k: v for k, v in expected.items() if v}
 

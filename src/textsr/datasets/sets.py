@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
-from pydantic import PositiveInt, ValidationError
+from pydantic import PositiveInt
 
 from textsr.datasets.labels import LABELS, read_labels, write_labels
 from textsr.datasets.pictures import find_images, read_grey
@@ -242,13 +242,4 @@ def _find_info(folder: Path, use: Use) -> SetInfo | None:
 
 
 def _read_info(path: Path) -> SetInfo:
-    try:
-        return SetInfo.model_validate(read_json(path))
-    except ValidationError as error:
-        problems = (
-            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()
-        )
-        said = "; ".join(problems)
-        raise TextsrError(f"{path}: not valid ({said}); import the set anew") from error
-    except ValueError as error:
-        raise TextsrError(f"{path}: not valid JSON ({error}); import the set anew") from error
+    return SetInfo.model_validate(read_json(path, SetInfo, "import the set anew"))

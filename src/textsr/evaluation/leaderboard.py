@@ -9,6 +9,7 @@ import pandas as pd
 from textsr.evaluation.blend import choose
 from textsr.evaluation.panels import Cell, save_panel, spread_evenly
 from textsr.evaluation.pictures import CASES
+from textsr.evaluation.results import Metrics, Speed
 from textsr.evaluation.run import TEST, read_samples, resampling_of
 from textsr.evaluation.score import bicubic_upscale, network_upscale, reader_names
 from textsr.evaluation.sets import load_split
@@ -42,8 +43,8 @@ def build_leaderboard(params: Params, evaluation: Path) -> dict[str, Any]:
         rows.append({"method": method, "set": name, "lines_per_second": None, **summary})
     candidates = {}
     for model in MODELS:
-        metrics = read_json(evaluation / model / "metrics.json")
-        speed = read_json(evaluation / model / "speed.json")
+        metrics = read_json(evaluation / model / "metrics.json", Metrics)
+        speed = read_json(evaluation / model / "speed.json", Speed)
         candidates[model] = metrics["validation"]["chosen"]
         for name, summary in metrics["sets"].items():
             rows.append(

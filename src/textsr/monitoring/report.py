@@ -16,6 +16,7 @@ from textsr.monitoring.pictures import DISTRIBUTIONS, UNUSUAL, draw_distribution
 from textsr.monitoring.production import Production
 from textsr.monitoring.profile import Profile
 from textsr.params import Monitoring
+from textsr.redaction import redact
 
 _REPORT = "drift.json"
 _SHOWN = 16  # unusual images
@@ -75,7 +76,7 @@ def describe(
 ) -> DriftReport:
     """Put together what a report says."""
     return DriftReport(
-        folder=folder,
+        folder=redact(folder),
         verdict=verdict,
         found=production.found,
         measured=len(production.images),

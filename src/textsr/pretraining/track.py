@@ -23,7 +23,7 @@ def pretrain_tracked(method: str, params: Params, root: Path) -> None:
     )
     for row in read_curves(output / "curves.csv"):
         tracker.log(record.run_id, {k: v for k, v in row.items() if k != "step"}, int(row["step"]))
-    probe = read_json(output / "probe.json")
+    probe = read_json(output / "probe.json", dict[str, float])
     tracker.log(record.run_id, {k: v for k, v in probe.items() if k.startswith("probe_")})
     tracker.tag_encoder(record.run_id, output / "encoder")
     tracker.finish(record.run_id)

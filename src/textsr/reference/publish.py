@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from textsr.errors import TextsrError
+from textsr.evaluation.results import Metrics
 from textsr.files import read_json, replace_folder, write_text
 from textsr.models.package import WEIGHTS, load_model, save_model
 from textsr.models.recogniser import load_recogniser, save_recogniser
@@ -39,8 +40,8 @@ def publish_reference(trained: Path, evaluation: Path, params: Path, target: Pat
     Raises:
         TextsrError: if the weights in 8 bits are larger than `MAX_BYTES`.
     """
-    record = RunRecord.model_validate(read_json(trained / "run.json"))
-    metrics = read_json(evaluation / "metrics.json")
+    record = RunRecord.model_validate(read_json(trained / "run.json", RunRecord))
+    metrics = read_json(evaluation / "metrics.json", Metrics)
     model = load_model(evaluation / "model")
     with replace_folder(target) as folder:
         spec = model.spec.model_copy(update={"name": NAME})
@@ -77,7 +78,7 @@ def publish_recogniser(
         TextsrError: if there is no reader, or it has seen no training.
     """
     recogniser = load_recogniser(made / "recogniser")
-    metrics = read_json(made / "metrics.json")
+    metrics = read_json(made / "metrics.json", dict[str, Any])
     if not metrics["step"]:
         raise TextsrError(f"{made}: not trained here; set recogniser.steps and make it anew")
     if "train_lines" not in metrics:

@@ -1,5 +1,16 @@
-"""Versions and aliases of the registered model: `champion`, `challenger`, `previous`."""
+"""Versions and aliases of the registered model: `champion`, `challenger`, `previous`.
 
+`previous` is where a bare rollback goes. MLflow changes one alias at a time, so a change is made in
+an order in which it can be cut off anywhere: the version that will be champion is tagged with what
+`previous` will be; then `champion` moves, the one write that counts; then `previous` follows the
+tag, and the tag goes. What was cut off after the move is finished by whoever changes aliases next.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from filelock import FileLock, Timeout
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST, ErrorCode
@@ -8,12 +19,19 @@ from textsr.errors import TextsrError
 from textsr.tracking import Tracker, unreachable
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
-# What MLflow answers where the registered model or the alias does not exist.
+ROLLED_BACK = "rolled_back"
+"""Tag of a version that was rolled back from: no promotion or bare rollback returns to it."""
+
+_SINCE = "champion_since"  # tag: when it became champion
+_PENDING = "textsr.previous"  # tag of a champion: what `previous` must become
+_NONE = "none"
+_LOCK_SECONDS = 120.0
+# What MLflow answers where the registered model, the version or the alias does not exist.
 _MISSING = {ErrorCode.Name(code) for code in (RESOURCE_DOES_NOT_EXIST, INVALID_PARAMETER_VALUE)}
 
 
 def version_of(tracker: Tracker, name: str, alias: str) -> ModelVersion | None:
-    """Return the version that an alias names, or None.
+    """Return the version that an alias names, or None; None also of one that was deleted.
 
     Raises:
         TextsrError: if the server cannot be asked: a champion that cannot be seen is not absent.
@@ -21,9 +39,26 @@ def version_of(tracker: Tracker, name: str, alias: str) -> ModelVersion | None:
     try:
         return tracker.client.get_model_version_by_alias(name, alias)
     except MlflowException as error:
-        if error.error_code not in _MISSING:
-            raise unreachable(tracker.uri, error) from error
+        _require_missing(tracker, error)
         return None
+
+
+def find_version(tracker: Tracker, name: str, version: str) -> ModelVersion | None:
+    """Return a version by its number, or None.
+
+    Raises:
+        TextsrError: if the server cannot be asked.
+    """
+    try:
+        return tracker.client.get_model_version(name, version)
+    except MlflowException as error:
+        _require_missing(tracker, error)
+        return None
+
+
+def _require_missing(tracker: Tracker, error: MlflowException) -> None:
+    if error.error_code not in _MISSING:
+        raise unreachable(tracker.uri, error) from error
 
 
 def register_challenger(
@@ -33,69 +68,224 @@ def register_challenger(
 
     A model that is a version already is not registered twice.
     """
-    if not tracker.client.search_registered_models(f"name = '{name}'"):
-        tracker.client.create_registered_model(name)
-    # A server demands the id beside the address; a store that is opened as a file does not.
-    model_id = model_uri.removeprefix("models:/") if model_uri.startswith("models:/") else None
-    known = [
-        version
-        for version in tracker.client.search_model_versions(f"name = '{name}'")
-        if version.run_id == run_id and version.tags.get("model_uri") == model_uri
-    ]
-    version = (
-        known[0]
-        if known
-        else tracker.client.create_model_version(
-            name,
-            model_uri,
-            run_id,
-            tags={"model_uri": model_uri},
-            description=description,
-            model_id=model_id,
+    with _alone(tracker):
+        if not tracker.client.search_registered_models(f"name = '{name}'"):
+            tracker.client.create_registered_model(name)
+        # A server demands the id beside the address; a store that is opened as a file does not.
+        model_id = model_uri.removeprefix("models:/") if model_uri.startswith("models:/") else None
+        known = [
+            version
+            for version in tracker.client.search_model_versions(f"name = '{name}'")
+            if version.run_id == run_id and version.tags.get("model_uri") == model_uri
+        ]
+        version = (
+            known[0]
+            if known
+            else tracker.client.create_model_version(
+                name,
+                model_uri,
+                run_id,
+                tags={"model_uri": model_uri},
+                description=description,
+                model_id=model_id,
+            )
         )
-    )
-    tracker.client.set_registered_model_alias(name, CHALLENGER, version.version)
+        tracker.client.set_registered_model_alias(name, CHALLENGER, version.version)
     return version
 
 
 def promote(tracker: Tracker, name: str, version: ModelVersion) -> None:
-    """Make a version champion; the champion until now becomes `previous`."""
-    champion = version_of(tracker, name, CHAMPION)
-    if champion is not None and champion.version != version.version:
-        tracker.client.set_registered_model_alias(name, PREVIOUS, champion.version)
-    tracker.client.set_registered_model_alias(name, CHAMPION, version.version)
-
-
-def roll_back(tracker: Tracker, name: str) -> tuple[str, str]:
-    """Exchange `champion` and `previous`; return the old and the new champion's version.
+    """Make a version champion; the champion until now becomes `previous`.
 
     Raises:
-        TextsrError: if either alias is missing.
+        TextsrError: if it was rolled back from.
     """
-    champion, previous = (version_of(tracker, name, alias) for alias in (CHAMPION, PREVIOUS))
-    if champion is None or previous is None:
-        missing = CHAMPION if champion is None else PREVIOUS
-        raise TextsrError(
-            f"{name}: nothing to roll back to, no version is {missing}; "
-            "a second promotion makes the first champion `previous`"
-        )
-    tracker.client.set_registered_model_alias(name, PREVIOUS, champion.version)
-    tracker.client.set_registered_model_alias(name, CHAMPION, previous.version)
-    return str(champion.version), str(previous.version)
+    number = str(version.version)
+    with _alone(tracker):
+        _settle(tracker, name)
+        if why := rolled_back(tracker, name, number):
+            raise TextsrError(f"{name}: {why}")
+        champion = version_of(tracker, name, CHAMPION)
+        if champion is not None and str(champion.version) == number:
+            return
+        # What was rolled back from is nowhere to go back to; without a champion, none is replaced.
+        keep = champion is None or ROLLED_BACK in champion.tags
+        _move(tracker, name, number, None if keep or champion is None else str(champion.version))
 
 
-def put_back(tracker: Tracker, name: str, version: str, before: str | None) -> None:
+def rolled_back(tracker: Tracker, name: str, version: str) -> str | None:
+    """Return a sentence about when a version was rolled back from; None if it was not."""
+    found = find_version(tracker, name, version)
+    if found is None or ROLLED_BACK not in found.tags:
+        return None
+    return (
+        f"version {version} was rolled back from ({found.tags[ROLLED_BACK]}); "
+        f"`textsr rollback --to {version}` makes it {CHAMPION} all the same"
+    )
+
+
+def roll_back(
+    tracker: Tracker, name: str, to: str | None = None, asked: datetime | None = None
+) -> str:
+    """Make another version champion, and mark the one that was as rolled back from.
+
+    The mark keeps a bare rollback, or the gate, from returning to it. Afterwards no version is
+    `previous`: how far back to go from there is for a person to say.
+
+    Args:
+        tracker: the tracking server.
+        name: of the registered model.
+        to: the version; None for `previous`.
+        asked: when the rollback was asked for. A champion that is newer is not what was meant.
+
+    Returns:
+        A sentence about what was done.
+
+    Raises:
+        TextsrError: if there is no such version, or none to go back to.
+    """
+    with _alone(tracker):
+        settled = _settle(tracker, name)
+        champion = version_of(tracker, name, CHAMPION)
+        now = None if champion is None else str(champion.version)
+        if to is None and settled == _NONE:
+            return f"{name}: {CHAMPION} is version {now}; a rollback that was cut off is finished"
+        target = _target(tracker, name, champion, to, asked)
+        if now not in (None, target):
+            mark = f"to version {target}, {_now():%Y-%m-%d %H:%M:%S} UTC"
+            tracker.client.set_model_version_tag(name, str(now), ROLLED_BACK, mark)
+        tracker.client.delete_model_version_tag(name, target, ROLLED_BACK)
+        if now == target:
+            return f"{name}: {CHAMPION} is version {target} already"
+        _move(tracker, name, target, _NONE)
+    said = f"{name}: {CHAMPION} is version {target}"
+    return said if now is None else f"{said}; only `textsr rollback --to {now}` returns to {now}"
+
+
+def put_back(tracker: Tracker, name: str, version: str, before: str | None) -> str | None:
     """Take `champion` from a version that does not work, and give it to the champion before it.
 
     Does nothing where another version is champion by now. With no champion before it, none is left.
+
+    Returns:
+        The version that is champion now, if any.
     """
-    champion = version_of(tracker, name, CHAMPION)
-    if champion is None or str(champion.version) != version:
-        return
-    if before is None or before == version:
-        tracker.client.delete_registered_model_alias(name, CHAMPION)
-        return
-    tracker.client.set_registered_model_alias(name, CHAMPION, before)
+    with _alone(tracker):
+        _settle(tracker, name)
+        champion = version_of(tracker, name, CHAMPION)
+        if champion is None or str(champion.version) != version:
+            return None if champion is None else str(champion.version)
+        if before is None or before == version or find_version(tracker, name, before) is None:
+            tracker.client.delete_registered_model_alias(name, CHAMPION)
+            return None
+        _move(tracker, name, before, _NONE)
+    return before
+
+
+def finish_interrupted(tracker: Tracker, name: str) -> None:
+    """Finish a change of aliases that was cut off, if one was."""
+    with _alone(tracker):
+        _settle(tracker, name)
+
+
+def _target(
+    tracker: Tracker,
+    name: str,
+    champion: ModelVersion | None,
+    to: str | None,
+    asked: datetime | None,
+) -> str:
+    """Return the version to roll back to, which is there."""
+    if to is not None:
+        if find_version(tracker, name, to) is None:
+            raise TextsrError(f"{name}: no version {to}; {_choice(tracker, name)}")
+        return to
+    since = None if champion is None else champion.tags.get(_SINCE)
+    if champion is not None and since and asked and datetime.fromisoformat(since) > asked:
+        raise TextsrError(
+            f"{name}: nothing was changed: version {champion.version} became {CHAMPION} only after "
+            f"this rollback was asked for; to leave it too, {_choice(tracker, name)}"
+        )
     previous = version_of(tracker, name, PREVIOUS)
-    if previous is not None and str(previous.version) == before:
+    if previous is None or (champion is not None and previous.version == champion.version):
+        raise TextsrError(
+            f"{name}: nothing to roll back to, no other version is {PREVIOUS}; "
+            f"{_choice(tracker, name)}"
+        )
+    if why := rolled_back(tracker, name, str(previous.version)):
+        raise TextsrError(f"{name}: {PREVIOUS}: {why}, or {_choice(tracker, name)}")
+    return str(previous.version)
+
+
+def _choice(tracker: Tracker, name: str) -> str:
+    versions = tracker.client.search_model_versions(f"name = '{name}'")
+    if not versions:
+        return "it has no versions; `textsr register` makes them"
+    numbers = sorted((int(each.version) for each in versions), reverse=True)
+    marked = {int(each.version) for each in versions if ROLLED_BACK in each.tags}
+    said = ", ".join(f"{n} (rolled back from)" if n in marked else str(n) for n in numbers)
+    return f"choose one by `textsr rollback --to VERSION`: {said}"
+
+
+def _move(tracker: Tracker, name: str, version: str, previous: str | None) -> None:
+    """Make a version champion, in an order that may be cut off anywhere; see the module.
+
+    Args:
+        tracker: the tracking server.
+        name: of the registered model.
+        version: the champion to be.
+        previous: what `previous` becomes; `_NONE` for nothing, None to leave it as it is.
+
+    Raises:
+        TextsrError: if another machine moved `champion` at the same time.
+    """
+    client = tracker.client
+    client.set_model_version_tag(name, version, _SINCE, _now().isoformat())
+    if previous is None:
+        client.delete_model_version_tag(name, version, _PENDING)  # of a change that was cut off
+    else:
+        client.set_model_version_tag(name, version, _PENDING, previous)
+    client.set_registered_model_alias(name, CHAMPION, version)
+    _settle(tracker, name)
+    # A server has no compare-and-set, and the lock is this machine's.
+    found = version_of(tracker, name, CHAMPION)
+    if found is None or str(found.version) != version:
+        other = "no version" if found is None else f"version {found.version}"
+        raise TextsrError(
+            f"{name}: another machine made {other} {CHAMPION} at the same time as this one "
+            f"version {version}; look at both, and `textsr rollback --to VERSION`"
+        )
+
+
+def _settle(tracker: Tracker, name: str) -> str | None:
+    """Let `previous` follow the champion's tag, if it has one; return what the tag said."""
+    champion = version_of(tracker, name, CHAMPION)
+    wanted = None if champion is None else champion.tags.get(_PENDING)
+    if champion is None or wanted is None:
+        return None
+    if wanted == _NONE:
         tracker.client.delete_registered_model_alias(name, PREVIOUS)
+    elif find_version(tracker, name, wanted) is not None:
+        tracker.client.set_registered_model_alias(name, PREVIOUS, wanted)
+    tracker.client.delete_model_version_tag(name, str(champion.version), _PENDING)
+    return wanted
+
+
+@contextmanager
+def _alone(tracker: Tracker) -> Iterator[None]:
+    """Hold this project's right to change aliases."""
+    tracker.registry_lock.parent.mkdir(exist_ok=True)
+    try:
+        with FileLock(tracker.registry_lock, timeout=_LOCK_SECONDS):
+            yield
+    except Timeout as error:
+        raise TextsrError(
+            f"{tracker.registry_lock}: held for {_LOCK_SECONDS:.0f} s by another "
+            "`textsr register`, `rollback` or `smoke-test`; end it, and try again"
+        ) from error
+    except OSError as error:
+        raise TextsrError(f"{tracker.registry_lock}: {error}; see to its permissions") from error
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

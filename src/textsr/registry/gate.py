@@ -1,11 +1,13 @@
 """The gate: what a challenger must show to become champion. Pure functions of the evidence."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
 from textsr.evaluation.statistics import Estimate
+from textsr.files import read_json
 from textsr.params import Gate
 
 
@@ -22,6 +24,27 @@ class Decision(BaseModel):
 
     promoted: bool
     checks: list[Check]
+
+
+class Registration(Decision):
+    """`registration.json`: what was registered, and the decision."""
+
+    model_name: str
+    version: str
+    method: str
+    run_id: str
+    champion_before: str | None
+
+
+def read_registration(path: Path) -> dict[str, Any]:
+    """Read `registration.json`.
+
+    Raises:
+        TextsrError: if there is none, or it is damaged.
+    """
+    remedy = "make it anew with `dvc repro --force --single-item register`"
+    record: dict[str, Any] = read_json(path, Registration, remedy)
+    return record
 
 
 def decide(

@@ -6,7 +6,9 @@ from typing import Any
 
 import pandas as pd
 
+from textsr.errors import TextsrError
 from textsr.evaluation.ocr import available_readers
+from textsr.evaluation.results import Leaderboard, Metrics, Speed
 from textsr.evaluation.run import TEST, read_samples, resampling_of
 from textsr.evaluation.score import network_upscale, score_set
 from textsr.evaluation.sets import load_split
@@ -15,8 +17,16 @@ from textsr.evaluation.summary import compare_methods, summarise
 from textsr.files import fingerprint, read_json, write_json
 from textsr.models.package import load_model
 from textsr.params import MODELS, Params
-from textsr.registry.aliases import CHAMPION, promote, register_challenger, version_of
-from textsr.registry.gate import decide, render_decision
+from textsr.registry.aliases import (
+    CHAMPION,
+    PREVIOUS,
+    finish_interrupted,
+    promote,
+    register_challenger,
+    rolled_back,
+    version_of,
+)
+from textsr.registry.gate import Check, Decision, decide, render_decision
 from textsr.registry.packaging import fetch_model, log_model, logged_model
 from textsr.tracking import RunRecord, Tracker, evaluation_metrics, set_metrics
 from textsr.training.curves import read_curves
@@ -35,12 +45,13 @@ def publish_evaluation(tracker: Tracker, trained: Path, evaluation: Path) -> str
         trained: the training's folder, with `run.json` and `curves.csv`.
         evaluation: the evaluation's folder.
     """
-    record = RunRecord.model_validate(read_json(trained / "run.json"))
+    record = RunRecord.model_validate(read_json(trained / "run.json", RunRecord))
     run_id = tracker.locate(record, read_curves(trained / "curves.csv"))
     key = fingerprint("", [evaluation])
     if tracker.evaluation_key(run_id) != key:
         log_model(tracker, run_id, evaluation / "model")
-        result, speed = (read_json(evaluation / f"{name}.json") for name in ("metrics", "speed"))
+        result = read_json(evaluation / "metrics.json", Metrics)
+        speed = read_json(evaluation / "speed.json", Speed)
         tracker.log_evaluation(run_id, evaluation_metrics(result, speed), evaluation, key)
     return run_id
 
@@ -85,29 +96,37 @@ def run_registration(
     }
     publish_references(tracker, params, evaluation / "baselines" / "samples.parquet")
     name = params.registration.model_name
-    winner = read_json(reports / "leaderboard.json")["winner"]
+    leaderboard = reports / "leaderboard.json"
+    winner = read_json(leaderboard, Leaderboard)["winner"]
+    if winner not in run_ids:
+        raise TextsrError(f"{leaderboard}: winner: no model is {winner}; `dvc repro compare`")
     model_uri = logged_model(tracker, run_ids[winner])
     assert model_uri is not None  # publish_evaluation has logged it
     samples = _on_test(read_samples(evaluation / winner / "samples.parquet"))
     base = read_samples(evaluation / "baselines" / "samples.parquet")
     resampling = resampling_of(params)
     over_bicubic = compare_methods(samples, _on_test(base[base["method"] == "bicubic"]), resampling)
+    finish_interrupted(tracker, name)
     champion = version_of(tracker, name, CHAMPION)
     over_champion: dict[str, Estimate] | None = None
     if champion is not None and champion.tags.get("model_uri") != model_uri:
         folder = fetch_model(tracker, f"models:/{name}@{CHAMPION}")
         theirs = _score(params, folder, dataset, progress)
         over_champion = compare_methods(samples, theirs, resampling)
-    speed = read_json(evaluation / winner / "speed.json")
+    speed = read_json(evaluation / winner / "speed.json", Speed)
     decision = decide(params.registration.gate, over_bicubic, over_champion, speed["ms_per_line"])
 
     version = register_challenger(tracker, name, model_uri, run_ids[winner], "")
+    decision = _heed_rollback(tracker, name, str(version.version), decision)
+    # Where it is champion already, a registration of it was cut off, or is made again.
+    again = champion is not None and champion.version == version.version
+    before = version_of(tracker, name, PREVIOUS) if again else champion
     record: dict[str, Any] = {
         "model_name": name,
         "version": str(version.version),
         "method": winner,
         "run_id": run_ids[winner],
-        "champion_before": champion and str(champion.version),
+        "champion_before": before and str(before.version),
         **decision.model_dump(),
     }
     client = tracker.client
@@ -119,6 +138,15 @@ def run_registration(
         promote(tracker, name, version)
     write_json(reports / "registration.json", record)
     return record
+
+
+def _heed_rollback(tracker: Tracker, name: str, version: str, decision: Decision) -> Decision:
+    """Refuse a version that was rolled back from, whatever its numbers."""
+    why = rolled_back(tracker, name, version)
+    if why is None:
+        return decision
+    refused = Check(name="not rolled back from", passed=False, evidence=why)
+    return Decision(promoted=False, checks=[*decision.checks, refused])
 
 
 def _verdict(promoted: bool) -> str:

@@ -11,7 +11,14 @@ from textsr.errors import TextsrError
 from textsr.inference.batch import upscale_paths
 from textsr.inference.device import choose_device
 from textsr.models.package import load_model
-from textsr.registry.aliases import CHAMPION, put_back, version_of
+from textsr.redaction import redact
+from textsr.registry.aliases import (
+    CHAMPION,
+    find_version,
+    finish_interrupted,
+    put_back,
+    version_of,
+)
 from textsr.registry.packaging import fetch_model
 from textsr.tracking import Tracker, is_unreachable, unreachable
 
@@ -34,8 +41,15 @@ def smoke_test(tracker: Tracker, record: Mapping[str, Any], image: Path, output:
         TextsrError: if it does not work; the champion before it is champion again.
     """
     name, version = record["model_name"], record["version"]
+    finish_interrupted(tracker, name)
     champion = version_of(tracker, name, CHAMPION)
-    tags = tracker.client.get_model_version(name, version).tags
+    found = find_version(tracker, name, version)
+    if found is None:
+        raise TextsrError(
+            f"{name}: version {version}, which was promoted, is not there any more; "
+            "`dvc repro --force --single-item register` registers it again"
+        )
+    tags = found.tags
     if tags.get(_TAG) == _PASSED:
         return f"{name} version {version} has passed"
     failed = tags.get(_TAG)
@@ -52,11 +66,13 @@ def smoke_test(tracker: Tracker, record: Mapping[str, Any], image: Path, output:
     except Exception as error:  # whatever it is, users would meet it
         if is_unreachable(error) or is_unreachable(error.__cause__ or error):
             raise unreachable(tracker.uri, error) from error  # which says nothing about the model
-        put_back(tracker, name, version, record["champion_before"])
-        tracker.client.set_model_version_tag(name, version, _TAG, f"failed: {error}"[:250])
+        # First the tag: cut off in between, the next test finds a champion that is still to be
+        # tried, and not that another one took its place.
+        said = redact(f"failed: {error}")[:250]
+        tracker.client.set_model_version_tag(name, version, _TAG, said)
+        now = put_back(tracker, name, version, record["champion_before"])
         raise TextsrError(
-            f"{name} version {version} does not work ({error}); "
-            f"{CHAMPION} is {_said(record['champion_before'])} again"
+            f"{name} version {version} does not work ({error}); {CHAMPION} is {_said(now)} again"
         ) from error
     tracker.client.set_model_version_tag(name, version, _TAG, _PASSED)
     return f"{name} version {version} upscales {image}"

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from textsr import project, reference
-from textsr.files import fingerprint, write_text
+from textsr.files import fingerprint, read_json, write_text
 from textsr.models.package import WEIGHTS
 from textsr.params import Params
 from textsr.tracking import RunRecord, Tracker, describe_lines, flatten, lineage_tags
@@ -50,7 +50,8 @@ def _open_run(tracker: Tracker, run: TrainingRun, root: Path) -> RunRecord:
     """Continue the run of the checkpoints that will be resumed, or start one."""
     path = run.checkpoints / "run.json"
     if path.exists():
-        record = RunRecord.model_validate_json(path.read_text(encoding="utf-8"))
+        remedy = "remove it: the training goes on under a new MLflow run"
+        record = RunRecord.model_validate(read_json(path, RunRecord, remedy))
         if tracker.exists(record.run_id):
             tracker.resume(record)
             return record

@@ -1,0 +1,38 @@
+"""The shapes of what evaluations leave as JSON, as far as later stages rely on them."""
+
+from typing import Any
+
+from pydantic import BaseModel
+
+
+class Chosen(BaseModel):
+    """The blend that was chosen on val."""
+
+    weight: float
+    readers: dict[str, dict[str, float]] = {}
+
+
+class Validation(BaseModel):
+    """What the readers made of the blends."""
+
+    chosen: Chosen
+
+
+class Metrics(BaseModel):
+    """`metrics.json`."""
+
+    validation: Validation
+    sets: dict[str, dict[str, Any]]
+
+
+class Speed(BaseModel):
+    """`speed.json`."""
+
+    ms_per_line: float
+    lines_per_second: float
+
+
+class Leaderboard(BaseModel):
+    """`leaderboard.json`."""
+
+    winner: str
