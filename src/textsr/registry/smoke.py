@@ -20,7 +20,7 @@ from textsr.registry.aliases import (
     version_of,
 )
 from textsr.registry.packaging import fetch_model
-from textsr.tracking import Tracker, is_unreachable, unreachable
+from textsr.tracking import Tracker, explain
 
 _TAG = "smoke_test"
 _PASSED = "passed"
@@ -64,8 +64,10 @@ def smoke_test(tracker: Tracker, record: Mapping[str, Any], image: Path, output:
     try:
         _try(tracker, f"models:/{name}@{CHAMPION}", image, output)
     except Exception as error:  # whatever it is, users would meet it
-        if is_unreachable(error) or is_unreachable(error.__cause__ or error):
-            raise unreachable(tracker.uri, error) from error  # which says nothing about the model
+        cause = error.__cause__ or error
+        away = explain(error, tracker.uri) or explain(cause, tracker.uri)
+        if away is not None:
+            raise away from error  # which says nothing about the model
         # First the tag: cut off in between, the next test finds a champion that is still to be
         # tried, and not that another one took its place.
         said = redact(f"failed: {error}")[:250]
