@@ -16,6 +16,7 @@ class TextsrError(Exception):
     def __init__(self, message: str) -> None:
         super().__init__(redact(message))
 
+
 _LONGEST = 200  # characters
 _REPR = reprlib.Repr()
 _REPR.maxlevel = 2

@@ -328,7 +328,7 @@ def _is_refusal(error: BaseException) -> bool:
 
 def unreachable(uri: str, error: BaseException) -> TextsrError:
     """Return what to raise where the tracking server or the local store gives no answer."""
-    if uri.startswith("sqlite:///"):
+    if uri.startswith("sqlite:///") and not is_unreachable(error):
         return unusable(uri.removeprefix("sqlite:///"), _first_line(error))
     if _is_refusal(error):
         return TextsrError(
