@@ -9,7 +9,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-_SCALE = "@scale"  # no name of a parameter holds an @
+SCALE = "@scale"
+"""Ends the name of a tensor of scales; no name of a parameter holds an @."""
+
 _LARGEST = 127
 
 
@@ -33,7 +35,7 @@ def to_eight_bits(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         # A channel of zeros stays one.
         steps = rows / scale.where(scale > 0, torch.ones_like(scale))[:, None]
         stored[name] = steps.round().to(torch.int8).view_as(value)
-        stored[name + _SCALE] = scale
+        stored[name + SCALE] = scale
     return stored
 
 
@@ -41,9 +43,9 @@ def from_eight_bits(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the state that `to_eight_bits` stored; one that it did not store, as it is."""
     state = {}
     for name, value in stored.items():
-        if name.endswith(_SCALE):
+        if name.endswith(SCALE):
             continue
-        scale = stored.get(name + _SCALE)
+        scale = stored.get(name + SCALE)
         if scale is not None:
             value = value.float() * scale.view(-1, *[1] * (value.ndim - 1))
         state[name] = value

@@ -7,21 +7,27 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
-from safetensors.torch import load_file, save_file
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from torch import Tensor, nn
 
 from textsr.errors import TextsrError
 from textsr.files import replace_folder
 from textsr.models.bicubic import bicubic
-from textsr.models.eight_bits import from_eight_bits, to_eight_bits
+from textsr.models.eight_bits import to_eight_bits
 from textsr.models.seed import SeedNet
 from textsr.models.text_encoder import COARSE_BLOCKS, SEQUENCE_BLOCKS
 from textsr.models.upsampler import UpsamplerNet
+from textsr.models.weights import read_small_file, read_weights, save_weights
 
 _SPEC = "model.json"
+_SPEC_BYTES = 16_384  # its own take 200
 WEIGHTS = "weights.safetensors"
 """The file of a model folder that holds its numbers, at any precision."""
+
+MAX_BLOCKS = 128
+"""Of each kind. What is compared with a file is built first, and takes time for each block."""
+
+_Blocks = Annotated[int, Field(ge=1, le=MAX_BLOCKS)]
 
 
 class ModelSpec(BaseModel):
@@ -34,10 +40,10 @@ class ModelSpec(BaseModel):
     architecture: Literal["upsampler", "seed"]
     scale: Literal[2, 4]
     encoder: Literal["text", "resnet18"] | None = None
-    width: PositiveInt | None = None
-    coarse_blocks: PositiveInt | None = None
+    width: Annotated[int, Field(ge=1, le=4096)] | None = None
+    coarse_blocks: _Blocks | None = None
     """Of the text encoder; None: as many as it always had."""
-    sequence_blocks: PositiveInt | None = None
+    sequence_blocks: _Blocks | None = None
     """Of the text encoder; likewise."""
     blend: Annotated[float, Field(ge=0, le=1)] = 1.0
     """Weight of the network's output; the rest is bicubic's."""
@@ -92,12 +98,17 @@ def save_model(
     """Write a model's folder, whole or not at all; its weights in 8 bits, if they are to be small.
 
     See `textsr.models.eight_bits`.
+
+    Raises:
+        TextsrError: if a weight is not finite.
     """
     with replace_folder(folder) as temporary:
-        state = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
-        if eight_bits:
-            state = to_eight_bits(state)
-        save_file(state, temporary / WEIGHTS)
+        state = network.state_dict()
+        save_weights(
+            to_eight_bits(state) if eight_bits else state,
+            temporary / WEIGHTS,
+            final=folder / WEIGHTS,
+        )
         record = spec.model_dump_json(indent=2, exclude_none=True)
         (temporary / _SPEC).write_text(record + "\n", encoding="utf-8")
 
@@ -110,13 +121,13 @@ def read_spec(folder: Path) -> ModelSpec:
     """
     path = folder / _SPEC
     try:
-        return ModelSpec.model_validate_json(path.read_bytes())
+        return ModelSpec.model_validate_json(read_small_file(path, _SPEC_BYTES))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise TextsrError(
             f"{path}: no such file; name a model folder, as `textsr train` writes it"
         ) from error
     except OSError as error:
-        raise TextsrError(f"{path}: cannot be read: {error.strerror}") from error
+        raise TextsrError(f"{path}: cannot be read: {error.strerror or error}") from error
     except ValidationError as error:
         raise TextsrError(
             f"{path}: not a model specification ({error}); copy the model's folder again from "
@@ -128,13 +139,17 @@ def load_model(folder: Path) -> BlendedModel:
     """Load a model folder, in evaluation mode, on the CPU.
 
     Raises:
-        TextsrError: if a file is missing or damaged, or the weights are of another architecture.
+        TextsrError: if a file is missing or damaged, the weights are of another architecture, or
+            not all of them are finite.
     """
     spec = read_spec(folder)
-    network = build_network(spec)
     path = folder / WEIGHTS
     try:
-        network.load_state_dict(from_eight_bits(load_file(path)))
+        with torch.device("meta"):  # what a folder says is not believed until its weights agree
+            expected = build_network(spec).state_dict()
+        weights = read_weights(path, expected)
+        network = build_network(spec)
+        network.load_state_dict(weights)
     except Exception as error:  # safetensors raises its own type, torch RuntimeError
         raise TextsrError(
             f"{path}: not the weights of {spec.architecture} ({error}); copy the model's folder "

@@ -5,17 +5,19 @@ from copy import deepcopy
 from pathlib import Path
 from typing import cast
 
+import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.utils import fuse_conv_bn_eval
 
 from textsr.errors import TextsrError
 from textsr.files import replace_folder, write_text
 from textsr.models.text_head import TextHead
+from textsr.models.weights import read_small_file, read_weights, save_weights
 
 _WEIGHTS = "recogniser.safetensors"
 _ALPHABET = "alphabet.json"
+_ALPHABET_BYTES = 1_000_000  # that of the package takes 700
 _HEIGHT = 32  # pixels, to which lines are reduced
 _FRAME_PX = 4  # of the reduced line
 _DROPOUT = 0.1
@@ -103,10 +105,13 @@ def _reduced(width: int, height: int) -> int:
 
 
 def save_recogniser(folder: Path, recogniser: Recogniser) -> None:
-    """Write a recogniser's folder, whole or not at all."""
+    """Write a recogniser's folder, whole or not at all.
+
+    Raises:
+        TextsrError: if a weight is not finite.
+    """
     with replace_folder(folder) as temporary:
-        state = {name: value.cpu().contiguous() for name, value in recogniser.state_dict().items()}
-        save_file(state, temporary / _WEIGHTS)
+        save_weights(recogniser.state_dict(), temporary / _WEIGHTS, final=folder / _WEIGHTS)
         write_text(temporary / _ALPHABET, json.dumps(recogniser.head.alphabet))
 
 
@@ -114,13 +119,20 @@ def load_recogniser(folder: Path) -> Recogniser:
     """Load a recogniser, frozen and in evaluation mode.
 
     Raises:
-        TextsrError: if a file is missing or damaged.
+        TextsrError: if a file is missing or damaged, or not all weights are finite.
     """
+    path = folder / _ALPHABET
     try:
-        recogniser = Recogniser(json.loads((folder / _ALPHABET).read_text(encoding="utf-8")))
-        recogniser.load_state_dict(load_file(folder / _WEIGHTS))
+        alphabet = json.loads(read_small_file(path, _ALPHABET_BYTES))
+        path = folder / _WEIGHTS
+        with torch.device("meta"):
+            expected = Recogniser(alphabet).state_dict()
+        weights = read_weights(path, expected)
+        recogniser = Recogniser(alphabet)
+        recogniser.load_state_dict(weights)
     except Exception as error:  # each reader raises its own type
         raise TextsrError(
-            f"{folder}: not a recogniser ({error}); make it with `dvc repro recogniser`"
+            f"{folder}: not a recogniser ({path.name}: {error}); make it with "
+            "`dvc repro recogniser`"
         ) from error
     return recogniser.eval().requires_grad_(False)

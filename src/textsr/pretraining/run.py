@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 import textsr
@@ -22,6 +21,7 @@ from textsr.datasets.stream import ShuffledLines
 from textsr.errors import TextsrError
 from textsr.files import fingerprint, replace_folder, write_json
 from textsr.models.encoder import build_encoder
+from textsr.models.weights import save_weights
 from textsr.params import SSL_METHODS, Params
 from textsr.pretraining.objective import METHODS
 from textsr.pretraining.probe import probe_reconstruction
@@ -104,9 +104,9 @@ def run_pretraining(
         precision=choose_precision(params.compute.precision),
     )
     module.load_state_dict(state)
-    with replace_folder(output / "encoder") as folder:
-        weights = {name: value.contiguous() for name, value in encoder.state_dict().items()}
-        save_file(weights, folder / ENCODER_WEIGHTS)
+    final = output / "encoder"
+    with replace_folder(final) as folder:
+        save_weights(encoder.state_dict(), folder / ENCODER_WEIGHTS, final=final / ENCODER_WEIGHTS)
     write_curves(output / "curves.csv", curves)
 
     fit_on, score_on = _probe_batches(params, dataset)

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import cast
 
 import torch
-from safetensors.torch import load_file
 from torch import nn
 
 import textsr
@@ -17,11 +16,12 @@ from textsr.errors import TextsrError
 from textsr.files import fingerprint
 from textsr.models.blocks import ResidualBlock
 from textsr.models.encoder import Encoder
-from textsr.models.package import ModelSpec, build_network, read_spec, save_model
+from textsr.models.package import MAX_BLOCKS, ModelSpec, build_network, read_spec, save_model
 from textsr.models.recogniser import load_recogniser
 from textsr.models.text_encoder import COARSE_BLOCKS, SEQUENCE_BLOCKS
 from textsr.models.text_head import TextHead
 from textsr.models.upsampler import UpsamplerNet
+from textsr.models.weights import read_weights
 from textsr.params import MODELS, Params
 from textsr.reference import load_reference
 from textsr.training.batches import make_batches, training_alphabet, training_folders
@@ -197,7 +197,7 @@ def _grown(spec: ModelSpec, params: Params) -> ModelSpec:
     """Return the package's specification with as many blocks as `training.reference` wants.
 
     Raises:
-        TextsrError: if it wants fewer than there are, or more that would not be trained.
+        TextsrError: if it wants fewer than there are, more that would not be trained, or too many.
     """
     section = params.training.reference
     changes: dict[str, float | int] = {"scale": params.synthesis.scale, "blend": 1.0}
@@ -206,6 +206,8 @@ def _grown(spec: ModelSpec, params: Params) -> ModelSpec:
         there, wanted = getattr(spec, name) or usual, getattr(section, name)
         if wanted is None or wanted == there:
             continue
+        if wanted > MAX_BLOCKS:
+            raise TextsrError(f"training.reference.{name} {wanted}: lower it to {MAX_BLOCKS}")
         if wanted < there or not section.steps:
             raise TextsrError(
                 f"training.reference.{name} {wanted}: the package's network has {there}, which may "
@@ -233,11 +235,12 @@ def load_encoder(network: UpsamplerNet, folder: Path) -> None:
     """Replace the encoder's fresh weights by pretrained ones.
 
     Raises:
-        TextsrError: if the file is missing or of another architecture or width.
+        TextsrError: if the file is missing, damaged, of another architecture or width, or not all
+            weights are finite.
     """
     path = folder / ENCODER_WEIGHTS
     try:
-        network.encoder.load_state_dict(load_file(path))
+        network.encoder.load_state_dict(read_weights(path, network.encoder.state_dict()))
     except Exception as error:
         raise TextsrError(
             f"{path}: not an encoder for this network ({error}); "
