@@ -8,6 +8,7 @@ import torch
 
 from textsr.datasets.pairs import to_tensor
 from textsr.datasets.shards import Image
+from textsr.errors import TextsrError
 from textsr.evaluation.ocr import Reader, read_lines, score_readings
 from textsr.evaluation.score import to_image
 from textsr.evaluation.sets import EvaluationLine
@@ -70,7 +71,12 @@ def choose(candidates: Mapping[_Name, Candidate]) -> _Name:
     no reader lose. A few hundred lines cannot tell such gains apart by a line or two: among those
     within one standard error of the best (Breiman et al. 1984, section 3.4.3), unless they lose
     where it does not, the mean gain of all readers decides, then the mean character error rate.
+
+    Raises:
+        TextsrError: if a score is not finite: nothing can be compared with it.
     """
+    for candidate, score in candidates.items():
+        _require_finite(candidate, score)
 
     def gain_and_errors(name: _Name) -> tuple[float, float]:
         return round(_mean(candidates[name], "gain"), 6), -_mean(candidates[name], "cer")
@@ -95,6 +101,16 @@ def choose_weight(candidates: Sequence[Candidate]) -> Candidate:
         (candidate for candidate in eligible if _mean(candidate, "gain") >= floor),
         key=lambda candidate: float(candidate["weight"]),
     )
+
+
+def _require_finite(name: object, candidate: Candidate) -> None:
+    for reader, scores in candidate["readers"].items():
+        for key, value in scores.items():
+            if not np.isfinite(value):
+                raise TextsrError(
+                    f"candidate {name}: {key} of {reader} on the validation split is {value}; "
+                    "evaluate the model anew with `dvc repro -f evaluate`"
+                )
 
 
 def _not_worse(candidates: Mapping[_Name, Candidate]) -> list[_Name]:

@@ -13,6 +13,7 @@ from textsr.datasets.shards import Image
 from textsr.evaluation.fidelity import psnr_db, ssim
 from textsr.evaluation.ocr import Reader, read_lines, score_readings
 from textsr.evaluation.sets import EvaluationLine
+from textsr.models.finite import require_finite_output
 
 Upscale = Callable[[Image], Image]
 """Maps a grey LR image to its upscaled image."""
@@ -41,7 +42,12 @@ def network_upscale(model: torch.nn.Module) -> Upscale:
 
 
 def to_image(plane: torch.Tensor) -> Image:
-    """Clip an (H, W) tensor nominally in [0, 1] and round it to 8 bits."""
+    """Clip an (H, W) tensor nominally in [0, 1] and round it to 8 bits.
+
+    Raises:
+        TextsrError: if a number is not finite.
+    """
+    require_finite_output(plane)
     return plane.clamp(0, 1).mul(255).round().byte().cpu().numpy()
 
 

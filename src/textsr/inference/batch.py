@@ -107,15 +107,18 @@ def upscale_paths(
 
     def upscale_alone(job: Job, image: LoadedImage, by: nn.Module = model) -> None:
         with turns.take(image), _tile_bar(bars, job, stopped) as show_tiles:
-            result = upscale_image(
-                by,
-                image,
-                device=device,
-                tile=tile,
-                halo=halo,
-                bf16=bf16 and by is model,
-                progress=show_tiles,
-            )
+            try:
+                result = upscale_image(
+                    by,
+                    image,
+                    device=device,
+                    tile=tile,
+                    halo=halo,
+                    bf16=bf16 and by is model,
+                    progress=show_tiles,
+                )
+            except TextsrError as error:
+                raise TextsrError(f"{job.source}: {error}") from error
             _write(job, image, result, scale_of(model))
 
     def upscale_together(images: list[LoadedImage]) -> list[LoadedImage] | None:

@@ -8,6 +8,7 @@ from torch.export import Dim
 
 from textsr.errors import TextsrError
 from textsr.files import replace_file
+from textsr.models.finite import require_finite_weights
 from textsr.models.package import BlendedModel
 
 OPSET = 20
@@ -25,10 +26,12 @@ def export_onnx(model: BlendedModel, path: Path) -> None:
     `halo` and `alignment`, which whoever cuts images into tiles needs.
 
     Raises:
-        TextsrError: if the packages that write ONNX are missing, or the name has another suffix.
+        TextsrError: if the packages that write ONNX are missing, the name has another suffix, or a
+            weight is not finite.
     """
     if path.suffix.lower() != ".onnx":
         raise TextsrError(f"{path}: name a file that ends in .onnx")
+    require_finite_weights(model.state_dict(), path)
     missing = [name for name in ("onnx", "onnxscript") if importlib.util.find_spec(name) is None]
     if missing:
         raise TextsrError(

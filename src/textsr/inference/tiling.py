@@ -10,6 +10,7 @@ from torch import nn
 
 from textsr.errors import TextsrError
 from textsr.inference.images import FloatImage
+from textsr.models.finite import require_finite_output
 
 TILE = 800
 """Default side of a tile, LR pixels: with its halo, a megapixel."""
@@ -97,7 +98,8 @@ def upscale_tiles(
         progress: told of each part done.
 
     Raises:
-        TextsrError: if `tile` or `halo` is impossible or the device's memory does not suffice.
+        TextsrError: if `tile` or `halo` is impossible, the device's memory does not suffice, or
+            the output is not finite.
     """
     alignment = alignment_of(model)
     check_tiles(tile, halo, alignment)
@@ -133,7 +135,7 @@ def upscale_batch(
     alone leaves a processor with little else to do than to prepare convolutions.
 
     Raises:
-        TextsrError: if the device's memory does not suffice.
+        TextsrError: if the device's memory does not suffice, or the output is not finite.
     """
     _prepare(model, device)
     scale = scale_of(model)
@@ -225,6 +227,7 @@ def _forward(model: nn.Module, images: FloatImage, device: torch.device, bf16: b
     try:
         with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
             output = model(torch.tensor(images, device=device)[:, None])
+            require_finite_output(output)
             return cast(FloatImage, output[:, 0].float().cpu().numpy())
     except torch.OutOfMemoryError as error:
         count, height, width = images.shape

@@ -10,6 +10,7 @@ from sklearn.metrics import r2_score
 from torch import Tensor, nn
 
 from textsr.datasets.pairs import Batch
+from textsr.errors import TextsrError
 from textsr.models.blocks import pad_to_multiple
 from textsr.models.encoder import Encoder
 
@@ -28,6 +29,9 @@ def probe_reconstruction(encoder: nn.Module, fit_on: list[Batch], score_on: list
         encoder: the encoder, in evaluation mode.
         fit_on: batches to fit on.
         score_on: batches of other fonts and texts.
+
+    Raises:
+        TextsrError: if features are not finite.
     """
     ridge = Ridge(alpha=1.0).fit(*_features_and_patches(encoder, fit_on))
     features, patches = _features_and_patches(encoder, score_on)
@@ -40,6 +44,11 @@ def _features_and_patches(encoder: nn.Module, batches: list[Batch]) -> tuple[np.
     features, patches = [], []
     for batch in batches:
         planes = encoder(batch.lr)[level]
+        if not torch.isfinite(planes).all():
+            raise TextsrError(
+                "the encoder's features hold numbers that are not finite: its weights are too "
+                "large; lower pretraining.learning_rate"
+            )
         features.append(_vectors(planes))
         target = F.interpolate(batch.hr, batch.lr.shape[2:], mode="area")
         deviation, mean = torch.std_mean(target, (2, 3), keepdim=True)

@@ -1,5 +1,6 @@
 """The gate: what a challenger must show to become champion. Pure functions of the evidence."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from pydantic import BaseModel
 from textsr.evaluation.statistics import Estimate
 from textsr.files import read_json
 from textsr.params import Gate
+
+_UNKNOWN = Estimate(math.nan, math.nan, math.nan)
 
 
 class Check(BaseModel):
@@ -55,6 +58,8 @@ def decide(
 ) -> Decision:
     """Decide whether a challenger becomes champion.
 
+    What was not measured, or is not a number, holds no condition.
+
     Args:
         gate: thresholds of params.yaml.
         over_bicubic: challenger - bicubic on the test split: `psnr_db`, `ssim`, and a paired
@@ -64,7 +69,7 @@ def decide(
     """
     readers = [key for key in over_bicubic if key not in ("psnr_db", "ssim")]
     checks = [_not_worse(reader, "bicubic", over_bicubic[reader]) for reader in readers]
-    better = [reader for reader in readers if over_bicubic[reader].low > 0]
+    better = [reader for reader in readers if _known(x := over_bicubic[reader]) and x.low > 0]
     wanted = gate.min_readers_better
     checks.append(
         Check(
@@ -83,7 +88,7 @@ def decide(
         ("psnr_db", gate.min_psnr_gain_db, " dB"),
         ("ssim", gate.min_ssim_gain, ""),
     ):
-        checks.append(_floor(metric, over_bicubic[metric], floor, unit))
+        checks.append(_floor(metric, over_bicubic.get(metric, _UNKNOWN), floor, unit))
     checks.append(
         Check(
             name=f"at most {gate.max_ms_per_line:g} ms a line",
@@ -97,7 +102,7 @@ def decide(
 def _not_worse(reader: str, other: str, difference: Estimate) -> Check:
     return Check(
         name=f"{reader}: accuracy not worse than {other}",
-        passed=difference.high >= 0,
+        passed=_known(difference) and difference.high >= 0,
         evidence=_points(difference),
     )
 
@@ -105,9 +110,13 @@ def _not_worse(reader: str, other: str, difference: Estimate) -> Check:
 def _floor(metric: str, gain: Estimate, floor: float, unit: str) -> Check:
     return Check(
         name=f"{metric} at least {floor:g}{unit} over bicubic",
-        passed=gain.value >= floor,
+        passed=_known(gain) and gain.value >= floor,
         evidence=f"{gain.value:+.3f}{unit} [{gain.low:+.3f}, {gain.high:+.3f}]",
     )
+
+
+def _known(estimate: Estimate) -> bool:
+    return not any(map(math.isnan, (estimate.value, estimate.low, estimate.high)))
 
 
 def _points(difference: Estimate) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from textsr.errors import TextsrError
 from textsr.evaluation.score import to_image
 from textsr.models.package import BlendedModel, load_model
 
@@ -20,11 +21,21 @@ class LinesUpscaler:
     def predict(
         self, model_input: npt.NDArray[np.uint8], params: dict[str, Any] | None = None
     ) -> npt.NDArray[np.uint8]:
-        """Map (N, H, W) uint8 to (N, H * scale, W * scale) uint8."""
+        """Map (N, H, W) uint8 to (N, H * scale, W * scale) uint8.
+
+        Raises:
+            TextsrError: if what comes out for an image is not finite.
+        """
         lr = torch.from_numpy(np.asarray(model_input)).unsqueeze(1).float().div(255)
         with torch.inference_mode():
             upscaled = self._model(lr)
-        return np.stack([to_image(plane[0]) for plane in upscaled])
+        images = []
+        for number, plane in enumerate(upscaled, start=1):
+            try:
+                images.append(to_image(plane[0]))
+            except TextsrError as error:
+                raise TextsrError(f"image {number} of {len(upscaled)}: {error}") from error
+        return np.stack(images)
 
 
 def _load_pyfunc(data_path: str) -> LinesUpscaler:
