@@ -77,7 +77,7 @@ def run_pretraining(
         output: folder to write to.
 
     Raises:
-        TextsrError: if there is no such method, or an image cannot be read.
+        TextsrError: if there is no such method, an image cannot be read, or the training diverges.
     """
     if method not in METHODS:
         raise TextsrError(f"{method}: no such method; choose one of {', '.join(SSL_METHODS)}")
@@ -100,6 +100,7 @@ def run_pretraining(
         steps=params.pretraining.steps,
         checkpoint_every=params.pretraining.checkpoint_every_steps,
         checkpoints=checkpoint_folder(f"pretrain-{method}", run),
+        section="pretraining",
         seed=params.seed,
         precision=choose_precision(params.compute.precision),
     )

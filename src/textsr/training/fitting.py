@@ -1,8 +1,8 @@
 """Fitting any module for a number of steps, so that a killed run resumes to the same bits.
 
 Lightning runs the loop. Steps are grouped into chunks, one Lightning epoch each; a checkpoint is
-written after each chunk. The batch of a step is a pure function of the step, so a run resumed at a
-chunk's border sees what an unbroken run would have seen.
+written after each chunk, and the one before it kept. The batch of a step is a pure function of the
+step, so a run resumed at a chunk's border sees what an unbroken run would have seen.
 """
 
 import logging
@@ -26,14 +26,14 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from textsr.errors import TextsrError
 from textsr.params import Precision
+from textsr.training.checkpoints import LAST, LastTwo, newest_checkpoint
+from textsr.training.divergence import DivergenceGuard
 
 CHECKPOINTS = Path(".checkpoints")
 """Where unfinished runs are kept, outside DVC's outputs, which DVC removes before a stage runs."""
 
 VALIDATION_LINES = 512
 """Of the validation split, at most so many are looked at for the curves."""
-
-_LAST = "last"
 
 OnMetrics = Callable[[Mapping[str, float], int], None]
 """Receives metrics by name and the step they belong to."""
@@ -106,6 +106,7 @@ def fit(
     checkpoint_every: int,
     checkpoints: Path,
     seed: int,
+    section: str = "training",
     devices: int = 1,
     precision: str = "32-true",
     gradient_clip: float = 1.0,
@@ -131,6 +132,7 @@ def fit(
         checkpoint_every: steps between checkpoints, validations and rows of the curves.
         checkpoints: folder of this very run, as `checkpoint_folder` names it.
         seed: of PyTorch's generators.
+        section: of params.yaml, whose `learning_rate` is told of where the training diverges.
         devices: of this node, where `torchrun` does not say it; if more than one, batches have a
             method `part` (see `textsr.datasets.pairs.Batch`).
         precision: Lightning's name of it, as `choose_precision` returns it.
@@ -144,7 +146,8 @@ def fit(
         empty where this process follows another.
 
     Raises:
-        TextsrError: if there are not so many devices.
+        TextsrError: if there are not so many devices, or at the first loss, gradient, metric or
+            weight that is not finite; the last checkpoint stays.
     """
     # Lightning reports at INFO what hardware it found, and advertises.
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
@@ -152,16 +155,21 @@ def fit(
     # In a log file (nohup, Prefect) a line a chunk says more than a bar that redraws itself.
     terminal = Console().is_terminal
     curves = _Curves(on_metrics, print_rows=not terminal)
+    last = checkpoints / LAST
     # Always the newest under one name. (`save_last` writes nothing where `save_top_k` is 0.)
     saver = ModelCheckpoint(
         dirpath=checkpoints,
-        filename=_LAST,
+        filename=last.stem,
         enable_version_counter=False,
         save_on_train_epoch_end=True,
     )
-    callbacks: list[Callback] = [curves, saver, *([RichProgressBar()] if terminal else [])]
+    # The guard sees what averaging puts into a checkpoint, and a chunk before its curves are told.
+    callbacks: list[Callback] = []
     if ema_decay is not None:
         callbacks.append(EMAWeightAveraging(decay=ema_decay))
+    callbacks += [DivergenceGuard(section, last, is_leader=not follows()), curves, saver]
+    if terminal:
+        callbacks.append(RichProgressBar())
     trainer = Trainer(
         accelerator="auto",
         use_distributed_sampler=False,
@@ -170,6 +178,7 @@ def fit(
         max_steps=steps,
         max_epochs=-1,
         callbacks=callbacks,
+        plugins=[LastTwo()],
         logger=False,
         enable_progress_bar=terminal,
         # Neither CTC nor area interpolation can go backwards on a GPU and be deterministic.
@@ -191,7 +200,7 @@ def fit(
         batch_size=None,
         sampler=_ChunkSampler(steps, checkpoint_every, lambda: trainer.global_step),
     )
-    last = checkpoints / f"{_LAST}.ckpt"
+    resumed = newest_checkpoint(checkpoints, is_leader=not follows())
     with warnings.catch_warnings():
         # Batches are made in the training process: decoding takes a few per cent of a step, and
         # worker processes on two cores would take it from the step itself.
@@ -204,14 +213,16 @@ def fit(
             val_dataloaders=None
             if validation is None
             else DataLoader(_StepBatches(validation.__getitem__, len(validation)), batch_size=None),
-            ckpt_path=str(last) if last.exists() else None,
+            ckpt_path=resumed and str(resumed),
             weights_only=True,
         )
     if follows():
         return {}, []
     # Read back what was saved: averaged weights lie there, whether this run made the last step
     # or was killed after its predecessor had made it.
-    state = torch.load(last, map_location="cpu", weights_only=True)["state_dict"]
+    # Where it had made it, and the last file was damaged, the one before may be as new.
+    final = last if resumed is None or last.exists() else resumed
+    state = torch.load(final, map_location="cpu", weights_only=True)["state_dict"]
     return state, curves.rows
 
 

@@ -147,6 +147,7 @@ def run_recogniser(
             steps=section.steps,
             checkpoint_every=section.checkpoint_every_steps,
             checkpoints=checkpoint_folder("recogniser", run),
+            section="recogniser",
             seed=params.seed,
             precision=choose_precision(params.compute.precision),
             validation=whole_batches(

@@ -106,7 +106,7 @@ def run_training(run: TrainingRun, output: Path, on_metrics: OnMetrics) -> list[
     A process that follows another (see `textsr.training.fitting.fit`) writes nothing.
 
     Raises:
-        TextsrError: if a batch cannot be divided among the devices.
+        TextsrError: if a batch cannot be divided among the devices, or the training diverges.
     """
     params = run.params.training
     devices = run.params.compute.devices
@@ -128,9 +128,11 @@ def run_training(run: TrainingRun, output: Path, on_metrics: OnMetrics) -> list[
             save_model(output, run.spec, network)
             return [{"step": 0.0}]
     if run.name == "seed":
+        section = "training.seed_net"
         steps = params.seed_net.steps
         module = SuperResolution(network, learning_rate=params.seed_net.learning_rate)
     else:
+        section = "training.reference" if run.name == "reference" else "training"
         schedule = params.reference if run.name == "reference" else params
         steps = schedule.steps
         module = SuperResolution(
@@ -164,6 +166,7 @@ def run_training(run: TrainingRun, output: Path, on_metrics: OnMetrics) -> list[
         steps=steps,
         checkpoint_every=params.checkpoint_every_steps,
         checkpoints=run.checkpoints,
+        section=section,
         seed=run.params.seed,
         devices=devices,
         precision=choose_precision(run.params.compute.precision),
