@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
 import httpx
 from PIL import Image
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 
 from textsr import project
 from textsr.files import read_json, read_text
+from textsr.inference.reading import read_image
 from textsr.redaction import redact
 from textsr.registry.gate import read_registration, render_decision
 
@@ -23,6 +25,7 @@ DATA_DOCS_URL = "TEXTSR_DATA_DOCS_URL"
 
 _MAX_PICTURE = 400_000  # bytes; Prefect keeps pictures in its database
 _MLFLOW_SECONDS = 10
+_TO_RGB = {2: cv2.COLOR_GRAY2RGB, 3: cv2.COLOR_BGR2RGB}  # by the number of an array's axes
 _TRACKED = ("validate", "pretrain", "train", "evaluate", "register")
 
 
@@ -107,7 +110,8 @@ def _picture(key: str, path: Path, description: str) -> None:
 
 def _compressed(path: Path) -> bytes:
     """Return a picture as WebP of modest size."""
-    picture = Image.open(path).convert("RGB")
+    pixels = read_image(path).pixels
+    picture = Image.fromarray(cv2.cvtColor(pixels, _TO_RGB[pixels.ndim]))
     while True:
         buffer = io.BytesIO()
         picture.save(buffer, "WEBP", quality=80)

@@ -61,8 +61,9 @@ def test_failed_folder_keeps_what_was_there_and_leftovers_are_cleared(tmp_path: 
     path = tmp_path / "d"
     path.mkdir()
     (path / "old").touch()
-    (tmp_path / ".d.partial").mkdir()
-    (tmp_path / ".d.partial" / "leftover").touch()
+    leftover = tmp_path / ".0123456789abcdef.partial-77"
+    leftover.mkdir()
+    (leftover / "half").touch()
 
     def fail() -> None:
         with replace_folder(path) as temporary:

@@ -5,9 +5,11 @@ Heavy imports stand inside the verbs, so that `textsr --help` answers at once.
 
 import errno
 import os
+import signal
 import sys
 import traceback
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -63,6 +65,7 @@ def main() -> None:
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     escape_unprintable()
+    signal.signal(signal.SIGTERM, _end)
     try:
         app()
     except Exception as error:
@@ -80,6 +83,12 @@ def _said_of_system(error: Exception) -> str | None:
         return None
     name = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
     return f"{name}{os.strerror(error.errno)}; {_SYSTEM[error.errno]}"
+
+
+def _end(number: int, _: FrameType | None) -> None:
+    """End in an orderly way, so that nothing half-written is left, as after Ctrl-C."""
+    signal.signal(number, signal.SIG_IGN)  # a second one would break off the tidying up
+    sys.exit(128 + number)
 
 
 def _said_of_mlflow(error: Exception) -> str | None:

@@ -1,12 +1,15 @@
 """Writing files and folders whole or not at all."""
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+import stat
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,8 @@ _CANNOT_BE_WRITTEN = (
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO),
     *(errno.EACCES, errno.EPERM, errno.EROFS),
 )
+_PARTIAL = re.compile(r"\.[0-9a-f]{16}\.partial-[0-9]+(\.[^.]*)?")
+_tidied: set[Path] = set()
 
 
 @contextmanager
@@ -27,38 +32,126 @@ def replace_file(path: Path) -> Iterator[Path]:
 
     A killed or failed block leaves what was at `path` before. The temporary name keeps the
     suffix of `path`, by which image and table writers choose their format, and is short: names may
-    be as long as the file system lets them.
+    be as long as the file system lets them. What a killed process has left in the folder is removed
+    by the next one that writes there.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    stem = hashlib.blake2b(os.fsencode(path.name), digest_size=8).hexdigest()
-    temporary = path.with_name(f".{stem}.partial-{os.getpid()}{path.suffix}")
-    try:
-        yield temporary
-        temporary.replace(path)
-    except OSError as error:
-        # Of a full disk, the error does not say what was written.
-        if error.filename in (None, str(temporary)) and error.errno in _CANNOT_BE_WRITTEN:
-            error.filename = str(path)
-        raise
-    finally:
-        temporary.unlink(missing_ok=True)
+    with _writing_in(path.parent):
+        temporary = path.with_name(f"{_partial_name(path)}{path.suffix}")
+        try:
+            yield temporary
+            temporary.replace(path)
+        except OSError as error:
+            # Of a full disk, the error does not say what was written.
+            if error.filename in (None, str(temporary)) and error.errno in _CANNOT_BE_WRITTEN:
+                error.filename = str(path)
+            raise
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
 def replace_folder(path: Path) -> Iterator[Path]:
     """Yield an empty temporary folder beside `path`; rename it to `path` when the block succeeds.
 
-    Leftovers of a killed predecessor are removed first.
+    Leftovers of killed processes are removed as `replace_file` does.
     """
-    temporary = path.with_name(f".{path.name}.partial")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    try:
-        yield temporary
-        shutil.rmtree(path, ignore_errors=True)
-        temporary.replace(path)
-    finally:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _writing_in(path.parent):
+        temporary = path.with_name(_partial_name(path))
         shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
+        try:
+            yield temporary
+            shutil.rmtree(path, ignore_errors=True)
+            temporary.replace(path)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _partial_name(path: Path) -> str:
+    stem = hashlib.blake2b(os.fsencode(path.name), digest_size=8).hexdigest()
+    return f".{stem}.partial-{os.getpid()}"
+
+
+@contextmanager
+def _writing_in(folder: Path) -> Iterator[None]:
+    """Share a lock on a folder with all who write there, so that none takes it for abandoned.
+
+    Process numbers would not do: they come again, and mean nothing to another machine or container
+    that shares the folder. Where a folder cannot be locked, nothing is removed.
+    """
+    try:
+        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:  # one that may be written to and not be listed
+        yield
+        return
+    try:
+        with suppress(OSError):  # not every file system has locks
+            _tidy(folder, lock)
+            fcntl.flock(lock, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _tidy(folder: Path, lock: int) -> None:
+    """Remove what killed processes have left in a folder, if nobody writes there now."""
+    place = folder.absolute()
+    if place in _tidied:  # listing a large folder for each of its files would take long
+        return
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return
+    for found in os.scandir(folder):
+        if _PARTIAL.fullmatch(found.name) and found.is_dir(follow_symlinks=False):
+            shutil.rmtree(found, ignore_errors=True)
+        elif _PARTIAL.fullmatch(found.name):
+            with suppress(OSError):  # another user's
+                Path(found).unlink()
+    _tidied.add(place)
+
+
+def find_files(
+    folder: Path, suffixes: Collection[str] | None = None, *, hidden: bool = False
+) -> list[Path]:
+    """Return the files of `folder` and below, by name; links to folders are not followed.
+
+    Args:
+        folder: where to look.
+        suffixes: lower-case, of the files that are wanted; None of all.
+        hidden: also hidden files, and those in hidden folders: what is hidden is half-written, or
+            another system's notes on its files.
+
+    Raises:
+        TextsrError: if a folder may not be listed or a file may not be looked at, or a link leads
+            nowhere: nothing that is wanted is left out silently.
+    """
+    found = []
+    try:
+        for place, folders, names in os.walk(folder, onerror=_raise):
+            if not hidden:
+                folders[:] = [name for name in folders if not name.startswith(".")]
+                names = [name for name in names if not name.startswith(".")]
+            for path in (Path(place, name) for name in names):
+                if suffixes is not None and path.suffix.lower() not in suffixes:
+                    continue
+                if stat.S_ISREG(path.stat().st_mode):
+                    found.append(path)
+    except FileNotFoundError as error:
+        raise TextsrError(
+            f"{error.filename}: a link to nothing, or removed meanwhile; mend or remove it"
+        ) from error
+    except OSError as error:
+        raise TextsrError(
+            f"{error.filename}: cannot be read ({error.strerror}); allow it, or move it elsewhere"
+        ) from error
+    return sorted(found)
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def write_text(path: Path, text: str) -> None:
@@ -128,7 +221,7 @@ def fingerprint(description: str, paths: Iterable[Path]) -> str:
     for path in paths:
         if not path.exists():
             raise _not_made(path)
-        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+        files = find_files(path, hidden=True) if path.is_dir() else [path]
         for file in files:
             if "__pycache__" in file.parts:
                 continue

@@ -14,7 +14,7 @@ from torch import Tensor
 from textsr.datasets.pictures import find_images, read_grey
 from textsr.datasets.shards import Image, decode_row, spread_rows
 from textsr.datasets.stream import ShuffledLines, StoredLine
-from textsr.errors import TextsrError
+from textsr.inference.reading import check_image
 
 _IMAGES_HELD = 4096  # decoded lines, some 4 KB each
 _WHITE = np.float32(255)
@@ -279,9 +279,8 @@ class UnlabelledImages:
 
     def __init__(self, folder: Path, height: int) -> None:
         self._paths = find_images(folder) if folder.is_dir() else []
-        for path in self._paths:  # by its first bytes, so that hours of training are not lost
-            if not cv2.haveImageReader(str(path)):
-                raise TextsrError(f"{path}: cannot be decoded as an image; mend or remove it")
+        for path in self._paths:  # by their headers, so that hours of training are not lost
+            check_image(path)
         self._height = height
         self._read = lru_cache(maxsize=_IMAGES_HELD)(self._load)
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from textsr.datasets.shards import Image
 from textsr.errors import TextsrError
+from textsr.files import find_files
 from textsr.inference.images import flatten, to_8_bit
 from textsr.inference.reading import read_image
 
@@ -16,20 +17,12 @@ IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"}
 def find_images(folder: Path) -> list[Path]:
     """Return the images of `folder` and below, by name, but for hidden files and folders.
 
-    What is hidden is half-written, or another system's notes on its files.
-
     Raises:
-        TextsrError: if there is no such folder.
+        TextsrError: if there is no such folder, or as `textsr.files.find_files` does.
     """
     if not folder.is_dir():
         raise TextsrError(f"{folder}: no such folder")
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in IMAGE_SUFFIXES
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and path.is_file()
-    )
+    return find_files(folder, IMAGE_SUFFIXES)
 
 
 def read_grey(path: Path) -> Image:

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from textsr.datasets.schema import shard_paths
 from textsr.errors import TextsrError
+from textsr.inference.reading import MAX_PIXELS
 from textsr.parquet import count_rows, readable, remedy, require_columns
 from textsr.parquet import read_table as read_shard
 
@@ -98,13 +99,28 @@ def decode_grey(encoded: bytes | pa.Buffer | None, name: str = "image") -> Image
     """Decode PNG bytes to an HxW uint8 image.
 
     Raises:
-        TextsrError: if the bytes are not an image; the message names it as `name`.
+        TextsrError: if the bytes are not a whole PNG of a line; the message names it as `name`.
     """
     raw = np.frombuffer(encoded or b"", np.uint8)
-    image = cv2.imdecode(raw, cv2.IMREAD_GRAYSCALE) if raw.size else None
+    image = cv2.imdecode(raw, cv2.IMREAD_GRAYSCALE) if _is_plausible(raw.data) else None
     if image is None:
         raise TextsrError(f"{name}: cannot be decoded as an image; {remedy(name)}")
     return np.asarray(image, np.uint8)
+
+
+def _is_plausible(png: memoryview) -> bool:
+    """Tell whether these are a PNG's bytes that ask a decoder for no more room than they should.
+
+    By hand, since lines are read by the thousand a second.
+    """
+    start = bytes(png[:24])
+    width, height = int.from_bytes(start[16:20]), int.from_bytes(start[20:24])
+    if not start.startswith(b"\x89PNG\r\n\x1a\n") or width * height > MAX_PIXELS:
+        return False
+    place = 8
+    while place < len(png):
+        place += 12 + int.from_bytes(png[place : place + 4])  # a chunk
+    return place == len(png)
 
 
 # Not deflated: Parquet compresses instead, and lines are read many times as fast.

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from textsr.errors import TextsrError
+from textsr.files import find_files
 from textsr.inference.writing import WRITABLE_SUFFIXES, check_writable
 
 IMAGE_SUFFIXES = WRITABLE_SUFFIXES | {
@@ -32,8 +33,8 @@ def plan_jobs(inputs: Sequence[Path], output: Path, *, compare: bool) -> list[Jo
     keep their inputs' names; those of formats that cannot be written become PNG.
 
     Raises:
-        TextsrError: if an input is missing, a folder has no images, an output cannot be written,
-            two results would land on one file, or one would land on an input.
+        TextsrError: if an input is missing, a folder has no images or cannot be read, an output
+            cannot be written, two results would land on one file, or one would land on an input.
     """
     if not inputs:
         raise TextsrError("no images given; name files or folders")
@@ -81,14 +82,11 @@ def _walk(folder: Path, output: Path) -> list[Path]:
     # Results of an earlier run in a folder below this one are not inputs of this run.
     results = output.resolve()
     results_are_below = folder.resolve() in results.parents
-    return sorted(
+    return [
         path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in IMAGE_SUFFIXES
-        and path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and not (results_are_below and results in path.resolve().parents)
-    )
+        for path in find_files(folder, IMAGE_SUFFIXES)
+        if not (results_are_below and results in path.resolve().parents)
+    ]
 
 
 def _place(path: Path) -> Path:

@@ -1,5 +1,7 @@
-"""Reading image files of every kind that Pillow or OpenCV opens."""
+"""Reading images one way, wherever they come from."""
 
+import io
+import mmap
 import threading
 import warnings
 from collections.abc import Iterator
@@ -10,10 +12,20 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image
+from PIL.ImageFile import ImageFile
 from PIL.TiffImagePlugin import PHOTOMETRIC_INTERPRETATION, TiffImageFile
 
 from textsr.errors import TextsrError
+from textsr.inference.headers import (
+    MOST_BESIDES,
+    MOST_COUNTED,
+    BytesStream,
+    FileStream,
+    Header,
+    Stream,
+    read_header,
+)
 from textsr.inference.images import IntImage, LoadedImage, to_integer
 
 MAX_PIXELS = 50_000_000
@@ -21,8 +33,11 @@ MAX_PIXELS = 50_000_000
 
 AnyArray = npt.NDArray[Any]
 
-_PILLOW = threading.Lock()
-"""Held while Pillow's limit and Python's filters of warnings, which are the process's, differ."""
+_BYTES_A_PIXEL = 32  # of a file, at most: four channels of 64 bits, or three of 16 as text
+
+
+class _TooLargeError(Exception):
+    """An image has more pixels than are allowed."""
 
 
 def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> LoadedImage:
@@ -34,92 +49,209 @@ def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> LoadedImage:
     first picture is read, with a warning.
 
     Raises:
-        TextsrError: if the file is missing, is no image, is damaged, has more than `max_pixels`
-            pixels, or holds values out of range.
+        TextsrError: if the file is missing, is of no format that is read, is damaged, has more than
+            `max_pixels` pixels, which its header tells, or holds values out of range.
     """
-    if not path.is_file():
-        reason = "is a folder, not an image" if path.is_dir() else "no such file"
-        raise TextsrError(f"{path}: {reason}; check the path")
-    try:
-        image, pictures = _read_with_pillow(path, max_pixels)
-    except UnidentifiedImageError:
-        image, pictures = _read_with_opencv(path), 1
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise _too_large(path, max_pixels) from error
-    except TextsrError:
-        raise
-    except Exception as error:  # decoders of damaged files raise almost anything
-        raise _undecodable(path, str(error)) from error
-    if image.height * image.width > max_pixels:
-        raise _too_large(path, max_pixels)
-    if pictures > 1:
-        warnings.warn(f"{path}: holds {pictures} pictures; only the first is read", stacklevel=2)
-    return image
+    with _opened(path, max_pixels) as stream:
+        return _read(stream, str(path), max_pixels)
 
 
-def _too_large(path: Path, max_pixels: int) -> TextsrError:
-    return TextsrError(
-        f"{path}: has more than {max_pixels / 1e6:g} megapixels; cut it into pieces or raise the "
-        "limit (max_pixels)"
-    )
+def decode_image(encoded: bytes, name: str) -> LoadedImage:
+    """Decode an image as `read_image` reads a file; messages call it `name`.
+
+    Raises:
+        TextsrError: as `read_image` does.
+    """
+    with _said_of(name, MAX_PIXELS), BytesStream(encoded) as stream:
+        return _read(stream, name, MAX_PIXELS)
 
 
-def _undecodable(path: Path, reason: str) -> TextsrError:
-    return TextsrError(
-        f"{path}: cannot be decoded ({reason}); it is damaged, cut short or not an image"
-    )
+def check_image(path: Path) -> None:
+    """Look at the header of an image's file, and at nothing else.
+
+    Raises:
+        TextsrError: if the file is missing, is of no format that is read, or has more than
+            `MAX_PIXELS` pixels.
+    """
+    with _opened(path, MAX_PIXELS) as stream:
+        _measure(stream)
+
+
+def read_encoded(path: Path) -> bytes:
+    """Return the content of an image's file, of whose pixels the header alone has been looked at.
+
+    Raises:
+        TextsrError: as `check_image` does, or if the file is far longer than its pixels need.
+    """
+    with _opened(path, MAX_PIXELS) as stream:
+        pixels = _measure(stream)
+        stream.seek(0)
+        with stream.measured(MOST_BESIDES + _BYTES_A_PIXEL * pixels):
+            return stream.read()
+
+
+def _measure(stream: Stream) -> int:
+    """Return how many pixels an image has."""
+    header = read_header(stream)
+    if header.size is not None:
+        return _check_size(header.size, MAX_PIXELS)
+    with _open_with_pillow(stream, header) as image:
+        return _check_size(image.size, MAX_PIXELS)
 
 
 @contextmanager
-def _pillow_limit(max_pixels: int) -> Iterator[None]:
-    """Let Pillow refuse what is above our limit by its header alone, instead of above its own."""
-    before = Image.MAX_IMAGE_PIXELS
-    Image.MAX_IMAGE_PIXELS = max_pixels
+def _opened(path: Path, max_pixels: int) -> Iterator[FileStream]:
+    if not path.is_file():
+        reason = "is a folder, not an image" if path.is_dir() else "no such file"
+        raise TextsrError(f"{path}: {reason}; check the path")
+    with _said_of(str(path), max_pixels), FileStream(io.FileIO(path)) as stream:
+        yield stream
+
+
+@contextmanager
+def _said_of(name: str, max_pixels: int) -> Iterator[None]:
+    """Make a message of whatever goes wrong with an image."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            yield
-    finally:
-        Image.MAX_IMAGE_PIXELS = before
+        yield
+    except TextsrError:
+        raise
+    except _TooLargeError as error:
+        raise TextsrError(
+            f"{name}: has more than {max_pixels / 1e6:g} megapixels; cut it into pieces or raise "
+            "the limit (max_pixels)"
+        ) from error
+    except Exception as error:  # decoders of damaged files raise almost anything
+        raise _undecodable(name, getattr(error, "err", str(error))) from error  # `err` is OpenCV's
 
 
-def _read_with_pillow(path: Path, max_pixels: int) -> tuple[LoadedImage, int]:
-    # Out of a stream: given a path, Pillow 13 maps raw TIFFs into memory by the size that they have
-    # when turned upright, and scrambles those that lie on their side.
-    with (
-        _PILLOW,
-        _pillow_limit(max_pixels),
-        path.open("rb") as stream,
-        Image.open(stream) as image,
-    ):
-        # The further pictures of an MPO are a camera's previews of the same photograph.
-        pictures = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
+def _undecodable(name: str, reason: str) -> TextsrError:
+    return TextsrError(
+        f"{name}: cannot be decoded ({reason}); it is damaged, cut short or not an image"
+    )
+
+
+def _check_size(size: tuple[int, int] | None, max_pixels: int) -> int:
+    """Return how many pixels there are; none are known of where there is no size."""
+    width, height = size or (0, 0)
+    if width * height > max_pixels:
+        raise _TooLargeError
+    return width * height
+
+
+def _read(stream: Stream, name: str, max_pixels: int) -> LoadedImage:
+    header = read_header(stream)
+    _check_size(header.size, max_pixels)
+    image = None if header.format in _BY_OPENCV else _open(stream, header)
+    if image is None:
+        return _loaded(name, _opencv_values(stream, header), None, may_be_grey=False)
+    with image, _PILLOW.allowing(_check_size(image.size, max_pixels)):
         image.load()
         profile = image.info.get("icc_profile")
         orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-        values = _deep_colour(path, image)
+        values = _deep_colour(stream, header, image)
         if values is None:
             values = _pillow_values(image)
         may_be_grey = image.mode in ("P", "PA") or values.dtype == np.uint16
-    return _loaded(path, _upright(values, orientation), profile, may_be_grey), pictures
+        pictures = _count(image, header)
+    loaded = _loaded(name, _upright(values, orientation), profile, may_be_grey)
+    if pictures > 1:
+        many = f"more than {MOST_COUNTED}" if pictures > MOST_COUNTED else str(pictures)
+        warnings.warn(f"{name}: holds {many} pictures; only the first is read", stacklevel=3)
+    return loaded
 
 
-def _read_with_opencv(path: Path) -> LoadedImage:
+_BY_OPENCV = ("HDR", "PFM")
+_BY_OPENCV_TOO = ("PNG", "TIFF")
+"""Formats of which OpenCV reads some that Pillow does not."""
+
+
+def _open(stream: Stream, header: Header) -> ImageFile | None:
+    """Open a file with Pillow; None if it is one that OpenCV may read instead."""
     try:
-        values = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
-    except cv2.error as error:
-        raise _undecodable(path, error.err) from error
-    if values is None:
-        raise _undecodable(path, "unknown format")
-    return _loaded(path, values, None, may_be_grey=False)
-
-
-def _deep_colour(path: Path, image: Image.Image) -> AnyArray | None:
-    """The BGR or BGRA values of a 16-bit colour file, of which Pillow keeps but 8 bits; or None."""
-    if image.format not in ("PNG", "TIFF", "PPM") or image.mode not in ("RGB", "RGBA", "LA"):
+        return _open_with_pillow(stream, header)
+    except SyntaxError:  # Pillow's word for what it does not know
+        if header.format not in _BY_OPENCV_TOO:
+            raise
         return None
-    values = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
-    return values if values is not None and values.dtype == np.uint16 else None
+
+
+def _open_with_pillow(stream: Stream, header: Header) -> ImageFile:
+    if header.format not in Image.OPEN:
+        Image.init()
+    # Not by `Image.open`, which compares the size with a limit of the whole process.
+    open_format, _ = Image.OPEN[header.format]
+    width, height = header.size or (0, 0)
+    # Opening it reads an AVIF or a WebP as a whole.
+    most = MOST_BESIDES + _BYTES_A_PIXEL * width * height
+    # Out of a stream: given a path, Pillow 13 maps raw TIFFs into memory by the size that they have
+    # when turned upright, and scrambles those that lie on their side.
+    stream.seek(0)
+    with _PILLOW.allowing(width * height), stream.measured(most):
+        return open_format(stream, "")
+
+
+class _PillowsLimit:
+    """Pillow's own limit, which is the process's: lifted while a larger image is read."""
+
+    def __init__(self) -> None:
+        self._door = threading.Lock()
+        self._lifted = 0
+        self._own: int | None = None
+
+    @contextmanager
+    def allowing(self, pixels: int) -> Iterator[None]:
+        """Have Pillow read an image of so many pixels, which are within our limit."""
+        with self._door:
+            if not self._lifted:
+                self._own = Image.MAX_IMAGE_PIXELS
+            is_above = self._own is not None and pixels > self._own
+            if is_above:
+                self._lifted += 1
+                Image.MAX_IMAGE_PIXELS = None
+        try:
+            yield
+        finally:
+            if is_above:
+                with self._door:
+                    self._lifted -= 1
+                    if not self._lifted:
+                        Image.MAX_IMAGE_PIXELS = self._own
+
+
+_PILLOW = _PillowsLimit()
+
+
+def _count(image: ImageFile, header: Header) -> int:
+    if header.pictures is not None:
+        return header.pictures
+    # The further pictures of an MPO, a kind of JPEG, are previews of the same photograph.
+    return 1 if header.format == "JPEG" else getattr(image, "n_frames", 1)
+
+
+def _opencv_values(stream: Stream, header: Header) -> AnyArray:
+    """HxW, HxWx3 (BGR) or HxWx4 (BGRA)."""
+    if header.lines:
+        width, height = header.size or (0, 0)
+        stream.seek(header.pixels_at)
+        pixels = stream.read(_BYTES_A_PIXEL * (width * height + 1000))
+        encoded = np.frombuffer(header.lines + pixels, np.uint8)
+    elif isinstance(stream, BytesStream):
+        encoded = np.frombuffer(stream.getvalue(), np.uint8)
+    else:  # what is not a pixel of the first picture need not be read
+        whole = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+        encoded = np.frombuffer(whole, np.uint8)
+    values = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED)
+    if values is None:
+        raise ValueError(f"a kind of {header.format} that is not read")
+    return np.asarray(values)
+
+
+def _deep_colour(stream: Stream, header: Header, image: Image.Image) -> AnyArray | None:
+    """The BGR or BGRA values of a 16-bit colour file, of which Pillow keeps but 8 bits; or None."""
+    if not header.is_deep or image.mode not in ("RGB", "RGBA", "LA"):
+        return None
+    values = _opencv_values(stream, header)
+    return values if values.dtype == np.uint16 else None
 
 
 def _pillow_values(image: Image.Image) -> AnyArray:
@@ -159,11 +291,11 @@ def _upright(values: AnyArray, orientation: int) -> AnyArray:
     return turns[orientation]() if orientation in turns else values
 
 
-def _loaded(path: Path, values: AnyArray, profile: bytes | None, may_be_grey: bool) -> LoadedImage:
-    integers = _as_integers(path, values)
+def _loaded(name: str, values: AnyArray, profile: bytes | None, may_be_grey: bool) -> LoadedImage:
+    integers = _as_integers(name, values)
     channels = 1 if integers.ndim == 2 else integers.shape[2]
     if channels > 4:
-        raise _undecodable(path, f"{channels} channels")
+        raise _undecodable(name, f"{channels} channels")
     pixels = integers if integers.ndim == 2 else integers[..., : 1 if channels < 3 else 3]
     if pixels.ndim == 3 and (pixels.shape[2] == 1 or (may_be_grey and _channels_equal(pixels))):
         pixels = pixels[..., 0]
@@ -175,17 +307,17 @@ def _loaded(path: Path, values: AnyArray, profile: bytes | None, may_be_grey: bo
     )
 
 
-def _as_integers(path: Path, values: AnyArray) -> IntImage:
+def _as_integers(name: str, values: AnyArray) -> IntImage:
     if values.dtype == np.uint8:
         return values
     if values.dtype.kind == "f":
         if not (values.min() >= 0 and values.max() <= 1):  # also refuses NaN
             raise TextsrError(
-                f"{path}: floating-point values outside 0 to 1; convert it to 16 bits"
+                f"{name}: floating-point values outside 0 to 1; convert it to 16 bits"
             )
         return to_integer(values.astype(np.float32), 16)
     if values.min() < 0 or values.max() > np.iinfo(np.uint16).max:
-        raise TextsrError(f"{path}: integer values outside 0 to 65535; convert it to 16 bits")
+        raise TextsrError(f"{name}: integer values outside 0 to 65535; convert it to 16 bits")
     return values.astype(np.uint16)
 
 

@@ -1,16 +1,19 @@
 """Production images out of a folder, or out of a bucket through fsspec."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from fsspec import AbstractFileSystem
 from fsspec.core import url_to_fs
+from fsspec.implementations.local import LocalFileSystem
 
 from textsr.datasets.pictures import IMAGE_SUFFIXES, read_grey
 from textsr.datasets.shards import Image
 from textsr.errors import TextsrError
 
+_MOST_BYTES = 64_000_000  # that are fetched of an image
 _MOST_PIXELS = 250_000  # a line is a tenth of that; pages and photographs are no lines
 
 
@@ -67,13 +70,28 @@ def read_production(folder: str, limit: int) -> Production:
 
 def _find(files: AbstractFileSystem, root: str) -> dict[str, str]:
     """Return the paths of images by their names below `root`."""
-    paths = {path.removeprefix(root).lstrip("/"): path for path in files.find(root)}
+    paths = {path.removeprefix(root).lstrip("/"): path for path in _list(files, root)}
     return {
         name: path
         for name, path in paths.items()
         if Path(name).suffix.lower() in IMAGE_SUFFIXES
         and not any(part.startswith(".") for part in Path(name).parts)
     }
+
+
+def _list(files: AbstractFileSystem, root: str) -> list[str]:
+    if not isinstance(files, LocalFileSystem):
+        return list(files.find(root))
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    # By fsspec's `find`, a folder that may not be listed would be an empty one.
+    listed = []
+    for place, folders, names in os.walk(root, onerror=refuse):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        listed += [f"{place}/{name}" for name in names]
+    return listed
 
 
 def _changed(files: AbstractFileSystem, path: str) -> float:
@@ -91,6 +109,8 @@ def _read(files: AbstractFileSystem, paths: dict[str, str], found: int) -> Produ
         for name, path in paths.items():
             local = Path(folder) / f"image{Path(name).suffix}"
             try:
+                if files.size(path) > _MOST_BYTES:
+                    raise TextsrError(f"{name}: a file of {files.size(path)} bytes; cut it up")
                 files.get_file(path, str(local))
                 image = read_grey(local)
             except FileNotFoundError:

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
+from textsr.datasets.pictures import read_grey
 from textsr.errors import TextsrError
 from textsr.inference.batch import upscale_paths
 from textsr.inference.device import choose_device
@@ -84,9 +84,7 @@ def _try(tracker: Tracker, uri: str, image: Path, output: Path) -> None:
     device = choose_device("cpu")  # where no training can be in its way
     model = load_model(fetch_model(tracker, uri)).to(device)
     upscale_paths(model, [image], output, device=device, halo=model.halo, keep_sharp=False)
-    small, large = (cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in (image, output))
-    if small is None or large is None:
-        raise TextsrError(f"{output}: no image")
+    small, large = (read_grey(path) for path in (image, output))
     if large.shape != tuple(model.scale * side for side in small.shape):
         raise TextsrError(f"{output}: {large.shape} pixels of {small.shape}")
     if np.ptp(large) == 0:

@@ -9,6 +9,7 @@ from fontTools.ttLib import TTFont
 from PIL import ImageFont
 
 from textsr.errors import TextsrError, shorten
+from textsr.files import find_files
 from textsr.params import FontSplits, Split
 from textsr.synthesis.draws import draw_key
 
@@ -82,9 +83,9 @@ def load_fonts(folder: Path, splits: FontSplits, split: Split) -> FontSet:
 def _files(folder: Path) -> tuple[FontFile, ...]:
     return tuple(
         FontFile(path, folder.name, _is_italic(path))
-        for path in sorted(folder.rglob("*"))
+        for path in find_files(folder, _SUFFIXES, hidden=True)
         # A hidden file is no font: a killed fetch leaves its half-written copy as one.
-        if path.suffix.lower() in _SUFFIXES and not path.name.startswith(".")
+        if not path.name.startswith(".")
     )
 
 

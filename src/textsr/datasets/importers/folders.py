@@ -7,6 +7,7 @@ from textsr.datasets.labels import LABELS, read_labels
 from textsr.datasets.pictures import IMAGE_SUFFIXES, find_images, read_grey
 from textsr.datasets.sets import Item
 from textsr.errors import TextsrError
+from textsr.inference.reading import read_encoded
 
 _NAMED = 3  # file names in a message
 
@@ -35,10 +36,10 @@ def read_images(folder: Path, labelled: bool) -> Iterator[Item]:
             path = folder / file
             if not path.is_file():
                 raise TextsrError(f"{where}: {file}: no such image in {folder}")
-            yield Item(_name(Path(file)), f"{where}: {file}", {"image": _read(path)}, text)
+            yield Item(_name(Path(file)), f"{where}: {file}", {"image": read_encoded(path)}, text)
         return
     for path in list_images(folder):
-        yield Item(_name(path.relative_to(folder)), str(path), {"image": _read(path)})
+        yield Item(_name(path.relative_to(folder)), str(path), {"image": read_encoded(path)})
 
 
 def read_pairs(lr_folder: Path, hr_folder: Path) -> tuple[list[tuple[Path, Path]], int]:
@@ -76,7 +77,12 @@ def pair_items(pairs: Sequence[tuple[Path, Path]], lr_folder: Path) -> Iterator[
             texts[_name(Path(file))] = text
     for lr, hr in pairs:
         name = _name(lr.relative_to(lr_folder))
-        yield Item(name, f"{lr} and {hr}", {"lr": _read(lr), "hr": _read(hr)}, texts.get(name))
+        yield Item(
+            name,
+            f"{lr} and {hr}",
+            {"lr": read_encoded(lr), "hr": read_encoded(hr)},
+            texts.get(name),
+        )
 
 
 def _by_stem(folder: Path) -> dict[str, Path]:
@@ -106,13 +112,6 @@ def _scale(pairs: Sequence[tuple[Path, Path]]) -> int:
         examples = " and ".join(f"{path} is of scale {scale}" for scale, path in scales.items())
         raise TextsrError(f"{examples}; import each scale as a set of its own")
     return next(iter(scales))
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise TextsrError(f"{path}: cannot be read ({error.strerror})") from error
 
 
 def _name(relative: Path) -> str:

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from textsr.errors import TextsrError
 from textsr.evaluation.ocr import score_readings
-from textsr.files import replace_folder, write_text
+from textsr.files import find_files, replace_folder, write_text
 
 ReadImages = Callable[[Sequence[npt.NDArray[np.uint8]]], Sequence[str]]
 """Reads one text an image of a line: grey, dark on light."""
@@ -97,9 +97,7 @@ def list_fonts(source: Path) -> list[Path]:
     if not source.is_dir():
         raise TextsrError(f"{source}: no such folder; name one that holds font files")
     found = [
-        path
-        for path in sorted(source.rglob("*"))
-        if path.suffix.lower() in _SUFFIXES and path.is_file() and not path.name.startswith(".")
+        path for path in find_files(source, _SUFFIXES, hidden=True) if not path.name.startswith(".")
     ]
     if not found:
         raise TextsrError(f"{source}: no font files ({', '.join(sorted(_SUFFIXES))}) in it")
@@ -190,8 +188,8 @@ def _families_in(fonts: Path) -> Iterator[tuple[str, Path]]:
 
 def _called(folder: Path) -> Iterator[str]:
     """Yield what the fonts in a family's folder call themselves."""
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in _INSTALLED and not path.name.startswith("."):
+    for path in find_files(folder, _INSTALLED, hidden=True) if folder.is_dir() else ():
+        if not path.name.startswith("."):
             try:
                 with TTFont(path, lazy=True, fontNumber=0) as font:
                     yield _slug(dict(_names(font)), path)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from textsr.datasets.sets import Item
 from textsr.errors import TextsrError
+from textsr.inference.reading import read_encoded
 
 _LINE = re.compile(r'(?P<file>[^,]+?)\s*,\s*"(?P<text>.*)"')
 
@@ -49,4 +50,4 @@ def read_words(folder: Path) -> Iterator[Item]:
         if image.parent != folder or not image.is_file():
             raise TextsrError(f"{where}: {match['file']}: no such image in {folder}")
         text = re.sub(r'\\(["\\])', r"\1", match["text"])
-        yield Item(image.stem, where, {"image": image.read_bytes()}, text)
+        yield Item(image.stem, where, {"image": read_encoded(image)}, text)

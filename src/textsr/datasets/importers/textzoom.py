@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
 
 from textsr.datasets.sets import Item
 from textsr.errors import TextsrError
+from textsr.files import find_files
+from textsr.inference.images import to_8_bit
+from textsr.inference.reading import decode_image
 
 SCALE = 2
 _LR_SIZE = (64, 16)
@@ -25,7 +27,8 @@ def find_databases(folder: Path) -> list[Path]:
     Raises:
         TextsrError: if there is none.
     """
-    found = sorted(path.parent.resolve() for path in folder.rglob("data.mdb"))
+    files = find_files(folder, {".mdb"}, hidden=True)
+    found = sorted(path.parent.resolve() for path in files if path.name == "data.mdb")
     if not found:
         raise TextsrError(f"{folder}: no LMDB database (data.mdb) in it or below")
     return found
@@ -73,11 +76,9 @@ def read_database(database: Path, lr_only: bool) -> Iterator[Item]:
 
 
 def _resize(encoded: bytes, size: tuple[int, int], where: str) -> bytes:
-    raw = np.frombuffer(encoded, np.uint8)
-    image = cv2.imdecode(raw, cv2.IMREAD_COLOR) if raw.size else None
-    if image is None:
-        raise TextsrError(f"{where}: cannot be decoded as an image")
-    ok, png = cv2.imencode(".png", cv2.resize(image, size, interpolation=cv2.INTER_CUBIC))
+    image = to_8_bit(decode_image(encoded, where))
+    colour = image.pixels if image.is_colour else cv2.cvtColor(image.pixels, cv2.COLOR_GRAY2BGR)
+    ok, png = cv2.imencode(".png", cv2.resize(colour, size, interpolation=cv2.INTER_CUBIC))
     assert ok
     return png.tobytes()
 
