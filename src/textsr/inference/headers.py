@@ -308,7 +308,7 @@ def _read_hdr(stream: Stream) -> Header:
     if found is None or _RGBE not in found[0]:
         raise HeaderError("its header is not as it should be, or its colours are not RGBE")
     size = int(found[2]), int(found[1])
-    lines = b"#?RADIANCE\n%b\n-Y %d +X %d\n" % (_RGBE, *reversed(size))
+    lines = b"#?RADIANCE\n%b\n-Y %d +X %d\n" % (_RGBE, size[1], size[0])
     return Header("HDR", size, lines=lines, pixels_at=found.end())
 
 

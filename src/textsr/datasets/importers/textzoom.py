@@ -27,7 +27,7 @@ def find_databases(folder: Path) -> list[Path]:
     Raises:
         TextsrError: if there is none.
     """
-    files = find_files(folder, {".mdb"}, hidden=True)
+    files = find_files(folder, {".mdb"}, hidden=True) if folder.is_dir() else []
     found = sorted(path.parent.resolve() for path in files if path.name == "data.mdb")
     if not found:
         raise TextsrError(f"{folder}: no LMDB database (data.mdb) in it or below")
