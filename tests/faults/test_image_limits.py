@@ -144,6 +144,14 @@ def jpeg_of(width: int, height: int) -> bytes:
     return patched(content, content.index(b"\xff\xc0") + 5, ">HH", height, width)
 
 
+def many_scans(count: int) -> bytes:
+    """A progressive JPEG whose last scan comes again and again."""
+    stream = io.BytesIO()
+    Image.new("L", (2000, 2000), 90).save(stream, "JPEG", progressive=True)
+    content = stream.getvalue()
+    return content[:-2] + content[content.rindex(b"\xff\xda") : -2] * count + b"\xff\xd9"
+
+
 def jp2_of(side: int) -> bytes:
     content = encoded("JPEG2000")
     return patched(content, content.index(b"ihdr") + 4, ">II", side, side)
@@ -191,6 +199,7 @@ ODD: dict[str, Callable[[], bytes]] = {
     "photoshop.tif": lambda: b"8BPS" + struct.pack(">H6xHIIHH", 1, 3, 30_000, 30_000, 8, 3),
     "surface.png": lambda: b"DDS " + struct.pack("<7I", 124, 7, 30_000, 30_000, 0, 0, 0),
     "channels.tif": lambda: tiff({256: (5000,), 257: (5000,), 277: (65_535,)}),
+    "scans.jpg": lambda: many_scans(5000),
     "junk.jpg": lambda: b"\xff\xd8\xff\xe0\0\2" + bytes(20_000_000),
     "filling.jpg": lambda: b"\xff\xd8" + b"\xff" * 20_000_000,
     "comment.ppm": lambda: b"P6\n#" + b"c" * 20_000_000 + b"\n9 9\n255\n" + bytes(243),

@@ -20,8 +20,9 @@ MOST_BESIDES = 64_000_000
 KNOWN = "AVIF, BMP, GIF, ICO, JPEG, JPEG 2000, PFM, PNG, PNM, Radiance HDR, TGA, TIFF and WebP"
 """The formats that are read, for messages."""
 
-_MOST_READS = 100_000
-_MOST_CHUNKS = 150_000  # of a PNG; as libpng writes them, they hold 1.2 GB
+_MOST_READS = 50_000
+_MOST_CHUNKS = 100_000  # of a PNG; as libpng writes them, they hold 800 MB
+_MOST_SCANS = 100  # of a JPEG; progressive ones have about ten
 _MOST_SAMPLES = 8  # channels of a TIFF; CMYK with two of alpha has six
 _HEAD = 65_536  # bytes within which the headers that are text lie, and the boxes of an AVIF
 
@@ -141,6 +142,24 @@ def _read_png(stream: Stream) -> Header:
                 raise HeaderError("its last chunk is cut short")
             return Header("PNG", (width, height), None, is_deep=depth > 8)
     raise HeaderError(f"it has more than {_MOST_CHUNKS} chunks")
+
+
+_MARKER = re.compile(rb"\xff[^\0\xd0-\xd7\xff]", re.DOTALL)  # what coded pixels do not hold
+
+
+def _read_jpeg(stream: Stream) -> Header:
+    """Count the scans, each of which costs as much time as the whole picture; Pillow measures."""
+    content = _at(stream, 0, MOST_BESIDES)
+    place, scans = 2, 0
+    for _ in range(_MOST_READS):
+        found = _MARKER.search(content, place)
+        if found is None or found[0] == b"\xff\xd9":
+            break
+        place = found.end() + int.from_bytes(content[found.end() : found.end() + 2])
+        scans += found[0] == b"\xff\xda"
+        if scans > _MOST_SCANS:
+            raise HeaderError(f"it has more than {_MOST_SCANS} scans")
+    return Header("JPEG", pictures=None)
 
 
 def _read_gif(stream: Stream) -> Header:
@@ -316,7 +335,7 @@ _FORMATS: list[tuple[re.Pattern[bytes], Callable[[Stream], Header]]] = [
     (re.compile(signature, re.DOTALL), read)
     for signature, read in (
         (rb"\x89PNG\r\n\x1a\n", _read_png),
-        (rb"\xff\xd8\xff", _by_pillow("JPEG", None)),
+        (rb"\xff\xd8\xff", _read_jpeg),
         (rb"(?:II|MM)(?:\*\0|\0\*|\+\0|\0\+)", _read_tiff),
         (rb"BM", _by_pillow("BMP")),
         (rb"[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0", _by_pillow("DIB")),
