@@ -47,7 +47,7 @@ WeightDecay = Annotated[float, Field(ge=0, le=10)]
 LossWeight = Annotated[float, Field(ge=0, le=1000)]
 """Of a loss against that of the pixels, which weighs 1."""
 Lines = Annotated[int, Field(ge=1, le=100_000_000)]
-Blocks = Annotated[int, Field(ge=1, le=1000)]
+Blocks = Annotated[int, Field(ge=1, le=128)]
 GreyLevels = Annotated[float, Field(gt=0, le=255)]
 PositiveShare = Annotated[float, Field(gt=0, le=1)]
 
