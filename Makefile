@@ -102,9 +102,7 @@ status: ## Ask each service whether it is well
 	@$(RUN) python -m pipelines.services status
 
 ui: setup ## Open MLflow's UI at http://127.0.0.1:5000
-	@echo "compare runs at http://127.0.0.1:5000 (Ctrl-C ends it)"
-	MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow ui --host 127.0.0.1 --port 5000 \
-	  --backend-store-uri "sqlite:///$(CURDIR)/mlruns/mlflow.db"
+	@$(RUN) python -m pipelines.services ui
 
 lock: setup ## Resolve requirements.lock anew from pyproject.toml
 	$(RUN) uv pip compile pyproject.toml --extra dev --extra tesseract --extra textzoom --extra onnx --extra s3 \

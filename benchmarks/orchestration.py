@@ -74,7 +74,7 @@ def _services(clone: Path) -> Iterator[Mapping[str, str]]:
         **{k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "MLFLOW_"))},
         **{f"TEXTSR_{name}_PORT": str(port) for name, port in _PORTS.items()},
         "PYTHONPATH": os.pathsep.join([str(clone), str(ROOT / "src")]),
-        "PREFECT_API_URL": f"http://127.0.0.1:{_PORTS['PREFECT']}/api",
+        "PREFECT_PROFILES_PATH": str(clone / ".services" / "profiles.toml"),
         "DVC_NO_ANALYTICS": "1",
     }
     command = [sys.executable, "-m", "pipelines.services"]

@@ -131,7 +131,8 @@ def _link_runs(
         "register": REGISTRATION,
     }
     try:
-        with httpx.Client(base_url=f"{server}/api/2.0/mlflow/", timeout=_MLFLOW_SECONDS) as mlflow:
+        address, login = f"{server}/api/2.0/mlflow/", _mlflow_login()
+        with httpx.Client(base_url=address, auth=login, timeout=_MLFLOW_SECONDS) as mlflow:
             if group not in records:
                 runs = _newest_run(mlflow, flow_run_id)
             elif (root / records[group]).exists():
@@ -151,6 +152,12 @@ def _link_runs(
         create_link_artifact(
             f"{address}/{run['info']['run_id']}", key=key, link_text=f"MLflow's run of {stage}"
         )
+
+
+def _mlflow_login() -> tuple[str, str] | None:
+    """Return what MLflow's own client logs in with; None where it needs none."""
+    user = os.environ.get("MLFLOW_TRACKING_USERNAME")
+    return None if user is None else (user, os.environ.get("MLFLOW_TRACKING_PASSWORD", ""))
 
 
 def _newest_run(mlflow: httpx.Client, flow_run_id: str) -> list[dict[str, Any]]:

@@ -1,28 +1,37 @@
-"""Start, stop and look at the servers and workers of this clone: `make up`, `down`, `status`.
+"""Start, stop and look at the servers and workers of this clone: `make up`, `down`, `status`, `ui`.
 
 Supervisor (supervisord.org) keeps them running; this module tells it what to run and asks each
-service for its health. Everything is on loopback; ports and folders are in `Settings`.
+service for its health. Everything is on loopback; ports and folders are in `Settings`. What the
+servers ask for before they answer is in `pipelines.web` and `pipelines.credentials`.
 """
 
 import os
 import platform
+import shlex
 import shutil
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import suppress
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import chdir, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from xmlrpc.client import Fault, ServerProxy
 
 import httpx
 import psutil
-from pydantic import NonNegativeInt, ValidationError
+from pydantic import AfterValidator, NonNegativeInt, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from pipelines.credentials import (
+    credentials_path,
+    make_credentials,
+    profiles_path,
+    read_credentials,
+)
 from textsr.errors import TextsrError
 from textsr.local_store import open_store
 from textsr.streams import escape_unprintable
@@ -30,9 +39,13 @@ from textsr.streams import escape_unprintable
 CLONE = Path(__file__).resolve().parents[1]
 _CONFIGURATION = CLONE / "pipelines" / "supervisord.conf"
 _MARK = "TEXTSR_SERVICES"  # in the environment of all that we start: whose it is
-_SECONDS = 180.0  # for a service to answer; the first start makes its database
+_SECONDS = 300.0  # for all to answer; the first start makes databases
+_STARTS = 5  # of a service that ends each time, until it is given up
 _LATER = ("recovery", "cpu", "gpu:*")  # need the server, the pools and the deployments
 _OFFLINE_SECONDS = 15  # between a worker's heartbeats
+_SOCKET = "supervisor.sock"
+HOSTS = ("127.0.0.1", "localhost")
+"""Names under which the servers answer."""
 
 
 class Settings(BaseSettings):
@@ -47,8 +60,8 @@ class Settings(BaseSettings):
     """Workers of the pool `gpu` here; one a device, and one where there is none, where not given.
 
     0 where other machines alone train."""
-    home: Path = CLONE / ".services"
-    """Databases, logs and the supervisor's socket."""
+    home: Annotated[Path, AfterValidator(Path.absolute)] = CLONE / ".services"
+    """Databases, logs, credentials and the supervisor's socket; for its owner alone."""
     artifact_root: str = (CLONE / "mlruns" / "artifacts").as_uri()
     """Of new MLflow experiments; `mlflow-artifacts:/` where other machines log to the server."""
 
@@ -77,12 +90,23 @@ class Settings(BaseSettings):
         """Pools that have a worker on this machine."""
         return ("cpu", "gpu") if self.workers else ("cpu",)
 
+    @property
+    def api(self) -> str:
+        """The address of Prefect's API."""
+        return f"{self.prefect}/api"
+
     def environment(self) -> dict[str, str]:
-        """Return the variables by which supervisor's configuration and our processes are told."""
+        """Return the variables by which supervisor's configuration and our processes are told.
+
+        Raises:
+            TextsrError: if there are no credentials.
+        """
+        credentials = read_credentials(self.home)
+        user, _, password = credentials.partition(":")
         return {
             "TEXTSR_CLONE": str(CLONE),
             "TEXTSR_HOME": str(self.home),
-            "TEXTSR_BIN": str(Path(sys.executable).parent),
+            "TEXTSR_SOCKET": str(_socket_path(self.home)),
             "TEXTSR_PREFECT_PORT": str(self.prefect_port),
             "TEXTSR_MLFLOW_PORT": str(self.mlflow_port),
             "TEXTSR_DOCS_PORT": str(self.docs_port),
@@ -92,11 +116,18 @@ class Settings(BaseSettings):
             _MARK: str(CLONE),
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
             "PREFECT_HOME": str(self.home / "prefect"),
-            "PREFECT_API_URL": f"{self.prefect}/api",
+            "PREFECT_API_URL": self.api,
+            "PREFECT_API_AUTH_STRING": credentials,
+            "PREFECT_SERVER_API_AUTH_STRING": credentials,
+            "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": ",".join(
+                f"http://{host}:{self.prefect_port}" for host in HOSTS
+            ),
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
             "PREFECT_WORKER_QUERY_SECONDS": "2",
             "PREFECT_WORKER_HEARTBEAT_SECONDS": str(_OFFLINE_SECONDS),
             "MLFLOW_TRACKING_URI": self.mlflow,
+            "MLFLOW_TRACKING_USERNAME": user,
+            "MLFLOW_TRACKING_PASSWORD": password,
             "MLFLOW_HTTP_REQUEST_MAX_RETRIES": os.environ.get(
                 "MLFLOW_HTTP_REQUEST_MAX_RETRIES", "5"
             ),
@@ -140,29 +171,42 @@ def up(settings: Settings) -> None:
     """
     from pipelines.deploy import deploy_all
 
-    settings.home.mkdir(parents=True, exist_ok=True)
+    make_credentials(settings.home, settings.api)
     open_store(CLONE / "mlruns")
-    _start_supervisor(settings)
-    _wait(settings, "prefect", f"{settings.prefect}/api/health")
-    _wait(settings, "mlflow", f"{settings.mlflow}/health")
-    os.environ.update(settings.environment())
-    deploy_all(settings.environment())
+    environment = settings.environment()
+    os.environ.update(environment)
+    _start_supervisor(settings, {**environment, "TEXTSR_UMASK": f"{os.umask(0o077):03o}"})
+    _await(settings, _server_health)
+    _demand_guarded(settings)
+    deploy_all(environment)
     for name in _LATER:
         _start(settings, name)
-    if not _until(lambda: all(_health(settings).values()), _SECONDS):
-        unwell = ", ".join(what for what, well in _health(settings).items() if not well)
-        raise TextsrError(
-            f"{unwell}: not well after {_SECONDS:.0f} s; look into {settings.home}/*.log"
-        )
+    _await(settings, _health)
     print_status(settings)
+    profiles, credentials = profiles_path(settings.home), credentials_path(settings.home)
+    _say(f"Prefect's commands need: export PREFECT_PROFILES_PATH={shlex.quote(str(profiles))}")
+    _say(f"browsers ask for what is in {credentials}")
+
+
+def ui(settings: Settings) -> None:
+    """Serve MLflow's UI alone, until it is ended."""
+    from pipelines.web import serve
+
+    make_credentials(settings.home, settings.api)
+    open_store(CLONE / "mlruns")
+    os.umask(0o077)
+    _demand_free("MLFLOW", settings.mlflow_port)
+    os.environ.update(settings.environment())
+    _say(f"compare runs at {settings.mlflow} (Ctrl-C ends it)")
+    _say(f"browsers ask for what is in {credentials_path(settings.home)}")
+    serve("mlflow", settings)
 
 
 def down(settings: Settings) -> None:
     """Stop what `up` started, workers first, and nothing else."""
-    supervisor = _supervisor(settings)
-    if supervisor is not None:
-        supervisor.shutdown()
-        _until(lambda: _supervisor(settings) is None, 120)
+    if _is_supervised(settings):
+        _ask_supervisor(settings, "shutdown")
+        _until(lambda: not _is_supervised(settings), 120)
     left = list(_ours())
     for process in left:
         with suppress(psutil.NoSuchProcess):
@@ -180,23 +224,40 @@ def print_status(settings: Settings) -> bool:
     return all(health.values())
 
 
-def _health(settings: Settings) -> dict[str, bool]:
-    health = {
-        f"Prefect   {settings.prefect}": _answers(f"{settings.prefect}/api/health"),
+def _server_health(settings: Settings) -> dict[str, bool]:
+    return {
+        f"Prefect   {settings.prefect}": _answers(f"{settings.api}/health"),
         f"MLflow    {settings.mlflow}": _answers(f"{settings.mlflow}/health"),
         f"Data Docs {settings.docs}": _answers(settings.docs),
     }
+
+
+def _health(settings: Settings) -> dict[str, bool]:
+    health = _server_health(settings)
     heartbeats = _heartbeats(settings)
     for worker, since in _own_workers(settings).items():
         # A killed worker counts as online until its last heartbeat is old: not its successor's.
         well = since is not None and heartbeats.get(worker, 0.0) >= since
         health[f"worker    {worker}"] = well
-    health["recovery  of runs whose process is gone"] = _runs(settings, "recovery")
+    health["recovery  of runs whose process is gone"] = "recovery" in _running(settings)
     return health
 
 
-def _start_supervisor(settings: Settings) -> None:
-    if _supervisor(settings) is not None:
+def _demand_guarded(settings: Settings) -> None:
+    """See that the servers ask for our credentials: an older `make up` may have started them."""
+    user, _, password = read_credentials(settings.home).partition(":")
+    for address in (f"{settings.api}/version", f"{settings.mlflow}/version", settings.docs):
+        refuses = httpx.get(address, timeout=30).status_code == httpx.codes.UNAUTHORIZED
+        answer = httpx.get(address, auth=(user, password), timeout=30)
+        if not refuses or answer.status_code == httpx.codes.UNAUTHORIZED:
+            raise TextsrError(
+                f"{address}: runs without the credentials of {credentials_path(settings.home)}; "
+                "`make down`, then `make up`"
+            )
+
+
+def _start_supervisor(settings: Settings, environment: dict[str, str]) -> None:
+    if _is_supervised(settings):
         for name in ("prefect", "mlflow", "docs"):
             _start(settings, name)
         return
@@ -209,13 +270,17 @@ def _start_supervisor(settings: Settings) -> None:
     ):
         _demand_free(name, port)
     command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(_CONFIGURATION)]
-    environment = {**os.environ, **settings.environment()}
     started = subprocess.run(
-        command, env=environment, cwd=CLONE, capture_output=True, text=True, check=False
+        command,
+        env={**os.environ, **environment},
+        cwd=settings.home,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if started.returncode != 0:
         raise TextsrError(f"supervisord does not start: {started.stdout}{started.stderr}")
-    _until(lambda: _supervisor(settings) is not None, 30)
+    _until(lambda: _is_supervised(settings), 30)
 
 
 def _kill(processes: list[psutil.Process]) -> None:
@@ -236,31 +301,55 @@ def _demand_free(name: str, port: int) -> None:
             ) from error
 
 
-def _supervisor(settings: Settings) -> Any:
-    """Return supervisor's interface, or None where none answers."""
+def _socket_path(home: Path) -> Path:
+    """Return where supervisor listens, seen from `home`: a socket's path is 107 bytes at most."""
+    here = Path("/proc/self/cwd")
+    return (here if here.exists() else home) / _SOCKET
+
+
+def _ask_supervisor(settings: Settings, method: str, *arguments: Any) -> Any:
+    """Call a method of supervisor's interface.
+
+    Raises:
+        OSError: if no supervisor answers.
+        Fault: if it refuses.
+    """
     from supervisor.xmlrpc import SupervisorTransport
 
-    address = f"unix://{settings.home / 'supervisor.sock'}"
-    proxy = ServerProxy("http://127.0.0.1", transport=SupervisorTransport(None, None, address))
+    transport = SupervisorTransport(None, None, f"unix://{_SOCKET}")
+    proxy = ServerProxy("http://127.0.0.1", transport=transport)
+    with chdir(settings.home):
+        return getattr(proxy.supervisor, method)(*arguments)
+
+
+def _is_supervised(settings: Settings) -> bool:
     try:
-        proxy.supervisor.getState()
+        _ask_supervisor(settings, "getState")
     except (OSError, Fault):
-        return None
-    return proxy.supervisor
+        return False
+    return True
 
 
 def _start(settings: Settings, name: str) -> None:
-    supervisor = _supervisor(settings)
     with suppress(Fault):  # it runs already
         if name.endswith(":*"):
-            supervisor.startProcessGroup(name.removesuffix(":*"), False)
+            _ask_supervisor(settings, "startProcessGroup", name.removesuffix(":*"), False)
         else:
-            supervisor.startProcess(name, False)
+            _ask_supervisor(settings, "startProcess", name, False)
 
 
-def _runs(settings: Settings, name: str) -> bool:
-    supervisor = _supervisor(settings)
-    return supervisor is not None and supervisor.getProcessInfo(name)["statename"] == "RUNNING"
+def _processes(settings: Settings) -> list[dict[str, Any]]:
+    """Return what supervisor knows of each service; nothing where none answers."""
+    try:
+        return list(_ask_supervisor(settings, "getAllProcessInfo"))
+    except (OSError, Fault):
+        return []
+
+
+def _running(settings: Settings) -> dict[str, float]:
+    """Return since when each running service runs, in seconds of the epoch, by name."""
+    known = _processes(settings)
+    return {each["name"]: each["start"] for each in known if each["statename"] == "RUNNING"}
 
 
 def _ours() -> Iterator[psutil.Process]:
@@ -271,17 +360,31 @@ def _ours() -> Iterator[psutil.Process]:
                 yield process
 
 
-def _wait(settings: Settings, name: str, address: str) -> None:
-    if not _until(lambda: _answers(address), _SECONDS):
-        log = settings.home / f"{name}.log"
-        raise TextsrError(f"{name}: no answer at {address} in {_SECONDS:.0f} s; look into {log}")
+def _await(settings: Settings, health: Callable[[Settings], dict[str, bool]]) -> None:
+    """Wait until all is well.
+
+    Raises:
+        TextsrError: if it takes too long, or a service ends again and again.
+    """
+    starts = defaultdict(set)
+    deadline = time.monotonic() + _SECONDS
+    while not all((found := health(settings)).values()):
+        for each in _processes(settings):
+            starts[each["name"]].add(each["start"])
+            if each["statename"] == "FATAL" or len(starts[each["name"]]) >= _STARTS:
+                why = each["spawnerr"] or f"it ends each time; look into {each['stdout_logfile']}"
+                raise TextsrError(f"{each['name']} does not start: {why}")
+        if time.monotonic() > deadline:
+            unwell = ", ".join(what for what, well in found.items() if not well)
+            raise TextsrError(
+                f"{unwell}: not well after {_SECONDS:.0f} s; look into {settings.home}/*.log"
+            )
+        time.sleep(0.5)
 
 
 def _own_workers(settings: Settings) -> dict[str, float | None]:
     """Return since when each worker of this machine runs, in seconds of the epoch, by name."""
-    supervisor = _supervisor(settings)
-    known = supervisor.getAllProcessInfo() if supervisor is not None else []
-    since = {each["name"]: each["start"] for each in known if each["statename"] == "RUNNING"}
+    since = _running(settings)
     node = platform.node()
     workers = {f"cpu-{node}": since.get("cpu")}
     for number in range(settings.workers):
@@ -293,9 +396,11 @@ def _heartbeats(settings: Settings) -> dict[str, float]:
     """Return when the server last heard of each worker online, in seconds of the epoch."""
     found: dict[str, float] = {}
     for pool in settings.pools:
-        address = f"{settings.prefect}/api/work_pools/{pool}/workers/filter"
-        with suppress(httpx.HTTPError):
-            for each in httpx.post(address, json={}, timeout=10).raise_for_status().json():
+        address = f"{settings.api}/work_pools/{pool}/workers/filter"
+        with suppress(httpx.HTTPError, TextsrError):
+            user, _, password = read_credentials(settings.home).partition(":")
+            answer = httpx.post(address, json={}, auth=(user, password), timeout=10)
+            for each in answer.raise_for_status().json():
                 if each["status"] == "ONLINE":
                     heard = datetime.fromisoformat(each["last_heartbeat_time"])
                     found[each["name"]] = heard.timestamp()
@@ -323,7 +428,7 @@ def _say(line: str) -> None:
 
 
 def main() -> int:
-    """Run `up`, `down` or `status`; a user's mistake is one message and exit status 1."""
+    """Run `up`, `down`, `status` or `ui`; a user's mistake is one message and exit status 1."""
     escape_unprintable()
     try:
         settings = read_settings()
@@ -334,8 +439,10 @@ def main() -> int:
                 down(settings)
             case ["status"]:
                 return 0 if print_status(settings) else 1
+            case ["ui"]:
+                ui(settings)
             case _:
-                raise TextsrError("usage: python -m pipelines.services up|down|status")
+                raise TextsrError("usage: python -m pipelines.services up|down|status|ui")
     except TextsrError as error:
         print(f"textsr: {error}", file=sys.stderr)  # noqa: T201
         return 1

@@ -154,6 +154,19 @@ def _raise(error: OSError) -> None:
     raise error
 
 
+def make_private(folder: Path) -> None:
+    """Make a folder that its owner alone may enter.
+
+    One that is there is closed to all but its owner and group, who may share it on purpose.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True)
+    except FileExistsError:
+        found = folder.stat()
+        if found.st_uid == os.geteuid():
+            folder.chmod(found.st_mode & 0o7770)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write `text` as UTF-8 to `path`, whole or not at all.
 

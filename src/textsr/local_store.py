@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from textsr.errors import TextsrError
+from textsr.files import make_private
 
 DATABASE = "mlflow.db"
 _ARTIFACTS = "artifacts"
@@ -42,8 +43,10 @@ def open_store(store: Path) -> None:
     """
     path = store / DATABASE
     try:
-        store.mkdir(exist_ok=True)
-        if not path.exists() or not path.stat().st_size:
+        make_private(store)
+        if not path.exists():
+            path.touch(mode=0o600)
+        if not path.stat().st_size:
             return  # MLflow makes it
         with closing(sqlite3.connect(path, timeout=_LOCK_SECONDS)) as database, database:
             for was in _left_places(database, store):

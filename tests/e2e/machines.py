@@ -1,8 +1,10 @@
 """Servers and workers of several machines, as processes on loopback with a clone each."""
 
+import json
 import os
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -11,14 +13,20 @@ from typing import Any
 from uuid import UUID
 
 import httpx
-from clones import BIN, ENVIRONMENT, run
+from clones import BIN, ENVIRONMENT, ROOT, run
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import run_deployment
-from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
-from prefect.workers.process import ProcessWorker
+from prefect.settings import (
+    PREFECT_API_AUTH_STRING,
+    PREFECT_API_URL,
+    PREFECT_HOME,
+    temporary_settings,
+)
+
+from pipelines.credentials import make_credentials
 
 _START_SECONDS = 400.0  # of a server, on a busy machine
 
@@ -26,14 +34,26 @@ _START_SECONDS = 400.0  # of a server, on a busy machine
 class Servers:
     """Prefect's and MLflow's server, which all machines know by their addresses."""
 
-    def __init__(self, folder: Path, prefect: str, mlflow: str) -> None:
+    def __init__(self, folder: Path, prefect: str, mlflow: str, credentials: str) -> None:
         self.prefect = prefect
         self.mlflow = mlflow
         self._folder = folder
+        self._credentials = credentials
+
+    @property
+    def login(self) -> dict[str, str]:
+        """The credentials, as clients of both servers take them."""
+        user, _, password = self._credentials.partition(":")
+        return {
+            "PREFECT_API_AUTH_STRING": self._credentials,
+            "MLFLOW_TRACKING_USERNAME": user,
+            "MLFLOW_TRACKING_PASSWORD": password,
+        }
 
     def environment(self, clone: Path, **more: str) -> dict[str, str]:
         """What a machine is told: the servers' addresses, where its clone is, how to share."""
         return {
+            **self.login,
             # Only what belongs to the clone is imported: as with an environment in each.
             "PYTHONPATH": f"{clone / 'src'}{os.pathsep}{clone}",
             "PREFECT_API_URL": self.prefect,
@@ -48,6 +68,8 @@ class Servers:
 
     def make_pools(self) -> None:
         """Make the pools `cpu` and `gpu`, of one slot each."""
+        path = ROOT / "pipelines" / "work_pools" / "process.json"
+        template = json.loads(path.read_text(encoding="utf-8"))
         with self._asked(), get_client(sync_client=True) as client:
             for name in ("cpu", "gpu"):
                 client.create_work_pool(
@@ -55,7 +77,7 @@ class Servers:
                         name=name,
                         type="process",
                         concurrency_limit=1,
-                        base_job_template=ProcessWorker.get_default_base_job_template(),
+                        base_job_template=template,
                     )
                 )
 
@@ -95,8 +117,12 @@ class Servers:
 
     @contextmanager
     def _asked(self) -> Iterator[None]:
-        home = self._folder / "prefect-test"
-        with temporary_settings({PREFECT_API_URL: self.prefect, PREFECT_HOME: home}):
+        settings = {
+            PREFECT_API_URL: self.prefect,
+            PREFECT_API_AUTH_STRING: self._credentials,
+            PREFECT_HOME: self._folder / "prefect-test",
+        }
+        with temporary_settings(settings):
             yield
 
 
@@ -104,24 +130,28 @@ class Servers:
 def servers(folder: Path) -> Iterator[Servers]:
     """Run both servers on free ports, with what they keep in a folder."""
     prefect, mlflow = _free_ports(2)
-    serve_prefect = [
-        *(str(BIN / "prefect"), "server", "start"),
-        *("--host", "127.0.0.1", "--port", str(prefect)),
-    ]
-    serve_mlflow = [
-        *(str(BIN / "mlflow"), "server", "--host", "127.0.0.1", "--port", str(mlflow)),
-        *("--workers", "1", "--backend-store-uri", f"sqlite:///{folder}/mlflow.db"),
-        *("--artifacts-destination", str(folder / "mlflow-artifacts")),
-        *("--default-artifact-root", "mlflow-artifacts:/"),
-    ]
-    settings = {"PREFECT_HOME": str(folder / "prefect"), "PREFECT_SERVER_ANALYTICS_ENABLED": "0"}
+    address = f"http://127.0.0.1:{prefect}/api"
+    credentials = make_credentials(folder / "services", address)
+    settings = {
+        "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}",
+        "PREFECT_HOME": str(folder / "prefect"),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "0",
+        "PREFECT_SERVER_API_AUTH_STRING": credentials,
+        "TEXTSR_HOME": str(folder / "services"),
+        "TEXTSR_CLONE": str(folder),
+        "TEXTSR_PREFECT_PORT": str(prefect),
+        "TEXTSR_MLFLOW_PORT": str(mlflow),
+        "TEXTSR_ARTIFACT_ROOT": "mlflow-artifacts:/",
+    }
+    (folder / "mlruns").mkdir()
     with ExitStack() as stack:
-        for name, command in (("prefect", serve_prefect), ("mlflow", serve_mlflow)):
+        for name in ("prefect", "mlflow"):
             log = folder / f"{name}-server.log"
+            command = [sys.executable, "-m", "pipelines.web", name]
             stack.enter_context(_running(command, log, folder, settings))
-        _await(f"http://127.0.0.1:{prefect}/api/health", folder / "prefect-server.log")
+        _await(f"{address}/health", folder / "prefect-server.log")
         _await(f"http://127.0.0.1:{mlflow}/health", folder / "mlflow-server.log")
-        found = Servers(folder, f"http://127.0.0.1:{prefect}/api", f"http://127.0.0.1:{mlflow}")
+        found = Servers(folder, address, f"http://127.0.0.1:{mlflow}", credentials)
         found.make_pools()
         yield found
 

@@ -43,6 +43,7 @@ def test_by_s3_the_coordinator_registers_what_the_worker_trained(
     unbroken: Path,
     tmp_path: Path,
     bucket: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The true pipeline, at its smallest size, from where the encoders are to learn longer."""
     coordinator = copy_committed(unbroken, tmp_path / "coordinator")
@@ -64,6 +65,8 @@ def test_by_s3_the_coordinator_registers_what_the_worker_trained(
         assert made == trees(coordinator, f"artifacts/{folder}")
         assert any(path.endswith(".safetensors") for path in made), made
 
+    for name, value in server.login.items():
+        monkeypatch.setenv(name, value)
     client = MlflowClient(server.mlflow)
     pretraining = runs_by_name(client, "textsr-pretraining")
     tracked = runs_by_name(client, "textsr")
