@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import chdir, suppress
 from datetime import datetime
 from pathlib import Path
@@ -372,14 +372,22 @@ def _await(settings: Settings, health: Callable[[Settings], dict[str, bool]]) ->
         for each in _processes(settings):
             starts[each["name"]].add(each["start"])
             if each["statename"] == "FATAL" or len(starts[each["name"]]) >= _STARTS:
-                why = each["spawnerr"] or f"it ends each time; look into {each['stdout_logfile']}"
-                raise TextsrError(f"{each['name']} does not start: {why}")
+                raise TextsrError(_describe_end(settings, each))
         if time.monotonic() > deadline:
             unwell = ", ".join(what for what, well in found.items() if not well)
             raise TextsrError(
                 f"{unwell}: not well after {_SECONDS:.0f} s; look into {settings.home}/*.log"
             )
         time.sleep(0.5)
+
+
+def _describe_end(settings: Settings, process: Mapping[str, Any]) -> str:
+    """Return what is known of a service that does not run, and where there is more."""
+    log = Path(process["stdout_logfile"])
+    if not log.exists() or not log.stat().st_size:  # it was not even begun
+        log = settings.home / "supervisord.log"
+    why = process["spawnerr"] or "it ends each time"
+    return f"{process['name']} does not start: {why}; look into {log}"
 
 
 def _own_workers(settings: Settings) -> dict[str, float | None]:

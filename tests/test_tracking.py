@@ -329,6 +329,19 @@ def test_a_server_that_fails_is_one_that_may_come_back(
     assert is_unreachable(failed.value) == away
 
 
+def test_the_local_store_is_its_users_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    Tracker(tmp_path)
+    store = tmp_path / "mlruns"
+    assert store.stat().st_mode & 0o777 == 0o700
+    assert (store / "mlflow.db").stat().st_mode & 0o777 == 0o600
+    store.chmod(0o775)  # shared with a group on purpose, and with all by default
+    Tracker(tmp_path)
+    assert store.stat().st_mode & 0o777 == 0o770
+
+
 def test_a_verb_that_loses_its_server_says_so_in_one_line(tmp_path: Path) -> None:
     script = """
 import sys

@@ -1,8 +1,11 @@
 """What `make up` starts, by variables of the environment."""
 
+from pathlib import Path
+
 import pytest
 
 from pipelines import services
+from pipelines.credentials import make_credentials
 from pipelines.services import Settings, main
 
 
@@ -10,8 +13,14 @@ from pipelines.services import Settings, main
     ("asked", "devices", "workers"), [(None, 0, 1), (None, 3, 3), ("0", 3, 0), ("2", 0, 2)]
 )
 def test_workers_of_the_gpu_pool(
-    monkeypatch: pytest.MonkeyPatch, asked: str | None, devices: int, workers: int
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    asked: str | None,
+    devices: int,
+    workers: int,
 ) -> None:
+    make_credentials(tmp_path, "http://127.0.0.1:4200/api")
+    monkeypatch.setenv("TEXTSR_HOME", str(tmp_path))
     monkeypatch.setattr(services, "count_devices", lambda: devices)
     monkeypatch.delenv("TEXTSR_GPUS", raising=False)
     if asked is not None:
