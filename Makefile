@@ -16,7 +16,10 @@ debian = test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
 
 # Said before gigabytes are installed: DVC works in a git repository, and runs record the commit.
 ifneq (,$(filter data repro demo test up,$(MAKECMDGOALS)))
-ifeq (,$(shell git rev-parse --verify --quiet HEAD))
+ifeq (,$(shell git rev-parse --verify --quiet HEAD 2>/dev/null))
+ifneq (,$(wildcard .git))
+$(error $(CURDIR): git does not take this for a repository with a commit: $(shell git rev-parse --verify HEAD 2>&1))
+endif
 $(error $(CURDIR): no commit of git is here, which DVC and the records of runs need; make one: git init && git add -A && git commit -m "Unpacked")
 endif
 endif
@@ -26,7 +29,7 @@ help: ## List the targets
 
 setup: $(STAMP) ## Create .venv from requirements.lock
 	@# Where a plain `dvc` keeps its state, too: for this user alone (docs/operations.md).
-	@test ! -d .dvc || grep -qsxF '    site_cache_dir = $(SITE)' .dvc/config.local \
+	@test ! -d .dvc || { find '$(SITE)' -maxdepth 0 -perm 700 2>/dev/null | grep -q . && grep -qsxF '    site_cache_dir = $(SITE)' .dvc/config.local; } \
 	  || $(RUN) textsr dvc config --local core.site_cache_dir '$(SITE)'
 
 $(STAMP): requirements.lock pyproject.toml

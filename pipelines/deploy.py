@@ -41,6 +41,7 @@ def deploy_all(environment: Mapping[str, str]) -> None:
                 found = client.create_work_pool(made)
             # Older versions let who asks for a run choose its command.
             if found.type == "process" and found.base_job_template != template:
+                print(f"work pool {pool}: gets the template {_TEMPLATE.name} again")  # noqa: T201
                 client.update_work_pool(pool, WorkPoolUpdate(base_job_template=template))
             # Other machines' devices are counted in by hand, and not taken away here.
             if found.concurrency_limit is None:

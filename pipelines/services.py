@@ -226,9 +226,12 @@ def print_status(settings: Settings) -> bool:
 
 def _server_health(settings: Settings) -> dict[str, bool]:
     return {
-        f"Prefect   {settings.prefect}": _answers(f"{settings.api}/health"),
-        f"MLflow    {settings.mlflow}": _answers(f"{settings.mlflow}/health"),
-        f"Data Docs {settings.docs}": _answers(settings.docs),
+        f"{title:9} {address}": _listens(port) and _answers(path)
+        for title, address, port, path in (
+            ("Prefect", settings.prefect, settings.prefect_port, f"{settings.api}/health"),
+            ("MLflow", settings.mlflow, settings.mlflow_port, f"{settings.mlflow}/health"),
+            ("Data Docs", settings.docs, settings.docs_port, settings.docs),
+        )
     }
 
 
@@ -403,6 +406,8 @@ def _own_workers(settings: Settings) -> dict[str, float | None]:
 def _heartbeats(settings: Settings) -> dict[str, float]:
     """Return when the server last heard of each worker online, in seconds of the epoch."""
     found: dict[str, float] = {}
+    if not _listens(settings.prefect_port):
+        return found
     for pool in settings.pools:
         address = f"{settings.api}/work_pools/{pool}/workers/filter"
         with suppress(httpx.HTTPError, TextsrError):
@@ -413,6 +418,16 @@ def _heartbeats(settings: Settings) -> dict[str, float]:
                     heard = datetime.fromisoformat(each["last_heartbeat_time"])
                     found[each["name"]] = heard.timestamp()
     return found
+
+
+def _listens(port: int) -> bool:
+    """Tell whether a process of ours listens there: whoever else does is told no credentials."""
+    for process in _ours():
+        with suppress(psutil.Error):
+            for each in process.net_connections("tcp4"):
+                if each.status == psutil.CONN_LISTEN and each.laddr.port == port:
+                    return True
+    return False
 
 
 def _answers(address: str) -> bool:

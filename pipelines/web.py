@@ -44,9 +44,7 @@ class _Guard:
     def _refusal(self, scope: Scope) -> PlainTextResponse | None:
         headers = Headers(scope=scope)
         # A browser adds credentials that it knows to what any page asks for.
-        port = headers.get("host", "").partition(":")[2]
-        origin = headers.get("origin")
-        if origin is not None and origin not in {f"http://{host}:{port}" for host in HOSTS}:
+        if _is_of_another_page(headers):
             return PlainTextResponse("Pages of other servers may not ask here", 403)
         is_open = scope["type"] == "http" and scope["path"] in self._open_paths
         if self._expected is None or is_open:
@@ -57,11 +55,22 @@ class _Guard:
         return PlainTextResponse("Credentials are in .services/credentials", 401, asked)
 
 
+def _is_of_another_page(headers: Headers) -> bool:
+    port = headers.get("host", "").partition(":")[2]
+    origin = headers.get("origin")
+    if origin is not None and origin not in {f"http://{host}:{port}" for host in HOSTS}:
+        return True
+    # Its pictures, scripts and frames come without an Origin (Fetch Metadata, W3C). A link that the
+    # user follows is none of them.
+    is_foreign = headers.get("sec-fetch-site") in ("cross-site", "same-site")
+    return is_foreign and headers.get("sec-fetch-dest") != "document"
+
+
 def guarded(app: ASGIApp, credentials: str | None, open_paths: Collection[str] = ()) -> ASGIApp:
     """Return an ASGI app behind checks of Host, Origin and credentials.
 
-    A foreign Host (a name that its owner lets point to loopback) is answered with 400, a foreign
-    Origin with 403, missing or wrong credentials with 401.
+    A foreign Host (a name that its owner lets point to loopback) is answered with 400, what another
+    server's page asks for with 403, missing or wrong credentials with 401.
 
     Args:
         app: the server.

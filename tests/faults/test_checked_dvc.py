@@ -184,6 +184,9 @@ class TestState:
         run(full, "make", "-s", "setup")
         assert f"Repo.site_cache_dir: {site}/repo/" in run(full, "dvc", "doctor")
         assert run(full, "make", "-s", "setup") == ""  # it has been told
+        site.chmod(0o777)  # as plain DVC makes it, once .dvc/tmp was removed
+        run(full, "make", "-s", "setup")
+        assert site.stat().st_mode & 0o777 == 0o700
 
 
 class TestRemote:

@@ -96,6 +96,11 @@ def test_a_port_answers_no_page_of_another_server(project: Project, server: str)
             answer = httpx.request(method, address, auth=project.credentials, headers=headers)
             assert answer.status_code == 403, (method, origin)
             assert "access-control-allow-origin" not in answer.headers
+    for site in ("cross-site", "same-site"):  # pictures and scripts, which have no Origin
+        headers = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "script"}
+        assert httpx.get(address, auth=project.credentials, headers=headers).status_code == 403
+        followed = headers | {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+        assert httpx.get(address, auth=project.credentials, headers=followed).status_code == 200
     for origin in (own, own.replace("127.0.0.1", "localhost")):
         answer = httpx.get(address, auth=project.credentials, headers={"Origin": origin})
         assert answer.status_code == 200
