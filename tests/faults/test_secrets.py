@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -71,6 +72,25 @@ def test_secrets_are_masked(told: str, kept: str) -> None:
 )
 def test_what_is_no_secret_stays(harmless: str) -> None:
     assert redact(harmless) == harmless
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a", "1", "a.a.a.", "@", "a:1/", "x://", "x://a:b@c ", "token=", "token ", "authorization:"],
+)
+def test_time_is_linear_in_the_length(text: str) -> None:
+    """Less than a second; a quadratic time would be hours."""
+    long = ("http://" + text * 1_000_000)[:1_000_000]
+    began = time.process_time()
+    redact(long)
+    assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize("before", ["1", "-", "9.+", "x" * 10_000 + " ", "my.own_", "é"])
+def test_what_stands_before_a_secret_does_not_hide_it(before: str) -> None:
+    for told in (f"https://user:{SECRET}@host", f"s3://KEYID:{SECRET}@b", f"token={SECRET}"):
+        assert "h4rd" not in redact(before + told)
+        assert redact(before + told).startswith(before + told[:5])
 
 
 def test_secrets_of_the_environment_are_masked_wherever_they_stand(
