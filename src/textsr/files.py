@@ -114,7 +114,11 @@ def _tidy(folder: Path, lock: int) -> None:
 
 
 def find_files(
-    folder: Path, suffixes: Collection[str] | None = None, *, hidden: bool = False
+    folder: Path,
+    suffixes: Collection[str] | None = None,
+    *,
+    hidden: bool = False,
+    without: Collection[str] = (),
 ) -> list[Path]:
     """Return the files of `folder` and below, by name; links to folders are not followed.
 
@@ -122,7 +126,9 @@ def find_files(
         folder: where to look.
         suffixes: lower-case, of the files that are wanted; None of all.
         hidden: also hidden files, and those in hidden folders: what is hidden is half-written, or
-            another system's notes on its files.
+            another system's notes on its files. A hidden link to nothing, such as Emacs's lock of a
+            file, is left out.
+        without: names of folders that are not looked into.
 
     Raises:
         TextsrError: if a folder may not be listed or a file may not be looked at, or a link leads
@@ -134,10 +140,17 @@ def find_files(
             if not hidden:
                 folders[:] = [name for name in folders if not name.startswith(".")]
                 names = [name for name in names if not name.startswith(".")]
+            folders[:] = [name for name in folders if name not in without]
             for path in (Path(place, name) for name in names):
                 if suffixes is not None and path.suffix.lower() not in suffixes:
                     continue
-                if stat.S_ISREG(path.stat().st_mode):
+                try:
+                    mode = path.stat().st_mode
+                except FileNotFoundError:
+                    if path.name.startswith("."):
+                        continue
+                    raise
+                if stat.S_ISREG(mode):
                     found.append(path)
     except FileNotFoundError as error:
         raise TextsrError(
@@ -234,10 +247,10 @@ def fingerprint(description: str, paths: Iterable[Path]) -> str:
     for path in paths:
         if not path.exists():
             raise _not_made(path)
-        files = find_files(path, hidden=True) if path.is_dir() else [path]
+        # Another process may be writing what Python has compiled.
+        without = ("__pycache__",)
+        files = find_files(path, hidden=True, without=without) if path.is_dir() else [path]
         for file in files:
-            if "__pycache__" in file.parts:
-                continue
             digest.update(str(file.relative_to(path)).encode(errors="surrogateescape"))
             with file.open("rb") as stream:
                 digest.update(hashlib.file_digest(stream, "blake2b").digest())

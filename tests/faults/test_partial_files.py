@@ -144,6 +144,19 @@ def test_a_link_to_nothing_is_named(tmp_path: Path) -> None:
     assert find_files(tmp_path, {".jpg"}) == []
 
 
+def test_a_fingerprint_needs_neither_locks_of_editors_nor_compiled_code(tmp_path: Path) -> None:
+    (tmp_path / "run.py").write_text("1")
+    before = fingerprint("", [tmp_path])
+    (tmp_path / ".#run.py").symlink_to("me@host.123:456")  # as Emacs marks a file it has open
+    (tmp_path / "__pycache__").mkdir()
+    (tmp_path / "__pycache__/run.pyc.123").symlink_to("gone")  # Python has renamed it meanwhile
+    assert fingerprint("", [tmp_path]) == before
+    assert find_files(tmp_path / "__pycache__/..", {".py"}, hidden=True)
+    (tmp_path / "other.py").symlink_to("gone")
+    with pytest.raises(TextsrError, match=r"other\.py: a link to nothing"):
+        fingerprint("", [tmp_path])
+
+
 def test_pipes_are_no_images(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.png")
     assert find_images(tmp_path) == []
