@@ -25,6 +25,8 @@ _LOCATIONS = (
     ("model_versions", "source"),
     ("model_versions", "storage_location"),
 )
+# A condition of SQL: the location is a place, or below it.
+_BELOW = "substr({column} || '/', 1, length({place}) + 1) = {place} || '/'"
 
 
 def artifacts_uri(store: Path) -> str:
@@ -49,6 +51,8 @@ def open_store(store: Path) -> None:
         if not path.stat().st_size:
             return  # MLflow makes it
         with closing(sqlite3.connect(path, timeout=_LOCK_SECONDS)) as database, database:
+            if _left_places(database, store):
+                database.execute("BEGIN IMMEDIATE")  # another process may have seen the same
             for was in _left_places(database, store):
                 count = _bring_along(database, was, artifacts_uri(store))
                 print(  # noqa: T201
@@ -79,20 +83,33 @@ def _left_places(database: sqlite3.Connection, store: Path) -> list[str]:
     tables = database.execute("SELECT name FROM sqlite_master WHERE name = 'experiments'")
     if not tables.fetchone():
         return []
-    # Locks out writers, and another process that sees the same.
     found = database.execute("SELECT DISTINCT artifact_location FROM experiments").fetchall()
-    return [uri for (uri,) in found if uri and _was_left(uri, store)]
+    return [uri for (uri,) in found if uri and _was_left(database, uri, store)]
 
 
-def _was_left(uri: str, store: Path) -> bool:
+def _was_left(database: sqlite3.Connection, uri: str, store: Path) -> bool:
     if not uri.startswith("file:") or not uri.endswith(f"/{store.name}/{_ARTIFACTS}"):
         return False  # chosen by hand: TEXTSR_ARTIFACT_ROOT, a bucket
     place = _path(uri)
-    if not place.exists():
-        return True
+    if not place.exists():  # moved, or on a disk that is not mounted now
+        here, known = artifacts_uri(store), _known_below(database, uri)
+        return not known or any(_path(here + each.removeprefix(uri)).exists() for each in known)
     # There: another project's, if this database is a copy of it.
     theirs = place.parent / DATABASE
     return theirs.exists() and not theirs.samefile(store / DATABASE)
+
+
+def _known_below(database: sqlite3.Connection, place: str) -> list[str]:
+    """Return the locations below a place that may have files: all but experiments'."""
+    return [
+        uri
+        for table, column in _LOCATIONS
+        if table != "experiments"
+        for (uri,) in database.execute(
+            f"SELECT {column} FROM {table} WHERE {_BELOW.format(column=column, place='?1')}",
+            (place,),
+        )
+    ]
 
 
 def _bring_along(database: sqlite3.Connection, was: str, here: str) -> int:
@@ -106,7 +123,7 @@ def _bring_along(database: sqlite3.Connection, was: str, here: str) -> int:
     for table, column in _LOCATIONS:
         changed = database.execute(
             f"UPDATE {table} SET {column} = ?1 || substr({column}, length(?2) + 1) "
-            f"WHERE substr({column} || '/', 1, length(?2) + 1) = ?2 || '/' AND is_ours({column})",
+            f"WHERE {_BELOW.format(column=column, place='?2')} AND is_ours({column})",
             (here, was),
         )
         count += changed.rowcount

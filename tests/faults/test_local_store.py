@@ -112,6 +112,64 @@ def test_a_place_that_was_chosen_by_hand_stays(project: Path) -> None:
     assert locations(project) == before >= {"file:///nowhere/shared"}
 
 
+def test_a_place_whose_disk_is_not_mounted_stays(
+    project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = tmp_path / "nas/mlruns/artifacts"
+    tracker = Tracker(project)
+    experiment = tracker.client.create_experiment("chosen", place.as_uri())
+    for _ in range(2):
+        run = tracker.client.create_run(experiment)
+    tracker.client.log_artifact(run.info.run_id, str(ROOT / "LICENSE"))
+    before = locations(project)
+    (tmp_path / "nas").rename(tmp_path / "unmounted")
+    Tracker(project)
+    assert locations(project) == before >= {place.as_uri()}
+    assert "the store was at" not in capsys.readouterr().err
+
+
+def test_a_moved_store_without_runs_has_its_new_runs_where_it_is(
+    project: Path, tmp_path: Path
+) -> None:
+    shutil.rmtree(project / "mlruns/artifacts")
+    with contextlib.closing(sqlite3.connect(project / "mlruns/mlflow.db")) as database, database:
+        for table in ("runs", "logged_models", "model_versions"):
+            database.execute(f"DELETE FROM {table}")
+    moved = tmp_path / "moved"
+    project.rename(moved)
+    run = Tracker(moved).start("r", "e", {}, {})
+    artifacts = Tracker(moved).client.get_run(run.run_id).info.artifact_uri
+    assert artifacts.startswith((moved / "mlruns/artifacts").as_uri())
+
+
+def test_two_processes_bring_a_store_along_once(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    project.rename(tmp_path / "moved")
+    store = tmp_path / "moved/mlruns"
+    look = local_store._left_places
+
+    def look_and_be_overtaken(database: sqlite3.Connection, at: Path) -> list[str]:
+        seen = look(database, at)
+        monkeypatch.setattr(local_store, "_left_places", look)
+        local_store.open_store(at)
+        return seen
+
+    monkeypatch.setattr(local_store, "_left_places", look_and_be_overtaken)
+    local_store.open_store(store)
+    assert capsys.readouterr().err.count("the store was at") == 1
+
+
+def test_a_store_is_opened_while_a_server_writes(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local_store, "_LOCK_SECONDS", 0.2)
+    with sqlite3.connect(project / "mlruns/mlflow.db") as database:
+        database.execute("BEGIN IMMEDIATE")
+        local_store.open_store(project / "mlruns")
+        database.rollback()
+
+
 def test_a_project_reached_by_a_link_is_not_taken_for_moved(project: Path, tmp_path: Path) -> None:
     before = locations(project)
     (tmp_path / "link").symlink_to(project)
