@@ -18,6 +18,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
+import platformdirs
 import psutil
 from dvc import cli, rwlock
 from dvc.fs import HTTPFileSystem
@@ -34,7 +35,7 @@ from dvc_data.index import ObjectStorage, checkout
 from dvc_objects.errors import ObjectFormatError
 from voluptuous import Invalid
 
-from textsr.errors import TextsrError
+from textsr.errors import TextsrError, quote, shorten
 
 SITE = Path(".dvc/tmp/site")
 """DVC's `core.site_cache_dir` in a clone; its owner alone can enter it."""
@@ -61,26 +62,33 @@ def main(arguments: Sequence[str]) -> int:
         TextsrError: if something is refused, the clone's `core.site_cache_dir` is another user's,
             or DVC's record of who is at work is damaged while another command may be.
     """
-    root = _find_root(Path.cwd())
-    if root is not None:
-        os.environ.setdefault(_SITE_VARIABLE, str(private_site(root)))
-        mend_rwlock(root)
     _install_checks()
+    try:
+        folder = Path(cli.parse_args(list(arguments)).cd)
+    except cli.DvcParserError:  # which has said what is wrong
+        return 254
+    root = _find_root(folder.resolve())
+    os.environ[_SITE_VARIABLE] = str(private_site(root))
+    if root is not None:
+        mend_rwlock(root)
     try:
         return int(cli.main(list(arguments)))
     except _Refusal as refusal:
         raise TextsrError(str(refusal)) from None
 
 
-def private_site(root: Path) -> Path:
-    """Make the folder of DVC's state in the clone `root`, for its owner alone; return its path.
+def private_site(root: Path | None) -> Path:
+    """Make the folder of DVC's state, for its owner alone; return its path.
 
     What another user could have written there is removed: it is a cache.
+
+    Args:
+        root: the clone; None outside of clones, where the folder is the user's.
 
     Raises:
         TextsrError: if it belongs to another user.
     """
-    site = root.resolve() / SITE
+    site = platformdirs.user_cache_path("textsr") / "dvc" if root is None else root.resolve() / SITE
     if site.is_symlink() or (site.exists() and site.stat().st_uid != os.getuid()):
         raise TextsrError(
             f"{site}: belongs to another user; work in a clone of your own, or let its owner "
@@ -122,7 +130,7 @@ def mend_rwlock(root: Path) -> None:
 def _others_at_work(root: Path) -> Iterable[int]:
     """Yield the ids of other processes that run DVC in the clone, as far as this user can see."""
     for process in psutil.process_iter():
-        with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+        with suppress(psutil.NoSuchProcess, psutil.ZombieProcess, psutil.AccessDenied):
             command = process.cmdline()
             is_dvc = (
                 process.pid != os.getpid()
@@ -163,9 +171,13 @@ def _checking_entries(read: Callable[..., Tree]) -> Callable[..., Tree]:
         for entry in entries:
             path, oid = entry["relpath"], entry.get("md5")
             if any(part in ("", ".", "..") or "\0" in part for part in path.split("/")):
-                raise _Refusal(f"names the file {path!r}, which is not inside the folder; {_TRUST}")
+                raise _Refusal(
+                    f"names the file {quote(path)}, which is not inside the folder; {_TRUST}"
+                )
             if oid is not None and not _ID.fullmatch(oid):
-                raise _Refusal(f"gives {path!r} the id {oid!r}, which is no MD5 hash; {_TRUST}")
+                raise _Refusal(
+                    f"gives {quote(path)} the id {quote(oid)}, which is no MD5 hash; {_TRUST}"
+                )
         return read(cls, entries, hash_name)
 
     return from_list
@@ -253,7 +265,7 @@ def _checking_outputs(load: Callable[..., Any]) -> Callable[..., Any]:
         outputs = entry.get("outs", []) if entry else []
         own = sorted(output.def_path for output in stage.outs)
         if entry and sorted(output["path"] for output in outputs) != own:
-            named = ", ".join(repr(output["path"]) for output in outputs)
+            named = shorten(", ".join(quote(output["path"]) for output in outputs))
             raise _Refusal(
                 f"{cache.cache_dir}: an entry for the stage {stage.addressing} names the outputs "
                 f"{named}, which are not the stage's; remove it; {_TRUST}"
@@ -262,8 +274,8 @@ def _checking_outputs(load: Callable[..., Any]) -> Callable[..., Any]:
             if not _ID.fullmatch(str(output.get("md5"))):
                 raise _Refusal(
                     f"{cache.cache_dir}: an entry for the stage {stage.addressing} gives "
-                    f"{output['path']} the id {output.get('md5')!r}, which is no MD5 hash; remove "
-                    f"it; {_TRUST}"
+                    f"{output['path']} the id {quote(output.get('md5'))}, which is no MD5 hash; "
+                    f"remove it; {_TRUST}"
                 )
         return entry
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import yaml
 from dvc_data.hashfile.tree import Tree
@@ -163,6 +164,28 @@ class TestState:
         assert not marker.exists()
         assert site.stat().st_mode & 0o777 == 0o700
 
+    def test_lies_in_the_clone_whatever_is_exported(
+        self, full: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "for all"))
+        site = (full / checked_dvc.SITE).resolve()
+        said = run(tmp_path, "textsr", "dvc", "-q", "--cd", str(full), "doctor")
+        assert f"Repo.site_cache_dir: {site}/repo/" in said
+        run(tmp_path, "textsr", "dvc", "--no-such-option", status=254)
+
+    def test_is_the_users_own_outside_of_clones(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("DVC_SITE_CACHE_DIR", "")  # to be as it was after the test
+        monkeypatch.setattr(checked_dvc, "_install_checks", lambda: None)
+        monkeypatch.setattr("dvc.cli.main", lambda arguments: 0)
+        assert checked_dvc.main(["get", "https://host/repository", "data"]) == 0
+        site = Path(os.environ["DVC_SITE_CACHE_DIR"])
+        assert site == tmp_path / "cache/textsr/dvc"
+        assert site.stat().st_mode & 0o777 == 0o700
+
     def test_of_another_user_is_refused(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -195,6 +218,16 @@ class TestRemote:
         read = checked_dvc._checking_entries(lambda *arguments: None)
         with pytest.raises(checked_dvc._Refusal, match="not inside the folder"):
             read(Tree, [{"relpath": path, "md5": "0" * 32}])
+
+    def test_long_names_and_ids_are_shortened(self) -> None:
+        read = checked_dvc._checking_entries(lambda *arguments: None)
+        for entry in (
+            {"relpath": "../" * 99_999, "md5": None},
+            {"relpath": "a", "md5": "b" * 9999},
+        ):
+            with pytest.raises(checked_dvc._Refusal) as refused:
+                read(Tree, [entry])
+            assert len(str(refused.value)) < 500
 
     @pytest.mark.parametrize("path", ["a", "a/b", "..a/b..", "a b/ü"])
     def test_path_inside_the_folder_is_read(self, path: str) -> None:
@@ -325,6 +358,19 @@ class TestLockRecord:
             assert other.stdin is not None
             other.stdin.close()
         assert record.exists()
+
+    def test_is_mended_where_processes_of_others_cannot_be_seen(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def hide(process: psutil.Process) -> list[str]:
+            raise psutil.AccessDenied(process.pid)
+
+        monkeypatch.setattr(psutil.Process, "cmdline", hide)
+        record = tmp_path / ".dvc/tmp/rwlock"
+        record.parent.mkdir(parents=True)
+        record.write_text("{")
+        checked_dvc.mend_rwlock(tmp_path)
+        assert not record.exists()
 
     def test_that_is_whole_is_left(self, tmp_path: Path) -> None:
         record = tmp_path / ".dvc/tmp/rwlock"
