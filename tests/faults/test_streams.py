@@ -170,11 +170,15 @@ def test_what_is_wrong_with_the_machine_is_one_message(
     ],
 )
 def test_what_is_a_bug_stays_a_traceback(
-    failing: Callable[[Exception], None], error: Exception
+    failing: Callable[[Exception], None], error: Exception, capsys: pytest.CaptureFixture[str]
 ) -> None:
     failing(error)
-    with pytest.raises(type(error)):
+    with pytest.raises(SystemExit) as ended:
         cli.main()
+    assert ended.value.code == 1
+    shown = capsys.readouterr().err
+    assert "Traceback" in shown
+    assert type(error).__name__ in shown
 
 
 def test_a_full_disk_names_the_file_and_keeps_what_was_there(tmp_path: Path) -> None:
