@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import traceback
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
@@ -62,12 +63,13 @@ _DVC = "5. DVC, checked"
 
 def main() -> None:
     """Run the command line; a user's mistake is one message and exit status 1."""
+    asked = datetime.now(UTC)
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     escape_unprintable()
     signal.signal(signal.SIGTERM, _end)
     try:
-        app()
+        app(obj=asked)
     except Exception as error:
         said = str(error) if isinstance(error, TextsrError) else _said_of_system(error)
         said = said or _said_of_mlflow(error)
@@ -273,6 +275,7 @@ def register() -> None:
 
 @app.command(rich_help_panel=_MODELS)
 def rollback(
+    context: typer.Context,
     to: Annotated[
         str | None,
         typer.Option(
@@ -283,14 +286,10 @@ def rollback(
     ] = None,
 ) -> None:
     """Make the previous champion, or a version of your choice, champion again."""
-    from datetime import UTC, datetime
-
-    from psutil import Process
-
     from textsr.registry.aliases import roll_back
     from textsr.tracking import Tracker
 
-    asked = datetime.fromtimestamp(Process().create_time(), UTC)
+    asked: datetime | None = context.obj  # loading MLflow takes seconds
     name = _params().registration.model_name
     typer.echo(roll_back(Tracker(Path.cwd()), name, to, asked))
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from mlflow.entities.model_registry import ModelVersion
 
+from textsr import cli
 from textsr.errors import TextsrError
 from textsr.registry.aliases import (
     CHAMPION,
@@ -151,13 +152,30 @@ def test_a_deleted_previous_version_is_named_with_the_way_on(tracker: Tracker) -
 def test_a_champion_newer_than_the_wish_to_roll_back_stays(tracker: Tracker) -> None:
     *_, bad, new = register(tracker, "newer", 3)
     promote(tracker, "newer", bad)
-    asked = datetime.now(UTC)
     promote(tracker, "newer", new)
+    promoted_at = datetime.fromisoformat(
+        tracker.client.get_model_version("newer", new.version).tags["champion_since"]
+    )
     with pytest.raises(TextsrError, match="version 3 became champion only after"):
-        roll_back(tracker, "newer", asked=asked)
+        roll_back(tracker, "newer", asked=promoted_at - timedelta(seconds=2.1))
     assert aliases(tracker, "newer") == {CHAMPION: "3", PREVIOUS: "2"}
-    roll_back(tracker, "newer", asked=datetime.now(UTC) + timedelta(seconds=1))
+    # As if the clock of the machine that promoted it were ahead.
+    roll_back(tracker, "newer", asked=promoted_at - timedelta(seconds=1.9))
     assert aliases(tracker, "newer") == {CHAMPION: "2"}
+
+
+def test_the_verb_tells_when_it_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[datetime] = []
+    monkeypatch.setattr("textsr.tracking.Tracker", lambda folder: None)
+    monkeypatch.setattr(
+        "textsr.registry.aliases.roll_back", lambda tracker, name, to, asked: told.append(asked)
+    )
+    monkeypatch.setattr("signal.signal", lambda number, handler: None)
+    monkeypatch.setattr("sys.argv", ["textsr", "rollback"])
+    before = datetime.now(UTC)
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert before <= told[0] <= datetime.now(UTC)
 
 
 @pytest.fixture(scope="module")
@@ -308,7 +326,7 @@ def test_two_processes_at_once_leave_the_good_version(tracker: Tracker) -> None:
             promote(tracker, name, version)
     root = tracker.registry_lock.parents[1]
     environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
-    asked = datetime.now(UTC).isoformat()
+    asked = (datetime.now(UTC) - timedelta(seconds=2)).isoformat()  # clocks may differ by as much
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", AT_ONCE, str(root), str(me), asked, *names],

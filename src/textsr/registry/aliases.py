@@ -8,7 +8,7 @@ tag, and the tag goes. What was cut off after the move is finished by whoever ch
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from filelock import FileLock, Timeout
 from mlflow.entities.model_registry import ModelVersion
@@ -26,6 +26,7 @@ _SINCE = "champion_since"  # tag: when it became champion
 _PENDING = "textsr.previous"  # tag of a champion: what `previous` must become
 _NONE = "none"
 _LOCK_SECONDS = 120.0
+_SKEW = timedelta(seconds=2)  # by how much the clocks of two machines may differ
 # What MLflow answers where the registered model, the version or the alias does not exist.
 _MISSING = {ErrorCode.Name(code) for code in (RESOURCE_DOES_NOT_EXIST, INVALID_PARAMETER_VALUE)}
 
@@ -136,7 +137,8 @@ def roll_back(
         tracker: the tracking server.
         name: of the registered model.
         to: the version; None for `previous`.
-        asked: when the rollback was asked for. A champion that is newer is not what was meant.
+        asked: when the rollback was asked for. A champion that is newer, by more than clocks may
+            differ, is not what was meant.
 
     Returns:
         A sentence about what was done.
@@ -201,7 +203,7 @@ def _target(
             raise TextsrError(f"{name}: no version {to}; {_choice(tracker, name)}")
         return to
     since = None if champion is None else champion.tags.get(_SINCE)
-    if champion is not None and since and asked and datetime.fromisoformat(since) > asked:
+    if champion is not None and since and asked and datetime.fromisoformat(since) > asked + _SKEW:
         raise TextsrError(
             f"{name}: nothing was changed: version {champion.version} became {CHAMPION} only after "
             f"this rollback was asked for; to leave it too, {_choice(tracker, name)}"
