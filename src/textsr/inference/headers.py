@@ -8,7 +8,7 @@ import io
 import re
 import struct
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 MOST_COUNTED = 100
@@ -17,13 +17,21 @@ MOST_COUNTED = 100
 MOST_BESIDES = 64_000_000
 """Bytes that are read of a file besides pixels, at most: profiles, previews, texts."""
 
+BYTES_A_PIXEL = 32
+"""Of a file, at most: four channels of 64 bits, or three of 16 as text."""
+
 KNOWN = "AVIF, BMP, GIF, ICO, JPEG, JPEG 2000, PFM, PNG, PNM, Radiance HDR, TGA, TIFF and WebP"
 """The formats that are read, for messages."""
 
 _MOST_READS = 50_000
 _MOST_CHUNKS = 100_000  # of a PNG; as libpng writes them, they hold 800 MB
 _MOST_SCANS = 100  # of a JPEG; progressive ones have about ten
+_MOST_EXIF = 16  # segments of a JPEG that hold Exif; a reader joins them
+_MOST_BLOCKS = 500_000  # of a GIF; as they are written, they hold 128 MB
 _MOST_SAMPLES = 8  # channels of a TIFF; CMYK with two of alpha has six
+_MOST_STRIPS = 100_000  # of a TIFF; Pillow takes as long for one as for a thousand pixels
+_MOST_NUMBERS = 1_000_000  # bytes of numbers in a TIFF's other tags; a colour map takes 393,216
+_MOST_COMMENTS = 100_000  # among the pixels of a PNM
 _HEAD = 65_536  # bytes within which the headers that are text lie, and the boxes of an AVIF
 
 
@@ -42,6 +50,7 @@ class Header(NamedTuple):
         lines: of a PNM, PFM or HDR, the header in its plainest form, which no two readers
             understand differently.
         pixels_at: of these, where the pixels begin.
+        is_counted: whether the pictures were counted to the end.
     """
 
     format: str
@@ -50,6 +59,7 @@ class Header(NamedTuple):
     is_deep: bool = False
     lines: bytes = b""
     pixels_at: int = 0
+    is_counted: bool = True
 
 
 class _Measured(io.BufferedIOBase):
@@ -124,13 +134,23 @@ def _by_pillow(name: str, pictures: int | None = 1) -> Callable[[Stream], Header
 
 
 def _read_png(stream: Stream) -> Header:
-    """Walk through the chunks: decoders make room for a chunk before they read it."""
+    return _walk_png(stream, 0, iter(range(_MOST_CHUNKS)))
+
+
+def _walk_png(stream: Stream, place: int, numbers: Iterator[int]) -> Header:
+    """Walk through the chunks: decoders make room for a chunk before they read it.
+
+    Args:
+        stream: the file.
+        place: where in it the PNG begins.
+        numbers: as many as there may be chunks.
+    """
     end = stream.seek(0, io.SEEK_END)
-    kind, width, height, depth = struct.unpack(">12x4sIIB", _at(stream, 0, 25))
+    kind, width, height, depth = struct.unpack(">12x4sIIB", _at(stream, place, 25))
     if kind != b"IHDR":
         raise HeaderError("its first chunk is not IHDR")
-    besides, place = 0, 33
-    for _ in range(_MOST_CHUNKS):
+    besides, place = 0, place + 33
+    for _ in numbers:
         size, kind = struct.unpack(">I4s", _at(stream, place, 8).ljust(8, b"\0"))
         place += 12 + size
         holds_pixels = kind in (b"IDAT", b"fdAT")
@@ -144,22 +164,69 @@ def _read_png(stream: Stream) -> Header:
     raise HeaderError(f"it has more than {_MOST_CHUNKS} chunks")
 
 
-_MARKER = re.compile(rb"\xff[^\0\xd0-\xd7\xff]", re.DOTALL)  # what coded pixels do not hold
+_END, _SCAN, _APP1 = 0xD9, 0xDA, 0xE1
+# By this, what makes a marker of the byte 255 before it becomes 1; of coded pixels nothing does.
+_MARKS = bytes(x if x == 255 else x not in (0, 1, *range(0xD0, 0xD8)) for x in range(256))
+_FILLING = b"\xff" * 4096  # such bytes may stand before a marker, and Pillow reads them ever again
+_BLOCK = 1 << 20  # bytes that are read of it at once
 
 
 def _read_jpeg(stream: Stream) -> Header:
-    """Count the scans, each of which costs as much time as the whole picture; Pillow measures."""
-    content = _at(stream, 0, MOST_BESIDES)
-    place, scans = 2, 0
-    for _ in range(_MOST_READS):
-        found = _MARKER.search(content, place)
-        if found is None or found[0] == b"\xff\xd9":
+    """Measure the Exif, which Pillow takes apart as it opens the file; Pillow measures the rest."""
+    segments = 0
+    for kind, place in _markers(stream, MOST_BESIDES):
+        if kind in (_SCAN, _END):
             break
-        place = found.end() + int.from_bytes(content[found.end() : found.end() + 2])
-        scans += found[0] == b"\xff\xda"
+        segments += kind == _APP1 and _at(stream, place + 2, 5) == b"Exif\0"
+        if segments > _MOST_EXIF:
+            raise HeaderError(f"it has more than {_MOST_EXIF} segments of Exif")
+    return Header("JPEG", pictures=None)
+
+
+def check_scans(stream: Stream, pixels: int) -> None:
+    """Count the scans of a JPEG, each of which costs as much time as the whole picture.
+
+    Args:
+        stream: the file.
+        pixels: how many it has.
+
+    Raises:
+        HeaderError: if there are too many, or the file is far longer than its pixels need.
+    """
+    scans = 0
+    for kind, _ in _markers(stream, MOST_BESIDES + BYTES_A_PIXEL * pixels):
+        if kind == _END:
+            break
+        scans += kind == _SCAN
         if scans > _MOST_SCANS:
             raise HeaderError(f"it has more than {_MOST_SCANS} scans")
-    return Header("JPEG", pictures=None)
+
+
+def _markers(stream: Stream, most: int) -> Iterator[tuple[int, int]]:
+    """Find a JPEG's markers in its first `most` bytes, and where in the file each one's content is.
+
+    What lies within a segment, such as a preview, is none.
+    """
+    start, block, marks, place = 0, b"", b"", 2
+    for _ in range(_MOST_READS):
+        while (found := marks.find(b"\xff\1", place, len(marks) - 2)) < 0:
+            _check_filling(block[place:])
+            start += max(place, len(block) - 3)  # a marker may begin in the last three
+            if start > most:
+                raise HeaderError("it is far longer than a picture of its size needs")
+            block, place = _at(stream, start, _BLOCK), 0
+            marks = block.translate(_MARKS)
+            if len(block) < 4:
+                return
+        _check_filling(block[place:found])
+        yield block[found + 1], start + found + 2
+        place = found + 2 + int.from_bytes(block[found + 2 : found + 4])
+    raise HeaderError("it has too many segments")
+
+
+def _check_filling(content: bytes) -> None:
+    if _FILLING in content:
+        raise HeaderError("it holds far more than a picture of its size needs")
 
 
 def _read_gif(stream: Stream) -> Header:
@@ -167,7 +234,7 @@ def _read_gif(stream: Stream) -> Header:
     stream.seek(13 + _table_bytes(_at(stream, 10, 1)[0]))
     pictures = 0
     is_data = False
-    for _ in range(_MOST_READS):
+    for _ in range(_MOST_BLOCKS):
         if pictures > MOST_COUNTED:
             break
         byte = stream.read(1)
@@ -183,6 +250,8 @@ def _read_gif(stream: Stream) -> Header:
             is_data = True
         else:
             break
+    else:
+        return Header("GIF", pictures=max(pictures, 1), is_counted=False)
     return Header("GIF", pictures=max(pictures, 1))
 
 
@@ -191,8 +260,13 @@ def _table_bytes(flags: int) -> int:
     return 6 << (flags & 7) if flags & 128 else 0
 
 
-_NUMBERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 16: "Q", 17: "q"}  # of TIFF
+_NUMBERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q"}  # of TIFF
+_BYTES = {3: 2, 4: 4, 5: 8, 6: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+"""Of a number by its kind; the other kinds of TIFF are texts and bytes."""
+
 _WIDTH, _HEIGHT, _BITS, _SAMPLES, _TILE_WIDTH, _TILE_HEIGHT = 256, 257, 258, 277, 322, 323
+_OF_STRIPS, _OF_TILES, _OF_SAMPLES = (273, 279), (324, 325), (338, 339)
+_BELOW = 34665, 34853, 40965  # directories that Pillow takes apart with the first: Exif, GPS, more
 
 
 class _Directories:
@@ -204,6 +278,7 @@ class _Directories:
         self._order = "<" if start[:1] == b"I" else ">"
         self._is_big = 43 in start[2:4]
         self._place = "Q" if self._is_big else "I"
+        self._entry_bytes = 20 if self._is_big else 12
         self._first = self._unpack(self._place, start[8 if self._is_big else 4 :])[0]
 
     def _unpack(self, what: str, content: bytes) -> tuple[int, ...]:
@@ -224,12 +299,15 @@ class _Directories:
         return len(places)
 
     def first(self) -> dict[int, int]:
-        """Return the numbers that the first one holds by their tags, the largest of each tag."""
-        entry = "HHQ8s" if self._is_big else "HHI4s"
+        """Return the numbers that the first one holds by their tags, the largest of each tag.
+
+        Raises:
+            HeaderError: if there are far more numbers than a picture of its size needs.
+        """
         found: dict[int, int] = {}
-        for tag, kind, count, value in struct.iter_unpack(
-            self._order + entry, self._entries(self._first)
-        ):
+        counts: dict[int, int] = {}
+        for tag, kind, count, value in self._unpack_entries(self._entries(self._first)):
+            counts[tag] = max(counts.get(tag, 0), count)
             if tag not in (_WIDTH, _HEIGHT, _BITS, _SAMPLES, _TILE_WIDTH, _TILE_HEIGHT):
                 continue
             if kind not in _NUMBERS or not 0 < count <= (_MOST_SAMPLES if tag == _BITS else 1):
@@ -238,23 +316,77 @@ class _Directories:
             if struct.calcsize(self._order + what) > len(value):
                 value = _at(self._stream, self._unpack(self._place, value)[0], 8 * count)
             found[tag] = max(found.get(tag, 0), *self._unpack(what, value))
+        _check_counts(found, counts)
+        self.check_numbers(_BELOW)
         return found
+
+    def check_numbers(self, below: tuple[int, ...] = ()) -> None:
+        """Measure the first one: Pillow makes an object of each number.
+
+        Args:
+            below: tags of directories that Pillow reads with it.
+
+        Raises:
+            HeaderError: if there are too many.
+        """
+        taken = 0
+        places = [self._first]
+        for place in places:
+            entries = self._entries(place)
+            whole = len(entries) // self._entry_bytes * self._entry_bytes  # Pillow reads so far
+            for tag, kind, count, value in self._unpack_entries(entries[:whole]):
+                if tag not in _OF_STRIPS + _OF_TILES:
+                    taken += count * _BYTES.get(kind, 0)
+                if tag in below and kind in _NUMBERS and count:
+                    if count > 1 or len(places) > len(below):
+                        raise HeaderError(f"its tag {tag} holds not the numbers that it should")
+                    places.append(self._unpack(_NUMBERS[kind], value)[0])
+        if taken > _MOST_NUMBERS:
+            raise HeaderError(f"its tags hold {taken} bytes of numbers")
+
+    def _unpack_entries(self, entries: bytes) -> Iterator[tuple[int, int, int, bytes]]:
+        return struct.iter_unpack(self._order + ("HHQ8s" if self._is_big else "HHI4s"), entries)
 
     def _entries(self, place: int) -> bytes:
         if place >= 1 << 62:
             raise HeaderError("its list of pictures is damaged")
-        count, size = ("Q", 20) if self._is_big else ("H", 12)
+        count = "Q" if self._is_big else "H"
         entries = self._unpack(count, _at(self._stream, place, struct.calcsize(count)))[0]
         if entries > 0xFFFF:
             raise HeaderError(f"it has a directory of {entries} entries")
-        return self._stream.read(entries * size)
+        return self._stream.read(entries * self._entry_bytes)
+
+
+def _check_counts(found: dict[int, int], counts: dict[int, int]) -> None:
+    """Hold how many values tags have against what a picture of such a size needs."""
+    samples = found.get(_SAMPLES, 1)
+    if samples > _MOST_SAMPLES:
+        raise HeaderError(f"it has {samples} channels")
+    width, height, tile_width, tile_height = (
+        found.get(tag, 0) for tag in (_WIDTH, _HEIGHT, _TILE_WIDTH, _TILE_HEIGHT)
+    )
+    tiles = -(-width // max(tile_width, 1)) * -(-height // max(tile_height, 1))
+    needed = dict.fromkeys(_OF_STRIPS, samples * height)
+    needed |= dict.fromkeys(_OF_TILES, samples * tiles)
+    needed |= dict.fromkeys(_OF_SAMPLES, _MOST_SAMPLES)
+    for tag, most in needed.items():
+        if counts.get(tag, 0) > min(most, _MOST_STRIPS):
+            raise HeaderError(f"its tag {tag} holds {counts[tag]} values")
+
+
+def check_exif(content: bytes) -> None:
+    """Measure the Exif of a file, which is a TIFF without pixels.
+
+    Raises:
+        HeaderError: if Pillow would make far too many numbers of it.
+    """
+    with suppress(struct.error):  # Pillow makes of damaged ones what it can
+        _Directories(BytesStream(content)).check_numbers()
 
 
 def _read_tiff(stream: Stream) -> Header:
     directories = _Directories(stream)
     tags = directories.first()
-    if tags.get(_SAMPLES, 1) > _MOST_SAMPLES:
-        raise HeaderError(f"it has {tags[_SAMPLES]} channels")
     image = tags.get(_WIDTH, 0), tags.get(_HEIGHT, 0)
     tile = tags.get(_TILE_WIDTH, 0), tags.get(_TILE_HEIGHT, 0)
     size = max(image, tile, key=lambda sides: sides[0] * sides[1])
@@ -280,7 +412,8 @@ def _read_avif(stream: Stream) -> Header:
     head = _at(stream, 0, _HEAD)
     stated = [
         *(match.groups() for match in re.finditer(rb"ispe.{4}(.{4})(.{4})", head, re.DOTALL)),
-        *(match.groups() for match in re.finditer(rb"av01.{24}(..)(..)", head, re.DOTALL)),
+        # Not of an item, which has its name there.
+        *(match.groups() for match in re.finditer(rb"av01\0{6}.{18}(..)(..)", head, re.DOTALL)),
     ]
     sizes = [(int.from_bytes(wide), int.from_bytes(high)) for wide, high in stated]
     if not sizes:
@@ -288,24 +421,50 @@ def _read_avif(stream: Stream) -> Header:
     return Header("AVIF", max(sizes, key=lambda sides: sides[0] * sides[1]), None)
 
 
+_RLE8, _RLE4 = 1, 2  # how a bitmap is compressed
+
+
 def _read_ico(stream: Stream) -> Header:
-    """Read the largest of the icons, which are PNGs and BMPs: Pillow decodes one to open it."""
+    """Read the largest of the icons, which are PNGs and bitmaps: Pillow decodes one to open it."""
     (count,) = struct.unpack_from("<H", _at(stream, 4, 2))
     sizes = [(0, 0)]
+    chunks = iter(range(_MOST_CHUNKS))
     for (place,) in struct.iter_unpack("<12xI", stream.read(16 * count)):
         icon = _at(stream, place, 24)
         if icon.startswith(b"\x89PNG"):
-            sizes.append(struct.unpack_from(">16xII", icon))
-        elif len(icon) >= 12:
-            wide, high = struct.unpack_from("<4xII", icon)
+            sizes.append(_walk_png(stream, place, chunks).size or (0, 0))
+        elif len(icon) == 24:
+            wide, high = _bitmap_size(stream, place)
             sizes.append((wide, high // 2))  # a mask of as many rows follows
     return Header("ICO", max(sizes, key=lambda sides: sides[0] * sides[1]))
+
+
+def _read_bmp(stream: Stream) -> Header:
+    return Header("BMP", _bitmap_size(stream, 14))
+
+
+def _read_dib(stream: Stream) -> Header:
+    return Header("DIB", _bitmap_size(stream, 0))
+
+
+def _bitmap_size(stream: Stream, place: int) -> tuple[int, int]:
+    """Read the size of a bitmap, of which Pillow needs a microsecond for each run of pixels."""
+    header = _at(stream, place, 20)
+    if header.startswith(b"\x0c"):
+        return struct.unpack_from("<4xHH", header)
+    wide, high, compression = struct.unpack("<4xII4xI", header)
+    high = 2**32 - high if high >= 0xFF << 24 else high  # its first row is the upper one
+    size = stream.seek(0, io.SEEK_END) - place
+    if compression in (_RLE8, _RLE4) and size > _HEAD + 4 * wide * high:
+        raise HeaderError(f"its runs of pixels take {size} bytes")
+    return wide, high
 
 
 _GAP = rb"(?:\s|#[^\r\n]*[\r\n])+"
 _PNM = re.compile(rb"(P[2356fF])%b(\d{1,9})%b(\d{1,9})%b([-+.\deE]{1,40})\s" % ((_GAP,) * 3))
 _PBM = re.compile(rb"(P[14])%b(\d{1,9})%b(\d{1,9})\s" % ((_GAP,) * 2))
 _HDR = re.compile(rb"#\?(?:[^\n]+\n)+\n-Y (\d{1,9}) \+X (\d{1,9})\n")
+_COMMENT = re.compile(rb"#[^\r\n]*[\r\n]?")
 _RGBE = b"FORMAT=32-bit_rle_rgbe\n"
 
 
@@ -320,6 +479,23 @@ def _read_pnm(stream: Stream) -> Header:
     is_deep = kind in (b"P3", b"P6") and most != b"255"
     name = "PFM" if kind == b"PF" else "PPM"
     return Header(name, (width, height), 1, is_deep, lines, found.end())
+
+
+def without_comments(stream: Stream, header: Header) -> BytesStream:
+    """Return a PNM whose pixels are text as its plain header and pixels.
+
+    For each comment among them, Pillow copies up to a megabyte.
+
+    Raises:
+        HeaderError: if it is far longer than its pixels need, or has too many comments.
+    """
+    width, height = header.size or (0, 0)
+    stream.seek(header.pixels_at)
+    with stream.measured(MOST_BESIDES + BYTES_A_PIXEL * width * height):
+        content = stream.read()
+    if content.count(b"#") > _MOST_COMMENTS:
+        raise HeaderError(f"it has more than {_MOST_COMMENTS} comments")
+    return BytesStream(header.lines + _COMMENT.sub(b"", content))
 
 
 def _read_hdr(stream: Stream) -> Header:
@@ -337,8 +513,8 @@ _FORMATS: list[tuple[re.Pattern[bytes], Callable[[Stream], Header]]] = [
         (rb"\x89PNG\r\n\x1a\n", _read_png),
         (rb"\xff\xd8\xff", _read_jpeg),
         (rb"(?:II|MM)(?:\*\0|\0\*|\+\0|\0\+)", _read_tiff),
-        (rb"BM", _by_pillow("BMP")),
-        (rb"[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0", _by_pillow("DIB")),
+        (rb"BM", _read_bmp),
+        (rb"[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0", _read_dib),
         (rb"RIFF....WEBPVP8[ LX]", _read_webp),
         (rb"GIF8[79]a", _read_gif),
         (rb"....ftyp(?:avi[fs]|mif1|msf1)", _read_avif),

@@ -18,13 +18,17 @@ from PIL.TiffImagePlugin import PHOTOMETRIC_INTERPRETATION, TiffImageFile
 
 from textsr.errors import TextsrError
 from textsr.inference.headers import (
+    BYTES_A_PIXEL,
     MOST_BESIDES,
     MOST_COUNTED,
     BytesStream,
     FileStream,
     Header,
     Stream,
+    check_exif,
+    check_scans,
     read_header,
+    without_comments,
 )
 from textsr.inference.images import IntImage, LoadedImage, to_integer
 
@@ -32,8 +36,6 @@ MAX_PIXELS = 50_000_000
 """Input pixels above which an image is refused unless the caller allows more."""
 
 AnyArray = npt.NDArray[Any]
-
-_BYTES_A_PIXEL = 32  # of a file, at most: four channels of 64 bits, or three of 16 as text
 
 
 class _TooLargeError(Exception):
@@ -86,7 +88,7 @@ def read_encoded(path: Path) -> bytes:
     with _opened(path, MAX_PIXELS) as stream:
         pixels = _measure(stream)
         stream.seek(0)
-        with stream.measured(MOST_BESIDES + _BYTES_A_PIXEL * pixels):
+        with stream.measured(MOST_BESIDES + BYTES_A_PIXEL * pixels):
             return stream.read()
 
 
@@ -96,7 +98,10 @@ def _measure(stream: Stream) -> int:
     if header.size is not None:
         return _check_size(header.size, MAX_PIXELS)
     with _open_with_pillow(stream, header) as image:
-        return _check_size(image.size, MAX_PIXELS)
+        pixels = _check_size(image.size, MAX_PIXELS)
+        if header.format == "JPEG":
+            check_scans(stream, pixels)
+        return pixels
 
 
 @contextmanager
@@ -141,13 +146,22 @@ def _check_size(size: tuple[int, int] | None, max_pixels: int) -> int:
 def _read(stream: Stream, name: str, max_pixels: int) -> LoadedImage:
     header = read_header(stream)
     _check_size(header.size, max_pixels)
+    if header.lines[:2] in _TEXT:
+        stream = without_comments(stream, header)
+        header = header._replace(pixels_at=len(header.lines))
     image = None if header.format in _BY_OPENCV else _open(stream, header)
     if image is None:
-        return _loaded(name, _opencv_values(stream, header), None, may_be_grey=False)
-    with image, _PILLOW.allowing(_check_size(image.size, max_pixels)):
+        values = _opencv_values(stream, header)
+        if values is None:
+            raise _undecodable(name, f"a kind of {header.format} that is not read")
+        return _loaded(name, values, None, may_be_grey=False)
+    pixels = _check_size(image.size, max_pixels)
+    if header.format == "JPEG":
+        check_scans(stream, pixels)
+    with image, _PILLOW.allowing(pixels):
         image.load()
         profile = image.info.get("icc_profile")
-        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+        orientation = _orientation(image)
         values = _deep_colour(stream, header, image)
         if values is None:
             values = _pillow_values(image)
@@ -155,11 +169,24 @@ def _read(stream: Stream, name: str, max_pixels: int) -> LoadedImage:
         pictures = _count(image, header)
     loaded = _loaded(name, _upright(values, orientation), profile, may_be_grey)
     if pictures > 1:
-        many = f"more than {MOST_COUNTED}" if pictures > MOST_COUNTED else str(pictures)
+        many = f"at least {pictures}" if not header.is_counted else str(pictures)
+        many = f"more than {MOST_COUNTED}" if pictures > MOST_COUNTED else many
         warnings.warn(f"{name}: holds {many} pictures; only the first is read", stacklevel=3)
     return loaded
 
 
+def _orientation(image: ImageFile) -> int:
+    """Return how the camera was held, by its Exif."""
+    exif = image.getexif()
+    content = getattr(exif, "fp", None)  # a TIFF's is the file itself, which is measured
+    if isinstance(content, io.BytesIO):
+        check_exif(content.getvalue())
+    orientation: int = exif.get(ExifTags.Base.Orientation, 1)
+    return orientation
+
+
+_TEXT = (b"P1", b"P2", b"P3")
+"""PNMs whose pixels are text."""
 _BY_OPENCV = ("HDR", "PFM")
 _BY_OPENCV_TOO = ("PNG", "TIFF")
 """Formats of which OpenCV reads some that Pillow does not."""
@@ -182,7 +209,7 @@ def _open_with_pillow(stream: Stream, header: Header) -> ImageFile:
     open_format, _ = Image.OPEN[header.format]
     width, height = header.size or (0, 0)
     # Opening it reads an AVIF or a WebP as a whole.
-    most = MOST_BESIDES + _BYTES_A_PIXEL * width * height
+    most = MOST_BESIDES + BYTES_A_PIXEL * width * height
     # Out of a stream: given a path, Pillow 13 maps raw TIFFs into memory by the size that they have
     # when turned upright, and scrambles those that lie on their side.
     stream.seek(0)
@@ -228,12 +255,12 @@ def _count(image: ImageFile, header: Header) -> int:
     return 1 if header.format == "JPEG" else getattr(image, "n_frames", 1)
 
 
-def _opencv_values(stream: Stream, header: Header) -> AnyArray:
-    """HxW, HxWx3 (BGR) or HxWx4 (BGRA)."""
+def _opencv_values(stream: Stream, header: Header) -> AnyArray | None:
+    """HxW, HxWx3 (BGR) or HxWx4 (BGRA); None if it is a kind that OpenCV does not read."""
     if header.lines:
         width, height = header.size or (0, 0)
         stream.seek(header.pixels_at)
-        pixels = stream.read(_BYTES_A_PIXEL * (width * height + 1000))
+        pixels = stream.read(BYTES_A_PIXEL * (width * height + 1000))
         encoded = np.frombuffer(header.lines + pixels, np.uint8)
     elif isinstance(stream, BytesStream):
         encoded = np.frombuffer(stream.getvalue(), np.uint8)
@@ -241,9 +268,7 @@ def _opencv_values(stream: Stream, header: Header) -> AnyArray:
         whole = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
         encoded = np.frombuffer(whole, np.uint8)
     values = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED)
-    if values is None:
-        raise ValueError(f"a kind of {header.format} that is not read")
-    return np.asarray(values)
+    return None if values is None else np.asarray(values)
 
 
 def _deep_colour(stream: Stream, header: Header, image: Image.Image) -> AnyArray | None:
@@ -251,7 +276,7 @@ def _deep_colour(stream: Stream, header: Header, image: Image.Image) -> AnyArray
     if not header.is_deep or image.mode not in ("RGB", "RGBA", "LA"):
         return None
     values = _opencv_values(stream, header)
-    return values if values.dtype == np.uint16 else None
+    return values if values is not None and values.dtype == np.uint16 else None
 
 
 def _pillow_values(image: Image.Image) -> AnyArray:
