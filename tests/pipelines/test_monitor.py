@@ -37,11 +37,12 @@ BIN = Path(sys.executable).parent
 # In the place of `textsr`: notes what it was asked, and reports what the test put into `verdict`.
 FAKE = """#!/bin/sh
 echo "$@" >> asked
+case "$2" in --*) folder=scans;; *) folder=$2;; esac # what params.yaml says
 verdict=$(cat verdict)
 [ "$verdict" = broken ] && { echo "no such bucket"; exit 1; }
 mkdir -p artifacts/monitoring/report
 cat > artifacts/monitoring/report/report.md <<END
-# $2: $verdict
+# $folder: $verdict
 
 - Images: 60 measured
 
@@ -50,7 +51,7 @@ cat > artifacts/monitoring/report/report.md <<END
 ![How the properties are distributed](distributions.png)
 END
 cat > artifacts/monitoring/report/drift.json <<END
-{"folder": "$2", "verdict": "$verdict", "measured": 60, "model": "textsr version 3",
+{"folder": "$folder", "verdict": "$verdict", "measured": 60, "model": "textsr version 3",
  "reference": "artifacts/dataset/train", "findings": [
   {"name": "height_px", "unit": "LR pixels", "distance": 5.5, "tolerance": 3.0,
    "p_value": 1e-9, "drifted": true, "production_quartiles": [1, 2, 3]},
@@ -209,6 +210,8 @@ def test_without_a_folder_the_one_in_params_is_watched(project: Path) -> None:
     params = (project / "params.yaml").read_text()
     (project / "params.yaml").write_text(params.replace("folder: null", "folder: scans", 1))
     assert watch(project, None, "no drift").message == "scans: no drift"
+    asked = (project / "asked").read_text()
+    assert "scans" not in asked  # its address may hold a secret, and all users see command lines
 
 
 def test_drift_that_nobody_hears_of_is_a_failure(
