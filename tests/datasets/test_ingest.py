@@ -23,8 +23,10 @@ def run(params: Params, data: Path, output: Path) -> list[str]:
 
 
 def rows(output: Path) -> dict[str, dict[str, Any]]:
+    """Rows by their samples, less where they are."""
     assert [path.name for path in output.iterdir()] == ["train"]
-    return {row["sample_id"]: row for row in iterate_rows(output / "train")}
+    found = list(iterate_rows(output / "train"))
+    return {row["sample_id"]: {k: v for k, v in row.items() if k != "where"} for row in found}
 
 
 def add_pairs(

@@ -38,7 +38,8 @@ def project(tmp_path: Path) -> Path:
         SPEC.model_copy(update={"blend": 0.4}),
         build_network(SPEC),
     )
-    (tmp_path / "evaluation/metrics.json").write_text(json.dumps({"sets": SETS}))
+    metrics = {"validation": {"chosen": {"weight": 0.4}}, "sets": SETS}
+    (tmp_path / "evaluation/metrics.json").write_text(json.dumps(metrics))
     record = RunRecord(
         run_id="r",
         name="scratch",
