@@ -22,6 +22,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 # End-to-end tests that do without the project that the others share.
 _ALONE = "tests/e2e/test_workers.py"
+_LONGEST = ("tests/validation/test_mutations.py", "tests/e2e/")
 
 
 class ByFixtures(LoadScopeScheduling):
@@ -35,6 +36,11 @@ class ByFixtures(LoadScopeScheduling):
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
     """Choose how `pytest -n` divides the tests."""
     return ByFixtures(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest: one that begins last keeps all others waiting."""
+    items.sort(key=lambda item: not item.nodeid.startswith(_LONGEST))
 
 
 @pytest.fixture(scope="session")
