@@ -176,6 +176,8 @@ def up(settings: Settings) -> None:
     environment = settings.environment()
     os.environ.update(environment)
     _start_supervisor(settings, {**environment, "TEXTSR_UMASK": f"{os.umask(0o077):03o}"})
+    # Where workers, which keep the user's umask, would make it.
+    (settings.home / "prefect" / "storage").mkdir(parents=True, exist_ok=True)
     _await(settings, _server_health)
     _demand_guarded(settings)
     deploy_all(environment)

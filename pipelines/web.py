@@ -58,8 +58,8 @@ class _Guard:
 def _is_of_another_page(headers: Headers) -> bool:
     port = headers.get("host", "").partition(":")[2]
     origin = headers.get("origin")
-    if origin is not None and origin not in {f"http://{host}:{port}" for host in HOSTS}:
-        return True
+    if origin is not None:  # Prefect's UI at `localhost` asks at 127.0.0.1
+        return origin not in {f"http://{host}:{port}" for host in HOSTS}
     # Its pictures, scripts and frames come without an Origin (Fetch Metadata, W3C). A link that the
     # user follows is none of them.
     is_foreign = headers.get("sec-fetch-site") in ("cross-site", "same-site")

@@ -279,8 +279,10 @@ def test_what_the_services_keep_is_their_users(project: Project) -> None:
     kept = [*project.home.rglob("*"), project.root / "mlruns" / "mlflow.db"]
     names = {path.name for path in kept}
     assert {"credentials", "prefect.db", "mlflow.db", "cpu.log", "supervisor.sock"} <= names
+    results = project.home / "prefect" / "storage"  # runs write there, with their user's umask
+    assert stat.S_IMODE(results.stat().st_mode) == 0o700
     for path in kept:
-        if not path.is_symlink():
+        if not path.is_symlink() and results not in path.parents:
             assert path.stat().st_mode & 0o077 == 0, path
 
 
