@@ -347,7 +347,7 @@ def test_a_verb_that_loses_its_server_says_so_in_one_line(tmp_path: Path) -> Non
 import sys
 from textsr import cli
 from mlflow import MlflowClient
-def lose():
+def lose(**_):
     MlflowClient("http://127.0.0.1:9").log_metric("0" * 32, "loss", 1.0)
 cli.app = lose
 cli.main()

@@ -218,7 +218,7 @@ def test_a_database_that_is_damaged_further_on_is_named_by_every_verb(
     with sqlite3.connect(project / "mlruns/mlflow.db") as database:
         database.execute("DROP TABLE registered_model_aliases")
     monkeypatch.chdir(project)
-    monkeypatch.setattr(cli, "app", lambda: tracker.client.get_registered_model("textsr"))
+    monkeypatch.setattr(cli, "app", lambda **_: tracker.client.get_registered_model("textsr"))
     with pytest.raises(SystemExit):
         cli.main()
     told = capfd.readouterr().err

@@ -180,7 +180,7 @@ def test_a_servers_password_is_used_and_not_told(
 def test_an_unexpected_error_is_shown_without_its_secret(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail() -> None:
+    def fail(**_: object) -> None:
         raise ValueError(f"cannot connect to postgresql://u:{SECRET}@h/db")
 
     monkeypatch.setattr(cli, "app", fail)
@@ -249,7 +249,7 @@ def test_output_of_commands_reaches_prefect_without_secrets() -> None:
 def test_what_a_flow_raises_holds_none_nor_do_its_causes() -> None:
     request = httpx.Request("GET", "http://u:h4rd%2Fto@host/api")
 
-    def fail() -> None:
+    def fail(**_: object) -> None:
         httpx.Response(401, request=request).raise_for_status()
 
     with pytest.raises(TextsrError, match="HTTPStatusError") as raised, keep_secrets():

@@ -123,7 +123,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[Exception], None]:
         monkeypatch.setenv(name, value)
 
     def fail_with(error: Exception) -> None:
-        def fail() -> None:
+        def fail(**_: object) -> None:
             raise error
 
         monkeypatch.setattr(cli, "app", fail)
@@ -187,7 +187,7 @@ def test_a_full_disk_names_the_file_and_keeps_what_was_there(tmp_path: Path) -> 
     program = (
         "import sys\nfrom pathlib import Path\nfrom textsr import cli\n"
         "from textsr.files import write_text\n"
-        "cli.app = lambda: write_text(Path('report.md'), 'x' * 1_000_000)\n"
+        "cli.app = lambda **_: write_text(Path('report.md'), 'x' * 1_000_000)\n"
         "cli.main()"
     )
     result = run(
