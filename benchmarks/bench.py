@@ -28,17 +28,17 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from benchmarks import peers
 from benchmarks.orchestration import bench_orchestration
+from textsr.config.params import Params, load_params
 from textsr.datasets.pairs import Batch, PairBatches, shuffled_pairs
 from textsr.datasets.shards import alphabet_of
 from textsr.evaluation.score import bicubic_upscale, network_upscale
+from textsr.images.image import LoadedImage
 from textsr.inference.device import suits_bf16
-from textsr.inference.images import LoadedImage
 from textsr.inference.upscale import upscale_images
+from textsr.models.ctc_head import TextHead
 from textsr.models.encoder import Encoder
 from textsr.models.package import ModelSpec, build_network
-from textsr.models.text_head import TextHead
-from textsr.params import Params, load_params
-from textsr.reference import load_reference
+from textsr.pretrained import load_reference
 from textsr.synthesis.fonts import characters
 from textsr.synthesis.sample import Source, load_source, make_sample
 from textsr.synthesis.shards import ShardTask, plan_shards, write_shard

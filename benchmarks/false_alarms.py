@@ -15,15 +15,16 @@ from rich.console import Console
 from rich.table import Table
 from scipy.stats import binomtest
 
-from textsr import project, reference
-from textsr.cli_progress import ticks
+from textsr import pretrained as reference
+from textsr.cli.progress import ticks
 from textsr.compute import use_threads
+from textsr.config import project
+from textsr.config.params import Params, load_params
 from textsr.datasets.shards import Image, decode_grey
 from textsr.models.package import load_model
 from textsr.monitoring.drift import Finding, compare, judge
 from textsr.monitoring.measure import ConfidenceReader, measure_images
 from textsr.monitoring.profile import measure_profile
-from textsr.params import Params, load_params
 from textsr.synthesis.sample import Source, load_source, make_sample
 
 _FIRST_SEED = 1_000_000  # far from any dataset's

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from textsr.evaluation import fidelity, ocr, score
-from textsr.evaluation.ocr import Reader, tesseract_data
+from textsr.evaluation import fidelity, score
 from textsr.evaluation.run import write_samples
 from textsr.evaluation.sets import EvaluationLine
 from textsr.files import fingerprint
+from textsr.ocr import engines as ocr
+from textsr.ocr.engines import Reader, tesseract_data
 
 _PACKAGES = (
     "rapidocr",

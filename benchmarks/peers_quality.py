@@ -20,17 +20,17 @@ from rich.console import Console
 from benchmarks import peers
 from benchmarks.kept_scores import judges_version, keep, lines_version
 from benchmarks.quality_report import build_report, render_report
-from textsr import project
-from textsr.cli_progress import ticks
+from textsr.cli.progress import ticks
 from textsr.compute import use_threads
+from textsr.config import project
+from textsr.config.params import Params, load_params
 from textsr.errors import TextsrError
-from textsr.evaluation.ocr import Reader, available_readers
 from textsr.evaluation.run import Progress, load_sets, resampling_of
 from textsr.evaluation.score import Upscale, bicubic_upscale, network_upscale, score_set
 from textsr.evaluation.sets import EvaluationLine, load_real_set
 from textsr.files import fingerprint, write_json, write_text
 from textsr.models.package import load_model
-from textsr.params import Params, load_params
+from textsr.ocr.engines import Reader, available_readers
 
 BICUBIC = "bicubic"
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from textsr.params import Params, load_params, parse_params
+from textsr.config.params import Params, load_params, parse_params
 from textsr.synthesis.sources import fetch_sources
 
 SIZES = (10_000, 100_000, 1_000_000)
@@ -85,8 +85,8 @@ def _params(rows: int) -> Params:
 
 
 def _run(step: str, params: Params, folder: Path) -> None:
-    from textsr.cli_progress import progress
-    from textsr.evaluation.ocr import RapidOCRReader, read_lines
+    from textsr.cli.progress import progress
+    from textsr.ocr.engines import RapidOCRReader, read_lines
     from textsr.synthesis.shards import write_dataset
     from textsr.training.run import plan_training, run_training
     from textsr.validation.run import validate_dataset

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from pipelines.execution import bring_up_to_date
 from pipelines.parameters import Preset, Scale, Seeds, flow_run_name
-from textsr.params import MODELS
+from textsr.config.params import MODELS
 
 STAGES = ("baselines", *(f"evaluate@{model}" for model in MODELS), "compare")
 

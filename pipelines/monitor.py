@@ -13,9 +13,9 @@ from prefect.states import Completed, Failed
 from pipelines.execution import keep_secrets, label_run
 from pipelines.limits import demand_limit
 from pipelines.stages import run_command
+from textsr.config.params import load_params
 from textsr.errors import TextsrError
 from textsr.files import read_json, read_text
-from textsr.params import load_params
 from textsr.redaction import redact
 
 DRIFT = "textsr.drift"

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from pipelines.execution import bring_up_to_date
 from pipelines.parameters import Preset, Scale, Seeds, flow_run_name
-from textsr.params import SSL_METHODS
+from textsr.config.params import SSL_METHODS
 
 STAGES = tuple(f"pretrain@{method}" for method in SSL_METHODS)
 

@@ -13,9 +13,9 @@ import httpx
 from PIL import Image
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 
-from textsr import project
+from textsr.config import project
 from textsr.files import read_json, read_text
-from textsr.inference.reading import read_image
+from textsr.images.reading import read_image
 from textsr.redaction import redact
 from textsr.registry.gate import read_registration, render_decision
 

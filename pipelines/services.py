@@ -32,9 +32,9 @@ from pipelines.credentials import (
     profiles_path,
     read_credentials,
 )
+from textsr.cli.streams import escape_unprintable
 from textsr.errors import TextsrError
-from textsr.local_store import open_store
-from textsr.streams import escape_unprintable
+from textsr.tracking.local_store import open_store
 
 CLONE = Path(__file__).resolve().parents[1]
 _CONFIGURATION = CLONE / "pipelines" / "supervisord.conf"

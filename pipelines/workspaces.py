@@ -20,10 +20,10 @@ import yaml
 from filelock import FileLock, Timeout
 
 from pipelines.stages import run_command
-from textsr import project
+from textsr.config import project
+from textsr.config.params import parse_params
+from textsr.config.presets import merge, read_sections
 from textsr.files import write_text
-from textsr.params import parse_params
-from textsr.presets import merge, read_sections
 
 _RUNS = Path(".dvc/tmp/runs")
 _STAGE_LOCK = Path(".dvc/tmp/textsr-stage.lock")

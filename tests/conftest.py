@@ -8,8 +8,8 @@ import pytest
 import yaml
 from xdist.scheduler import LoadScopeScheduling
 
-from textsr.params import Params, parse_params
-from textsr.presets import merge
+from textsr.config.params import Params, parse_params
+from textsr.config.presets import merge
 
 ROOT = Path(__file__).parents[1]
 
@@ -22,7 +22,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 # End-to-end tests that do without the project that the others share.
 _ALONE = "tests/e2e/test_workers.py"
-_LONGEST = ("tests/validation/test_mutations.py", "tests/e2e/")
+_LONGEST = ("tests/unit/validation/test_mutations.py", "tests/e2e/")
 
 
 class ByFixtures(LoadScopeScheduling):

@@ -12,16 +12,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks.exploration import losses, networks
+from textsr.config.params import Params
 from textsr.datasets.pairs import Batch, PairBatches, shuffled_pairs
 from textsr.datasets.resizing import ResizedBatches
 from textsr.datasets.shards import alphabet_of
 from textsr.models.bicubic import bicubic
+from textsr.models.ctc_head import TextHead
 from textsr.models.encoder import Encoder
-from textsr.models.recogniser import load_recogniser
-from textsr.models.text_head import TextHead
+from textsr.models.recognizer import load_recogniser
 from textsr.models.upsampler import UpsamplerNet
-from textsr.params import Params
-from textsr.reference import RECOGNISER, load_reference
+from textsr.pretrained import RECOGNISER, load_reference
 from textsr.training.run import load_encoder
 
 BASE = "mse"

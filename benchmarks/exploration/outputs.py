@@ -41,13 +41,13 @@ from benchmarks.exploration.uncertainty import (
     head_training,
 )
 from benchmarks.kept_scores import judges_version, keep, lines_version
-from textsr import project
-from textsr.cli_progress import ticks
+from textsr.cli.progress import ticks
 from textsr.compute import use_threads
+from textsr.config import project
+from textsr.config.params import Params, load_params
 from textsr.datasets.pairs import to_tensor
 from textsr.datasets.shards import Image
 from textsr.errors import TextsrError
-from textsr.evaluation.ocr import Reader, available_readers
 from textsr.evaluation.panels import Cell, save_panel, spread_evenly
 from textsr.evaluation.run import TEST, Progress, load_sets, resampling_of
 from textsr.evaluation.score import bicubic_upscale, reader_names, score_set, to_image
@@ -58,8 +58,8 @@ from textsr.files import fingerprint, replace_file, write_text
 from textsr.models.bicubic import bicubic
 from textsr.models.package import WEIGHTS, load_model
 from textsr.models.upsampler import UpsamplerNet
-from textsr.params import Params, load_params
-from textsr.reference import FOLDER
+from textsr.ocr.engines import Reader, available_readers
+from textsr.pretrained import FOLDER
 from textsr.training.batches import make_batches
 from textsr.training.fitting import choose_precision
 

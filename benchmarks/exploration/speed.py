@@ -17,11 +17,11 @@ import torch
 from benchmarks.exploration import networks
 from benchmarks.exploration.changes import BASE, CHANGES, Setting, Start, begin
 from benchmarks.exploration.study import choose, prepare
-from textsr import project
-from textsr.cli_progress import ticks
+from textsr.cli.progress import ticks
 from textsr.compute import use_threads
+from textsr.config import project
+from textsr.config.params import load_params
 from textsr.errors import TextsrError
-from textsr.params import load_params
 
 ROUNDS = 7
 STEPS = 8  # a round: as many as are drawn together, of which some are of narrow lines, some of wide

@@ -26,13 +26,13 @@ from benchmarks.exploration import changes, losses, networks
 from benchmarks.exploration.changes import BASE, CHANGES, Made, Setting, Start, Trial, begin
 from benchmarks.exploration.report import draw, render
 from benchmarks.kept_scores import judges_version, keep, lines_version
-from textsr import project
-from textsr.cli_progress import ticks
+from textsr.cli.progress import ticks
 from textsr.compute import use_threads
+from textsr.config import project
+from textsr.config.params import Params, load_params
 from textsr.datasets.pairs import Batch
 from textsr.datasets.shards import decode_grey
 from textsr.errors import TextsrError
-from textsr.evaluation.ocr import Reader, available_readers
 from textsr.evaluation.run import Progress, resampling_of, write_samples
 from textsr.evaluation.score import Upscale, bicubic_upscale, network_upscale, score_set
 from textsr.evaluation.sets import EvaluationLine
@@ -40,10 +40,10 @@ from textsr.evaluation.statistics import Resampling
 from textsr.evaluation.summary import compare_methods, summarise
 from textsr.files import fingerprint, read_json, write_json, write_text
 from textsr.models.package import BlendedModel, ModelSpec
-from textsr.params import Params, load_params
-from textsr.reference import load_reference
+from textsr.ocr.engines import Reader, available_readers
+from textsr.pretrained import load_reference
 from textsr.synthesis.sample import load_source, make_sample
-from textsr.tracking import Tracker, flatten, lineage_tags, set_metrics
+from textsr.tracking.client import Tracker, flatten, lineage_tags, set_metrics
 from textsr.training.fitting import choose_precision
 
 BLEND = 0.4

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from benchmarks.budget import Loss, Recipe, warmed_cosine
 from benchmarks.textzoom.backbone import mse
 from benchmarks.textzoom.tsrn import tsrn_loss
+from textsr.config.params import Training
 from textsr.datasets.pairs import Batch
-from textsr.params import Training
 
 
 def build_recipe(name: str, params: Training, network: nn.Module, learning_rate: float) -> Recipe:

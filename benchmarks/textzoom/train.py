@@ -17,9 +17,9 @@ from benchmarks.textzoom.backbone import count_parameters
 from benchmarks.textzoom.package import PeerRecord, PeerSpec, build_peer, save_peer
 from benchmarks.textzoom.recipes import build_recipe
 from textsr.compute import use_threads
+from textsr.config.params import Params, load_params
 from textsr.datasets.pairs import PairBatches, shuffled_pairs
 from textsr.files import fingerprint
-from textsr.params import Params, load_params
 
 _SAVE_EVERY_S = 60.0
 _PUBLISHED_RATES = {"tsrn": 1e-3, "tbsrn": 1e-4}

@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from textsr import project
+from textsr.config import project
 from textsr.errors import TextsrError, shorten
 
 # The stages that write below a folder.

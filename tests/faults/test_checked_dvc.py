@@ -19,7 +19,7 @@ import yaml
 from dvc_data.hashfile.tree import Tree
 from moto.server import ThreadedMotoServer
 
-from textsr import checked_dvc
+from textsr.cli import checked_dvc
 from textsr.errors import TextsrError
 
 PIPELINE = """

@@ -10,8 +10,8 @@ from textsr.evaluation.results import Leaderboard, Metrics, Speed
 from textsr.files import read_json
 from textsr.registry.gate import Registration, read_registration
 from textsr.registry.run import publish_evaluation
-from textsr.summary import summarise_project
-from textsr.tracking import RunRecord
+from textsr.registry.summary import summarise_project
+from textsr.tracking.client import RunRecord
 
 CONTENTS = {
     "truncated": b'{"winner": "se',

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from textsr.config.params import Params
 from textsr.datasets.pairs import centre_batches, shuffled_pairs, whole_batches
 from textsr.datasets.resident import ResidentBatches
 from textsr.datasets.shards import iterate_rows, read_table, spread_rows, total_rows
@@ -20,7 +21,6 @@ from textsr.evaluation.leaderboard import build_leaderboard
 from textsr.evaluation.run import read_samples
 from textsr.evaluation.sets import load_split
 from textsr.monitoring.profile import load_profile, training_lines
-from textsr.params import Params
 from textsr.parquet import remedy
 from textsr.validation.shard_checks import list_shards
 

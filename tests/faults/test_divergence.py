@@ -11,12 +11,12 @@ import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
+from textsr.config.params import Params
 from textsr.errors import TextsrError
-from textsr.params import Params
 from textsr.pretraining.run import run_pretraining
 from textsr.training.divergence import DivergenceGuard
 from textsr.training.fitting import fit
-from textsr.training.recogniser import run_recogniser
+from textsr.training.recognizer import run_recogniser
 from textsr.training.run import plan_training, run_training
 
 RATE = 1e6
@@ -24,7 +24,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from textsr.errors import TextsrError
-from textsr.params import Params
+from textsr.config.params import Params
 from textsr.training.run import plan_training, run_training
 
 params = Params.model_validate_json(Path("params.json").read_text())

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from textsr.errors import TextsrError
 from textsr.models.package import ModelSpec, build_network, load_model, read_spec, save_model
-from textsr.models.recogniser import Recogniser, load_recogniser, save_recogniser
+from textsr.models.recognizer import Recogniser, load_recogniser, save_recogniser
 from textsr.models.upsampler import UpsamplerNet
 from textsr.training.run import ENCODER_WEIGHTS, load_encoder
 
@@ -28,8 +28,8 @@ from pathlib import Path
 import torchvision.models
 from textsr.errors import TextsrError
 from textsr.models.package import load_model
-from textsr.models.recogniser import load_recogniser
-from textsr.reference import load_reference
+from textsr.models.recognizer import load_recogniser
+from textsr.pretrained import load_reference
 
 load_reference()
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
@@ -102,7 +102,7 @@ MODELS = {
 }
 READERS = {
     "reader, piped": lambda r: pipe(r / "alphabet.json"),
-    "reader, endless": lambda r: device(r / "recogniser.safetensors"),
+    "reader, endless": lambda r: device(r / "recognizer.safetensors"),
     "reader, large": lambda r: hollow(r / "alphabet.json", 10**10),
     "reader of all characters": lambda r: (r / "alphabet.json").write_text(
         json.dumps("".join(map(chr, range(0x4E00, 0x4E00 + 20_000))))

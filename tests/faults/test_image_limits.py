@@ -23,11 +23,11 @@ import pyarrow
 import pytest
 from PIL import ExifTags, Image, ImageCms, ImageOps
 
-from textsr.datasets.importers.folders import read_images
 from textsr.datasets.shards import decode_grey
 from textsr.errors import TextsrError
-from textsr.inference.headers import MOST_COUNTED
-from textsr.inference.reading import check_image, decode_image, read_encoded, read_image
+from textsr.images.headers import MOST_COUNTED
+from textsr.images.reading import check_image, decode_image, read_encoded, read_image
+from textsr.imports.folders import read_images
 
 _MOST_MB = 200
 _MOST_SECONDS = 1.0
@@ -38,7 +38,7 @@ import json, resource, sys, time, warnings
 from pathlib import Path
 import cv2
 from PIL import Image
-from textsr.inference.reading import read_image
+from textsr.images.reading import read_image
 
 Image.init()
 cv2.imdecode(cv2.imencode(".png", __import__("numpy").zeros((8, 8), "uint8"))[1], -1)
@@ -382,7 +382,7 @@ def test_importers_and_shards_refuse_by_the_header_too(tmp_path: Path) -> None:
 
 def test_a_large_picture_in_a_database_is_refused(tmp_path: Path) -> None:
     lmdb = pytest.importorskip("lmdb")
-    from textsr.datasets.importers.textzoom import read_database
+    from textsr.imports.textzoom import read_database
 
     with lmdb.open(str(tmp_path / "train1")) as database, database.begin(write=True) as writer:
         writer.put(b"num-samples", b"1")

@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 from mlflow.tracking._tracking_service import utils as artifact_utils
 
-from textsr import cli, local_store, tracking
+from textsr.cli import main as cli
 from textsr.errors import TextsrError
 from textsr.models.package import load_model
-from textsr.reference import FOLDER
+from textsr.pretrained import FOLDER
 from textsr.registry.aliases import promote, register_challenger, version_of
 from textsr.registry.packaging import fetch_model, log_model
-from textsr.tracking import Tracker
+from textsr.tracking import client as tracking
+from textsr.tracking import local_store
+from textsr.tracking.client import Tracker
 
 ROOT = Path(__file__).parents[2]
 

@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from textsr import cli
+from textsr.cli import main as cli
+from textsr.config.params import Gate
 from textsr.datasets.pairs import Batch
 from textsr.errors import TextsrError
 from textsr.evaluation.blend import choose, choose_weight
@@ -28,9 +29,8 @@ from textsr.models.package import (
     load_model,
     save_model,
 )
-from textsr.models.recogniser import Recogniser, load_recogniser, save_recogniser
+from textsr.models.recognizer import Recogniser, load_recogniser, save_recogniser
 from textsr.models.upsampler import UpsamplerNet
-from textsr.params import Gate
 from textsr.pretraining.probe import probe_reconstruction
 from textsr.registry.gate import decide, render_decision
 from textsr.registry.packaging import log_model
@@ -71,7 +71,7 @@ def test_a_model_is_refused_by_file_and_tensor(
 
 def test_a_recogniser_and_an_encoder_are_refused_by_file_and_tensor(tmp_path: Path) -> None:
     save_recogniser(tmp_path / "r", Recogniser("ab"))
-    spoil(tmp_path / "r/recogniser.safetensors", "head.classify.1.bias", math.nan)
+    spoil(tmp_path / "r/recognizer.safetensors", "head.classify.1.bias", math.nan)
     with pytest.raises(
         TextsrError, match=r"r: not a recogniser \(recogniser\.safetensors.*1\.bias"
     ):

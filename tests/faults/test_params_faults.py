@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.workspaces import Overrides, workspace
+from textsr.config.params import Params, load_params, parse_params
+from textsr.config.presets import apply_preset
+from textsr.config.yaml_files import read_yaml
 from textsr.errors import TextsrError
-from textsr.params import Params, load_params, parse_params
-from textsr.presets import apply_preset
-from textsr.tracking import lineage_tags
-from textsr.yaml_files import read_yaml
+from textsr.tracking.client import lineage_tags
 
 ROOT = Path(__file__).parents[2]
 COMMITTED = (ROOT / "params.yaml").read_text()
@@ -240,6 +240,6 @@ def test_more_shards_than_their_names_can_number_are_refused() -> None:
         parse_params(changed)
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("src/textsr/reference/*/params.yaml")), ids=str)
+@pytest.mark.parametrize("path", sorted(ROOT.glob("src/textsr/pretrained/*/params.yaml")), ids=str)
 def test_files_that_come_with_the_package_hold_plain_yaml(path: Path) -> None:
     read_yaml(path)

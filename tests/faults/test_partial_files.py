@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from textsr.datasets.pictures import find_images
 from textsr.errors import TextsrError
 from textsr.files import find_files, fingerprint, replace_file, replace_folder, write_text
+from textsr.images.folders import find_images
 from textsr.inference.planning import plan_jobs
 from textsr.monitoring.production import read_production
 
@@ -21,7 +21,7 @@ from textsr.monitoring.production import read_production
 _VERB = """
 import time
 from pathlib import Path
-from textsr import cli
+from textsr.cli import main as cli
 from textsr.files import replace_file, replace_folder
 
 @cli.app.command()

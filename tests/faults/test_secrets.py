@@ -17,14 +17,14 @@ import pytest
 from pipelines import monitor, reports
 from pipelines.execution import keep_secrets
 from pipelines.stages import run_command
-from textsr import cli
+from textsr.cli import main as cli
+from textsr.config.params import Params, parse_params
 from textsr.errors import TextsrError
 from textsr.monitoring.report import describe
-from textsr.params import Params, parse_params
 from textsr.redaction import redact
 from textsr.registry.aliases import promote, register_challenger
 from textsr.registry.smoke import smoke_test
-from textsr.tracking import Tracker
+from textsr.tracking.client import Tracker
 
 ROOT = Path(__file__).parents[2]
 SECRET = "h4rd/to+guess"

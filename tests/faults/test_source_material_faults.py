@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from textsr.datasets.labels import read_labels
+from textsr.config.params import Params
 from textsr.errors import TextsrError
-from textsr.params import Params
+from textsr.imports.labels import read_labels
 from textsr.synthesis import fonts
 from textsr.synthesis.corpus import load_corpus
 from textsr.synthesis.typeset import draw_layout, lay_out

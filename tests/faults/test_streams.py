@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from textsr import cli
-from textsr.datasets.sets import Item, NewSet, SetInfo, write_sets
+from textsr.cli import main as cli
 from textsr.errors import TextsrError
 from textsr.files import fingerprint, read_json, replace_file, write_json, write_text
+from textsr.imports.sets import Item, NewSet, SetInfo, write_sets
 
 STRANGE = os.fsdecode(b"\xff.png")
-MAIN = "from textsr.cli import main; main()"
+MAIN = "from textsr.cli.main import main; main()"
 ENCODINGS = ["utf-8:strict", "ascii", "cp1252", "latin-1:strict", "ascii:surrogateescape"]
 
 
@@ -52,7 +52,7 @@ def test_names_that_a_stream_cannot_express_are_escaped(tmp_path: Path, encoding
 def test_what_is_printed_on_standard_output_is_escaped(tmp_path: Path, encoding: str) -> None:
     program = (
         "import typer, sys\n"
-        "from textsr.streams import escape_unprintable\n"
+        "from textsr.cli.streams import escape_unprintable\n"
         "escape_unprintable()\n"
         "typer.echo('é 漢 \\udcff'); print('é 漢 \\udcff')"
     )
@@ -67,7 +67,7 @@ def test_what_is_printed_on_standard_output_is_escaped(tmp_path: Path, encoding:
 
 def test_bytes_that_come_back_as_they_are_stay_so(tmp_path: Path) -> None:
     program = (
-        "from textsr.streams import escape_unprintable\nescape_unprintable()\nprint('é \\udcff')"
+        "from textsr.cli.streams import escape_unprintable as escape\nescape()\nprint('é \\udcff')"
     )
     result = run(program, cwd=tmp_path, encoding="utf-8:surrogateescape")
     assert result.stdout == "é ".encode() + b"\xff\n"

@@ -11,10 +11,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from textsr.datasets.pictures import find_images, read_grey
 from textsr.datasets.shards import Image, decode_row, spread_rows
 from textsr.datasets.stream import ShuffledLines, StoredLine
-from textsr.inference.reading import check_image
+from textsr.images.folders import find_images, read_grey
+from textsr.images.reading import check_image
 
 _IMAGES_HELD = 4096  # decoded lines, some 4 KB each
 _WHITE = np.float32(255)

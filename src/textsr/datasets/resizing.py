@@ -6,8 +6,8 @@ import numpy as np
 import torch.nn.functional as F
 from torch import Tensor
 
+from textsr.config.params import Resizing
 from textsr.datasets.pairs import Batch
-from textsr.params import Resizing
 
 
 class ResizedBatches:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from textsr.effects import CameraPass, Render
+from textsr.config.effects import CameraPass, Render
+from textsr.config.sections import effect_columns
 from textsr.errors import TextsrError
-from textsr.sections import effect_columns
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from textsr.datasets.schema import shard_paths
 from textsr.errors import TextsrError
-from textsr.inference.reading import MAX_PIXELS
+from textsr.images.reading import MAX_PIXELS
 from textsr.parquet import count_rows, readable, remedy, require_columns
 from textsr.parquet import read_table as read_shard
 

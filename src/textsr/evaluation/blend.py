@@ -9,10 +9,10 @@ import torch
 from textsr.datasets.pairs import to_tensor
 from textsr.datasets.shards import Image
 from textsr.errors import TextsrError
-from textsr.evaluation.ocr import Reader, read_lines, score_readings
 from textsr.evaluation.score import to_image
 from textsr.evaluation.sets import EvaluationLine
 from textsr.models.bicubic import bicubic
+from textsr.ocr.engines import Reader, read_lines, score_readings
 
 Candidate = dict[str, Any]
 """`weight`, and for each reader `accuracy`, `gain` (over bicubic), its `gain_se` and `cer`."""

@@ -6,6 +6,8 @@ from typing import Any
 
 import pandas as pd
 
+from textsr.config.params import MODELS, Params
+from textsr.config.project import EVALUATION
 from textsr.evaluation.blend import choose
 from textsr.evaluation.panels import Cell, save_panel, spread_evenly
 from textsr.evaluation.pictures import CASES
@@ -16,8 +18,6 @@ from textsr.evaluation.sets import load_split
 from textsr.evaluation.summary import summarise
 from textsr.files import read_json, write_json, write_text
 from textsr.models.package import load_model
-from textsr.params import MODELS, Params
-from textsr.project import EVALUATION
 
 READERS = ("rapidocr", "tesseract")
 

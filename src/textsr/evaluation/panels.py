@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
 from textsr.datasets.shards import Image
-from textsr.evaluation.ocr import normalise
 from textsr.files import replace_file
+from textsr.ocr.engines import normalise
 
 _ROW_INCHES = 0.75
 _COLUMN_INCHES = 4.2

@@ -6,8 +6,8 @@ from typing import Literal, cast
 
 import pandas as pd
 
+from textsr.config.params import Params
 from textsr.errors import TextsrError
-from textsr.evaluation.ocr import available_readers
 from textsr.evaluation.panels import Cell, save_panel, spread_evenly
 from textsr.evaluation.run import resampling_of
 from textsr.evaluation.score import bicubic_upscale, network_upscale, reader_names, score_set
@@ -15,7 +15,7 @@ from textsr.evaluation.sets import load_real_set
 from textsr.evaluation.statistics import Estimate
 from textsr.evaluation.summary import compare_methods, summarise
 from textsr.models.package import BlendedModel
-from textsr.params import Params
+from textsr.ocr.engines import available_readers
 
 
 def score_folder(

@@ -11,9 +11,9 @@ import torch
 from textsr.datasets.pairs import to_tensor
 from textsr.datasets.shards import Image
 from textsr.evaluation.fidelity import psnr_db, ssim
-from textsr.evaluation.ocr import Reader, read_lines, score_readings
 from textsr.evaluation.sets import EvaluationLine
 from textsr.models.finite import require_finite_output
+from textsr.ocr.engines import Reader, read_lines, score_readings
 
 Upscale = Callable[[Image], Image]
 """Maps a grey LR image to its upscaled image."""

@@ -6,11 +6,11 @@ from typing import Literal
 
 import numpy as np
 
-from textsr.datasets.ingest import to_line
-from textsr.datasets.labels import read_labels
-from textsr.datasets.pictures import read_grey
+from textsr.config.params import Params
 from textsr.datasets.shards import Image, decode_row, iterate_rows
-from textsr.params import Params
+from textsr.images.folders import read_grey
+from textsr.imports.ingest import to_line
+from textsr.imports.labels import read_labels
 from textsr.synthesis.degrade import degrade
 
 

@@ -14,15 +14,15 @@ from rich.progress import Progress as ProgressBar
 from torch import nn
 
 from textsr.errors import TextsrError
+from textsr.images.image import LoadedImage, flatten, luminance
+from textsr.images.reading import MAX_PIXELS, read_image
+from textsr.images.writing import write_image
 from textsr.inference.compare import compare_picture
-from textsr.inference.images import LoadedImage, flatten, luminance
 from textsr.inference.planning import Job, plan_jobs
-from textsr.inference.reading import MAX_PIXELS, read_image
 from textsr.inference.sharpness import BicubicModel, is_sharp_already
 from textsr.inference.text_height import RANGE_PX, text_height
 from textsr.inference.tiling import HALO, TILE, Progress, alignment_of, check_tiles, scale_of
 from textsr.inference.upscale import upscale_image, upscale_images
-from textsr.inference.writing import write_image
 
 LARGE = 4_000_000
 """Input pixels above which an image is upscaled alone, so that memory does not add up."""

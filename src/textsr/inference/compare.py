@@ -5,7 +5,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from textsr.inference.images import LoadedImage, flatten, to_8_bit
+from textsr.images.image import LoadedImage, flatten, to_8_bit
 
 MAX_SIZE = (1600, 1000)
 """Width and height in pixels above which a panel shows only a part of the image."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from textsr.errors import TextsrError
 from textsr.files import find_files
-from textsr.inference.writing import WRITABLE_SUFFIXES, check_writable
+from textsr.images.writing import WRITABLE_SUFFIXES, check_writable
 
 IMAGE_SUFFIXES = WRITABLE_SUFFIXES | {
     ".avif", ".dib", ".gif", ".hdr", ".ico", ".jp2", ".jpe", ".pbm", ".pfm", ".pgm", ".pnm",

@@ -5,7 +5,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
 
-from textsr.inference.images import FloatImage
+from textsr.images.image import FloatImage
 from textsr.inference.text_height import (
     GROUND_PX,
     RANGE_PX,

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from textsr.inference.images import FloatImage
+from textsr.images.image import FloatImage
 
 RANGE_PX = (7, 24)
 """Heights of text that the package's weights improve; nine of ten lines of 16 have 7 to 16."""

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from textsr.errors import TextsrError
-from textsr.inference.images import FloatImage
+from textsr.images.image import FloatImage
 from textsr.models.finite import require_finite_output
 
 TILE = 800

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from textsr.inference.images import FloatImage, IntImage, LoadedImage, to_float, to_integer
+from textsr.images.image import FloatImage, IntImage, LoadedImage, to_float, to_integer
 from textsr.inference.tiling import (
     HALO,
     TILE,

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from textsr.errors import TextsrError
 from textsr.files import replace_folder
 from textsr.models.bicubic import bicubic
-from textsr.models.eight_bits import to_eight_bits
-from textsr.models.seed import SeedNet
+from textsr.models.quantization import to_eight_bits
+from textsr.models.srcnn_transposed import SeedNet
 from textsr.models.text_encoder import COARSE_BLOCKS, SEQUENCE_BLOCKS
 from textsr.models.upsampler import UpsamplerNet
 from textsr.models.weights import read_small_file, read_weights, save_weights
@@ -97,7 +97,7 @@ def save_model(
 ) -> None:
     """Write a model's folder, whole or not at all; its weights in 8 bits, if they are to be small.
 
-    See `textsr.models.eight_bits`.
+    See `textsr.models.quantization`.
 
     Raises:
         TextsrError: if a weight is not finite.

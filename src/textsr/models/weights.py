@@ -8,8 +8,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from textsr.models.eight_bits import SCALE, from_eight_bits
 from textsr.models.finite import find_non_finite, require_finite_weights
+from textsr.models.quantization import SCALE, from_eight_bits
 
 _HEADER_BYTES = 1_000_000  # our largest networks need a tenth
 _LENGTH_BYTES = 8  # of the header's length, with which a safetensors file begins

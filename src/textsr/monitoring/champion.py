@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from textsr import reference
+from textsr import pretrained as reference
+from textsr.config.params import Params
 from textsr.monitoring.profile import Profile, load_profile
-from textsr.params import Params
 from textsr.registry.aliases import CHAMPION, version_of
 from textsr.registry.packaging import fetch_model
-from textsr.tracking import Tracker, describe_lines, lineage_tags
+from textsr.tracking.client import Tracker, describe_lines, lineage_tags
 
 _PLACE = "monitoring"  # of the profile, among the run's artifacts
 PROFILE = "reference.parquet"

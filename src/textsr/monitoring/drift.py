@@ -12,8 +12,8 @@ import pandas as pd
 from pydantic import BaseModel
 from scipy.stats import ks_2samp, wasserstein_distance
 
+from textsr.config.params import Monitoring
 from textsr.monitoring.measure import UNITS
-from textsr.params import Monitoring
 
 Verdict = Literal["drift", "no drift", "too few images"]
 

@@ -9,10 +9,10 @@ import pandas as pd
 from scipy.fft import dctn
 
 from textsr.datasets.shards import Image
-from textsr.evaluation.ocr import RapidOCRReader
-from textsr.inference.images import LoadedImage
+from textsr.images.image import LoadedImage
 from textsr.inference.upscale import upscale_image
 from textsr.models.package import BlendedModel
+from textsr.ocr.engines import RapidOCRReader
 
 UNITS = {
     "height_px": "LR pixels",

@@ -10,13 +10,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from textsr import project
+from textsr.config import project
+from textsr.config.params import DATASET, Params
 from textsr.datasets.shards import Image, decode_row, spread_rows, total_rows
 from textsr.errors import TextsrError
 from textsr.files import fingerprint, replace_file
 from textsr.models.package import BlendedModel
 from textsr.monitoring.measure import UNITS, VERSION, ConfidenceReader, measure_images
-from textsr.params import DATASET, Params
 from textsr.training.batches import training_folders
 
 _KEY = b"textsr.profile"

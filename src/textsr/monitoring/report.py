@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 from pydantic import BaseModel
 
+from textsr.config.params import Monitoring
 from textsr.datasets.shards import Image
 from textsr.errors import TextsrError
 from textsr.files import replace_folder, write_json, write_text
@@ -15,7 +16,6 @@ from textsr.monitoring.measure import UNITS
 from textsr.monitoring.pictures import DISTRIBUTIONS, UNUSUAL, draw_distributions, draw_unusual
 from textsr.monitoring.production import Production
 from textsr.monitoring.profile import Profile
-from textsr.params import Monitoring
 from textsr.redaction import redact
 
 _REPORT = "drift.json"

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from textsr import project
 from textsr.compute import use_threads
+from textsr.config import project
+from textsr.config.params import Params
 from textsr.errors import TextsrError
 from textsr.files import fingerprint
 from textsr.inference.device import choose_device
@@ -27,8 +28,7 @@ from textsr.monitoring.profile import (
     save_profile,
 )
 from textsr.monitoring.report import DriftReport, check_output, describe, write_report
-from textsr.params import Params
-from textsr.tracking import Tracker
+from textsr.tracking.client import Tracker
 from textsr.training.batches import training_folders
 
 Progress = Callable[[str, int], Callable[[], None]]

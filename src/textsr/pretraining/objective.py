@@ -16,8 +16,8 @@ from lightly.utils.scheduler import CosineWarmupScheduler, cosine_schedule
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
+from textsr.config.params import Pretraining
 from textsr.models.encoder import Encoder
-from textsr.params import Pretraining
 
 _ENERGY_WEIGHT = 0.01  # nothing for features of order 1, all for those of order 100
 

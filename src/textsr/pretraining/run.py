@@ -8,6 +8,7 @@ from torch import Tensor
 
 import textsr
 from textsr.compute import use_threads
+from textsr.config.params import SSL_METHODS, Params
 from textsr.datasets.pairs import (
     Batch,
     UnlabelledImages,
@@ -22,7 +23,6 @@ from textsr.errors import TextsrError
 from textsr.files import fingerprint, replace_folder, write_json
 from textsr.models.encoder import build_encoder
 from textsr.models.weights import save_weights
-from textsr.params import SSL_METHODS, Params
 from textsr.pretraining.objective import METHODS
 from textsr.pretraining.probe import probe_reconstruction
 from textsr.pretraining.views import make_view

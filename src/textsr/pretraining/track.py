@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from textsr import project
+from textsr.config import project
+from textsr.config.params import Params
 from textsr.files import read_json
-from textsr.params import Params
 from textsr.pretraining.run import run_pretraining
-from textsr.tracking import PRETRAINING_SUFFIX, Tracker, flatten, lineage_tags
+from textsr.tracking.client import PRETRAINING_SUFFIX, Tracker, flatten, lineage_tags
 from textsr.training.curves import read_curves
 
 

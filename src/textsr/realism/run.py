@@ -10,15 +10,15 @@ import numpy as np
 from joblib import cpu_count
 
 from textsr.compute import use_threads
-from textsr.datasets.pictures import find_images, read_grey
+from textsr.config.params import Params
+from textsr.config.sections import Effect, Section, effect_fields
 from textsr.datasets.shards import Image, decode_grey
 from textsr.errors import TextsrError
 from textsr.files import write_json
-from textsr.params import Params
+from textsr.images.folders import find_images, read_grey
 from textsr.processes import worker_pool
 from textsr.realism.classifier import Verdict, tell_apart
 from textsr.realism.picture import save_cases
-from textsr.sections import Effect, Section, effect_fields
 from textsr.synthesis.sample import load_source, make_sample
 
 _MIN_IMAGES = 20  # fewer leave four to a fold

@@ -7,9 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from textsr.config.params import Gate
 from textsr.evaluation.statistics import Estimate
 from textsr.files import read_json
-from textsr.params import Gate
 
 _UNKNOWN = Estimate(math.nan, math.nan, math.nan)
 

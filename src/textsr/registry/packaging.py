@@ -14,7 +14,7 @@ import textsr
 from textsr.errors import TextsrError
 from textsr.models.package import load_model
 from textsr.registry.pyfunc import LinesUpscaler
-from textsr.tracking import Tracker
+from textsr.tracking.client import Tracker
 
 _MODEL_URI = "textsr.model_uri"
 _REQUIREMENTS = (

@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
+from textsr.config.params import MODELS, Params
 from textsr.errors import TextsrError
-from textsr.evaluation.ocr import available_readers
 from textsr.evaluation.results import Leaderboard, Metrics, Speed
 from textsr.evaluation.run import TEST, read_samples, resampling_of
 from textsr.evaluation.score import network_upscale, score_set
@@ -16,7 +16,7 @@ from textsr.evaluation.statistics import Estimate
 from textsr.evaluation.summary import compare_methods, summarise
 from textsr.files import fingerprint, read_json, write_json
 from textsr.models.package import load_model
-from textsr.params import MODELS, Params
+from textsr.ocr.engines import available_readers
 from textsr.registry.aliases import (
     CHAMPION,
     PREVIOUS,
@@ -28,7 +28,7 @@ from textsr.registry.aliases import (
 )
 from textsr.registry.gate import Check, Decision, decide, render_decision
 from textsr.registry.packaging import fetch_model, log_model, logged_model
-from textsr.tracking import RunRecord, Tracker, evaluation_metrics, set_metrics
+from textsr.tracking.client import RunRecord, Tracker, evaluation_metrics, set_metrics
 from textsr.training.curves import read_curves
 
 Progress = Callable[[str, int], Callable[[], None]]

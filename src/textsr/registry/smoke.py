@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from textsr.datasets.pictures import read_grey
 from textsr.errors import TextsrError
+from textsr.images.folders import read_grey
 from textsr.inference.batch import upscale_paths
 from textsr.inference.device import choose_device
 from textsr.models.package import load_model
@@ -20,7 +20,7 @@ from textsr.registry.aliases import (
     version_of,
 )
 from textsr.registry.packaging import fetch_model
-from textsr.tracking import Tracker, explain
+from textsr.tracking.client import Tracker, explain
 
 _TAG = "smoke_test"
 _PASSED = "passed"

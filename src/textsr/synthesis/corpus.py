@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from textsr.config.params import Split, Text
 from textsr.errors import TextsrError
-from textsr.params import Split, Text
 from textsr.synthesis.draws import draw_key
 
 _HELD_OUT_PERCENT = {"val": range(0, 5), "test": range(5, 15)}

@@ -8,9 +8,9 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from textsr.config.params import Params
 from textsr.errors import TextsrError
 from textsr.files import write_json
-from textsr.params import Params
 from textsr.synthesis.shards import Part, count_rows, write_dataset
 
 

@@ -5,7 +5,7 @@ from functools import cache
 
 import numpy as np
 
-from textsr.sections import Effect, interval_columns
+from textsr.config.sections import Effect, interval_columns
 
 
 class Draws:

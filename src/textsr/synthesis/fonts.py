@@ -8,9 +8,9 @@ import numpy as np
 from fontTools.ttLib import TTFont
 from PIL import ImageFont
 
+from textsr.config.params import FontSplits, Split
 from textsr.errors import TextsrError, shorten
 from textsr.files import find_files
-from textsr.params import FontSplits, Split
 from textsr.synthesis.draws import draw_key
 
 _SUFFIXES = {".ttf", ".otf"}

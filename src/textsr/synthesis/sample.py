@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from textsr.config.params import SPLITS, Params, Split
 from textsr.datasets.shards import encode_png
 from textsr.errors import TextsrError
-from textsr.params import SPLITS, Params, Split
 from textsr.synthesis.corpus import Corpus, load_corpus, split_of, text_key
 from textsr.synthesis.degrade import degrade
 from textsr.synthesis.fonts import FontFile, FontSet, characters, load_fonts

@@ -19,11 +19,11 @@ import pyarrow.parquet as pq
 from joblib import cpu_count
 
 import textsr
+from textsr.config.params import SPLITS, Params, Split
 from textsr.datasets.schema import SCHEMA, shard_name
 from textsr.datasets.shards import COMPRESSION
 from textsr.errors import TextsrError
 from textsr.files import fingerprint, replace_file, replace_folder, write_text
-from textsr.params import SPLITS, Params, Split
 from textsr.processes import worker_pool
 from textsr.synthesis.sample import Source, load_source, make_sample
 

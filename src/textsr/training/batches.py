@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
+from textsr.config.params import DATASET, Params
 from textsr.datasets.pairs import Batch, PairBatches, shuffled_pairs
 from textsr.datasets.resident import ResidentBatches
 from textsr.datasets.shards import alphabet_of, iterate_rows
 from textsr.datasets.stream import ShuffledLines
 from textsr.errors import TextsrError
-from textsr.params import DATASET, Params
 
 _SEED_STREAM = 11
 

@@ -24,8 +24,8 @@ from rich.console import Console
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from textsr.config.params import Precision
 from textsr.errors import TextsrError
-from textsr.params import Precision
 from textsr.training.checkpoints import LAST, LastTwo, newest_checkpoint
 from textsr.training.divergence import DivergenceGuard
 

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from textsr.datasets.pairs import Batch
 from textsr.models.bicubic import bicubic
+from textsr.models.ctc_head import TextHead
 from textsr.models.encoder import Encoder
-from textsr.models.recogniser import Recogniser
-from textsr.models.text_head import TextHead
+from textsr.models.recognizer import Recogniser
 from textsr.models.upsampler import UpsamplerNet
 
 _STREAM = 12

@@ -8,22 +8,22 @@ import torch
 from torch import nn
 
 import textsr
-from textsr import reference
+from textsr import pretrained as reference
 from textsr.compute import use_threads
+from textsr.config.params import MODELS, Params
 from textsr.datasets.pairs import whole_batches
 from textsr.datasets.resizing import ResizedBatches
 from textsr.errors import TextsrError
 from textsr.files import fingerprint
 from textsr.models.blocks import ResidualBlock
+from textsr.models.ctc_head import TextHead
 from textsr.models.encoder import Encoder
 from textsr.models.package import MAX_BLOCKS, ModelSpec, build_network, read_spec, save_model
-from textsr.models.recogniser import load_recogniser
+from textsr.models.recognizer import load_recogniser
 from textsr.models.text_encoder import COARSE_BLOCKS, SEQUENCE_BLOCKS
-from textsr.models.text_head import TextHead
 from textsr.models.upsampler import UpsamplerNet
 from textsr.models.weights import read_weights
-from textsr.params import MODELS, Params
-from textsr.reference import load_reference
+from textsr.pretrained import load_reference
 from textsr.training.batches import make_batches, training_alphabet, training_folders
 from textsr.training.fitting import (
     VALIDATION_LINES,

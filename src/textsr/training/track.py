@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from textsr import project, reference
+from textsr import pretrained as reference
+from textsr.config import project
+from textsr.config.params import Params
 from textsr.files import fingerprint, read_json, write_text
 from textsr.models.package import WEIGHTS
-from textsr.params import Params
-from textsr.tracking import RunRecord, Tracker, describe_lines, flatten, lineage_tags
+from textsr.tracking.client import RunRecord, Tracker, describe_lines, flatten, lineage_tags
 from textsr.training.curves import write_curves
 from textsr.training.fitting import follows, forget_checkpoints
 from textsr.training.run import TrainingRun, plan_training, run_training

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from textsr.config.params import SPLITS, Split
 from textsr.errors import TextsrError
-from textsr.params import SPLITS, Split
 from textsr.parquet import unreadable
 from textsr.validation.effect_rules import EFFECTS
 from textsr.validation.shard_checks import Shard, list_shards

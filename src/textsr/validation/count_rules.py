@@ -7,7 +7,7 @@ import pandas as pd
 from great_expectations.expectations.expectation import Expectation
 from great_expectations.expectations.row_conditions import Column
 
-from textsr.params import KINDS, SPLITS, Params
+from textsr.config.params import KINDS, SPLITS, Params
 from textsr.validation.census import Census
 from textsr.validation.rules import REMAKE, expect
 

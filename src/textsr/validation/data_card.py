@@ -5,11 +5,11 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from textsr.datasets.importers.fonts import TERMS
-from textsr.datasets.sets import USES, find_sets
+from textsr.config.params import SPLITS, Params
 from textsr.errors import TextsrError
 from textsr.files import write_text
-from textsr.params import SPLITS, Params
+from textsr.imports.fonts import TERMS
+from textsr.imports.sets import USES, find_sets
 from textsr.validation.effect_rules import EFFECTS
 from textsr.validation.profile import Numbers, Profile
 from textsr.validation.report import ValidationReport

@@ -6,8 +6,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from great_expectations.expectations.expectation import Expectation
 
-from textsr.effects import CameraPass, Render
-from textsr.sections import effect_fields, interval_columns
+from textsr.config.effects import CameraPass, Render
+from textsr.config.sections import effect_fields, interval_columns
 from textsr.validation.rules import REMAKE, expect
 
 EFFECTS: dict[str, list[str]] = {

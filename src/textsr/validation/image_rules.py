@@ -3,8 +3,8 @@
 import great_expectations.expectations as gxe
 from great_expectations.expectations.expectation import Expectation
 
-from textsr.effects import Degradation
-from textsr.params import Synthesis
+from textsr.config.effects import Degradation
+from textsr.config.params import Synthesis
 from textsr.validation.measure import GREY_PNG
 from textsr.validation.rules import GENERATOR, REMAKE, WARNING, expect
 

@@ -7,9 +7,9 @@ import pandas as pd
 import pyarrow.compute as pc
 from rapidfuzz.distance import Levenshtein
 
+from textsr.config.params import SPLITS
 from textsr.datasets.shards import Image, decode_grey, row_name
-from textsr.evaluation.ocr import normalise
-from textsr.params import SPLITS
+from textsr.ocr.engines import normalise
 from textsr.validation.census import Census, Numbers
 from textsr.validation.sampling import divide
 from textsr.validation.tables import chosen_batches

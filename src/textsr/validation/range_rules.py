@@ -7,9 +7,9 @@ import great_expectations.expectations as gxe
 from great_expectations.expectations.expectation import Expectation
 from great_expectations.expectations.row_conditions import Column, Condition
 
-from textsr.effects import CameraPass, Render
-from textsr.params import Synthesis
-from textsr.sections import Section, effect_fields, interval_columns
+from textsr.config.effects import CameraPass, Render
+from textsr.config.params import Synthesis
+from textsr.config.sections import Section, effect_fields, interval_columns
 from textsr.validation.rules import GENERATOR, expect
 
 # Ranges are compared with a slack for rounding in floating point.

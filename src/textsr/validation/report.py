@@ -11,7 +11,7 @@ from great_expectations.core.expectation_validation_result import (
 )
 from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
-from textsr.params import Split
+from textsr.config.params import Split
 from textsr.validation.rules import CRITICAL
 
 _SAMPLE_ID = "sample_id"

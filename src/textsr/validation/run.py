@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from textsr.config.params import Params
 from textsr.errors import TextsrError
 from textsr.files import replace_folder, write_json
-from textsr.params import Params
 from textsr.validation.census import open_census, remove_leftovers
 from textsr.validation.count_rules import count_rows
 from textsr.validation.data_docs import add_summary, run_suites

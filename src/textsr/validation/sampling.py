@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from textsr.params import SPLITS, Split
+from textsr.config.params import SPLITS, Split
 from textsr.validation.census import Census, Numbers
 
 

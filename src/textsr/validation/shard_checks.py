@@ -8,9 +8,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from textsr.config.params import SPLITS, Split
 from textsr.datasets.schema import SCHEMA, shard_paths
 from textsr.errors import TextsrError, shorten
-from textsr.params import SPLITS, Split
 from textsr.parquet import readable, remedy
 
 

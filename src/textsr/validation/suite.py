@@ -2,7 +2,7 @@
 
 from great_expectations import ExpectationSuite
 
-from textsr.params import Params
+from textsr.config.params import Params
 from textsr.validation.count_rules import count_expectations
 from textsr.validation.effect_rules import effect_expectations
 from textsr.validation.image_rules import image_expectations

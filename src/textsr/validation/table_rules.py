@@ -4,7 +4,7 @@ import great_expectations.expectations as gxe
 from great_expectations.expectations.expectation import Expectation
 from great_expectations.expectations.row_conditions import Column
 
-from textsr.params import SPLITS, Params
+from textsr.config.params import SPLITS, Params
 from textsr.validation.effect_rules import NULLABLE_COLUMNS
 from textsr.validation.rules import REMAKE, expect
 from textsr.validation.tables import RECORDED_COLUMNS

@@ -4,8 +4,8 @@ import great_expectations.expectations as gxe
 from great_expectations.expectations.expectation import Expectation
 from great_expectations.expectations.row_conditions import Column
 
-from textsr.effects import Render
-from textsr.params import SPLITS, FontSplits, Params, Text
+from textsr.config.effects import Render
+from textsr.config.params import SPLITS, FontSplits, Params, Text
 from textsr.validation.rules import GENERATOR, WARNING, expect
 
 _LEAK = "The test could be passed by remembering; mend how src/textsr/synthesis splits."

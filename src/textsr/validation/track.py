@@ -5,11 +5,11 @@ from pathlib import Path
 
 from mlflow.exceptions import MlflowException
 
-from textsr import project
+from textsr.config import project
+from textsr.config.params import SPLITS, Params
 from textsr.errors import TextsrError
 from textsr.files import fingerprint, write_json
-from textsr.params import SPLITS, Params
-from textsr.tracking import Tracker, flatten, lineage_tags, unreachable
+from textsr.tracking.client import Tracker, flatten, lineage_tags, unreachable
 from textsr.validation.data_card import write_data_card
 from textsr.validation.held_out import require_held_out
 from textsr.validation.legibility import ReadLines

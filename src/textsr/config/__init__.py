@@ -1,0 +1,1 @@
+"""`params.yaml` as typed, validated models, overlays of it, and the layout of a project."""

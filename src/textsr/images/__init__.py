@@ -1,0 +1,1 @@
+"""Image files: one reader with one limit and one list of formats, and one writer."""

@@ -1,0 +1,355 @@
+"""Reading images one way, wherever they come from."""
+
+import io
+import mmap
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import ExifTags, Image
+from PIL.ImageFile import ImageFile
+from PIL.TiffImagePlugin import PHOTOMETRIC_INTERPRETATION, TiffImageFile
+
+from textsr.errors import TextsrError
+from textsr.images.headers import (
+    BYTES_A_PIXEL,
+    MOST_BESIDES,
+    MOST_COUNTED,
+    BytesStream,
+    FileStream,
+    Header,
+    Stream,
+    check_exif,
+    check_scans,
+    read_header,
+    without_comments,
+)
+from textsr.images.image import IntImage, LoadedImage, to_integer
+
+MAX_PIXELS = 50_000_000
+"""Input pixels above which an image is refused unless the caller allows more."""
+
+AnyArray = npt.NDArray[Any]
+
+
+class _TooLargeError(Exception):
+    """An image has more pixels than are allowed."""
+
+
+def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> LoadedImage:
+    """Read one image upright, at its own bit depth.
+
+    Bilevel and grey images, with or without alpha, come as grey; so do palette images whose
+    colours are all grey. CMYK and other colour spaces become RGB. 32-bit integers must fit into 16
+    bits and floats into [0, 1]; both come as 16-bit. Of an animation or a file of several pages the
+    first picture is read, with a warning.
+
+    Raises:
+        TextsrError: if the file is missing, is of no format that is read, is damaged, has more than
+            `max_pixels` pixels, which its header tells, or holds values out of range.
+    """
+    with _opened(path, max_pixels) as stream:
+        return _read(stream, str(path), max_pixels)
+
+
+def decode_image(encoded: bytes, name: str) -> LoadedImage:
+    """Decode an image as `read_image` reads a file; messages call it `name`.
+
+    Raises:
+        TextsrError: as `read_image` does.
+    """
+    with _said_of(name, MAX_PIXELS), BytesStream(encoded) as stream:
+        return _read(stream, name, MAX_PIXELS)
+
+
+def check_image(path: Path) -> None:
+    """Look at the header of an image's file, and at nothing else.
+
+    Raises:
+        TextsrError: if the file is missing, is of no format that is read, or has more than
+            `MAX_PIXELS` pixels.
+    """
+    with _opened(path, MAX_PIXELS) as stream:
+        _measure(stream)
+
+
+def read_encoded(path: Path) -> bytes:
+    """Return the content of an image's file, of whose pixels the header alone has been looked at.
+
+    Raises:
+        TextsrError: as `check_image` does, or if the file is far longer than its pixels need.
+    """
+    with _opened(path, MAX_PIXELS) as stream:
+        pixels = _measure(stream)
+        stream.seek(0)
+        with stream.measured(MOST_BESIDES + BYTES_A_PIXEL * pixels):
+            return stream.read()
+
+
+def _measure(stream: Stream) -> int:
+    """Return how many pixels an image has."""
+    header = read_header(stream)
+    if header.size is not None:
+        return _check_size(header.size, MAX_PIXELS)
+    with _open_with_pillow(stream, header) as image:
+        pixels = _check_size(image.size, MAX_PIXELS)
+        if header.format == "JPEG":
+            check_scans(stream, pixels)
+        return pixels
+
+
+@contextmanager
+def _opened(path: Path, max_pixels: int) -> Iterator[FileStream]:
+    if not path.is_file():
+        reason = "is a folder, not an image" if path.is_dir() else "no such file"
+        raise TextsrError(f"{path}: {reason}; check the path")
+    with _said_of(str(path), max_pixels), FileStream(io.FileIO(path)) as stream:
+        yield stream
+
+
+@contextmanager
+def _said_of(name: str, max_pixels: int) -> Iterator[None]:
+    """Make a message of whatever goes wrong with an image."""
+    try:
+        yield
+    except TextsrError:
+        raise
+    except _TooLargeError as error:
+        raise TextsrError(
+            f"{name}: has more than {max_pixels / 1e6:g} megapixels; cut it into pieces or raise "
+            "the limit (max_pixels)"
+        ) from error
+    except Exception as error:  # decoders of damaged files raise almost anything
+        raise _undecodable(name, getattr(error, "err", str(error))) from error  # `err` is OpenCV's
+
+
+def _undecodable(name: str, reason: str) -> TextsrError:
+    return TextsrError(
+        f"{name}: cannot be decoded ({reason}); it is damaged, cut short or not an image"
+    )
+
+
+def _check_size(size: tuple[int, int] | None, max_pixels: int) -> int:
+    """Return how many pixels there are; none are known of where there is no size."""
+    width, height = size or (0, 0)
+    if width * height > max_pixels:
+        raise _TooLargeError
+    return width * height
+
+
+def _read(stream: Stream, name: str, max_pixels: int) -> LoadedImage:
+    header = read_header(stream)
+    _check_size(header.size, max_pixels)
+    if header.lines[:2] in _TEXT:
+        stream = without_comments(stream, header)
+        header = header._replace(pixels_at=len(header.lines))
+    image = None if header.format in _BY_OPENCV else _open(stream, header)
+    if image is None:
+        values = _opencv_values(stream, header)
+        if values is None:
+            raise _undecodable(name, f"a kind of {header.format} that is not read")
+        return _loaded(name, values, None, may_be_grey=False)
+    pixels = _check_size(image.size, max_pixels)
+    if header.format == "JPEG":
+        check_scans(stream, pixels)
+    with image, _PILLOW.allowing(pixels):
+        image.load()
+        profile = image.info.get("icc_profile")
+        orientation = _orientation(image)
+        values = _deep_colour(stream, header, image)
+        if values is None:
+            values = _pillow_values(image)
+        may_be_grey = image.mode in ("P", "PA") or values.dtype == np.uint16
+        pictures = _count(image, header)
+    loaded = _loaded(name, _upright(values, orientation), profile, may_be_grey)
+    if pictures > 1:
+        many = f"at least {pictures}" if not header.is_counted else str(pictures)
+        many = f"more than {MOST_COUNTED}" if pictures > MOST_COUNTED else many
+        warnings.warn(f"{name}: holds {many} pictures; only the first is read", stacklevel=3)
+    return loaded
+
+
+def _orientation(image: ImageFile) -> int:
+    """Return how the camera was held, by its Exif."""
+    exif = image.getexif()
+    content = getattr(exif, "fp", None)  # a TIFF's is the file itself, which is measured
+    if isinstance(content, io.BytesIO):
+        check_exif(content.getvalue())
+    orientation: int = exif.get(ExifTags.Base.Orientation, 1)
+    return orientation
+
+
+_TEXT = (b"P1", b"P2", b"P3")
+"""PNMs whose pixels are text."""
+_BY_OPENCV = ("HDR", "PFM")
+_BY_OPENCV_TOO = ("PNG", "TIFF")
+"""Formats of which OpenCV reads some that Pillow does not."""
+
+
+def _open(stream: Stream, header: Header) -> ImageFile | None:
+    """Open a file with Pillow; None if it is one that OpenCV may read instead."""
+    try:
+        return _open_with_pillow(stream, header)
+    except SyntaxError:  # Pillow's word for what it does not know
+        if header.format not in _BY_OPENCV_TOO:
+            raise
+        return None
+
+
+def _open_with_pillow(stream: Stream, header: Header) -> ImageFile:
+    if header.format not in Image.OPEN:
+        Image.init()
+    # Not by `Image.open`, which compares the size with a limit of the whole process.
+    open_format, _ = Image.OPEN[header.format]
+    width, height = header.size or (0, 0)
+    # Opening it reads an AVIF or a WebP as a whole.
+    most = MOST_BESIDES + BYTES_A_PIXEL * width * height
+    # Out of a stream: given a path, Pillow 13 maps raw TIFFs into memory by the size that they have
+    # when turned upright, and scrambles those that lie on their side.
+    stream.seek(0)
+    with _PILLOW.allowing(width * height), stream.measured(most):
+        return open_format(stream, "")
+
+
+class _PillowsLimit:
+    """Pillow's own limit, which is the process's: lifted while a larger image is read."""
+
+    def __init__(self) -> None:
+        self._door = threading.Lock()
+        self._lifted = 0
+        self._own: int | None = None
+
+    @contextmanager
+    def allowing(self, pixels: int) -> Iterator[None]:
+        """Have Pillow read an image of so many pixels, which are within our limit."""
+        with self._door:
+            if not self._lifted:
+                self._own = Image.MAX_IMAGE_PIXELS
+            is_above = self._own is not None and pixels > self._own
+            if is_above:
+                self._lifted += 1
+                Image.MAX_IMAGE_PIXELS = None
+        try:
+            yield
+        finally:
+            if is_above:
+                with self._door:
+                    self._lifted -= 1
+                    if not self._lifted:
+                        Image.MAX_IMAGE_PIXELS = self._own
+
+
+_PILLOW = _PillowsLimit()
+
+
+def _count(image: ImageFile, header: Header) -> int:
+    if header.pictures is not None:
+        return header.pictures
+    # The further pictures of an MPO, a kind of JPEG, are previews of the same photograph.
+    return 1 if header.format == "JPEG" else getattr(image, "n_frames", 1)
+
+
+def _opencv_values(stream: Stream, header: Header) -> AnyArray | None:
+    """HxW, HxWx3 (BGR) or HxWx4 (BGRA); None if it is a kind that OpenCV does not read."""
+    if header.lines:
+        width, height = header.size or (0, 0)
+        stream.seek(header.pixels_at)
+        pixels = stream.read(BYTES_A_PIXEL * (width * height + 1000))
+        encoded = np.frombuffer(header.lines + pixels, np.uint8)
+    elif isinstance(stream, BytesStream):
+        encoded = np.frombuffer(stream.getvalue(), np.uint8)
+    else:  # what is not a pixel of the first picture need not be read
+        whole = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+        encoded = np.frombuffer(whole, np.uint8)
+    values = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED)
+    return None if values is None else np.asarray(values)
+
+
+def _deep_colour(stream: Stream, header: Header, image: Image.Image) -> AnyArray | None:
+    """The BGR or BGRA values of a 16-bit colour file, of which Pillow keeps but 8 bits; or None."""
+    if not header.is_deep or image.mode not in ("RGB", "RGBA", "LA"):
+        return None
+    values = _opencv_values(stream, header)
+    return values if values is not None and values.dtype == np.uint16 else None
+
+
+def _pillow_values(image: Image.Image) -> AnyArray:
+    """HxW, HxWx2 (grey, alpha), HxWx3 (BGR) or HxWx4 (BGRA)."""
+    if image.mode.startswith("I;16"):
+        values = np.asarray(image)
+        # Pillow inverts TIFFs whose zero is white at 8 bits alone.
+        white_is_zero = (
+            isinstance(image, TiffImageFile) and image.tag_v2.get(PHOTOMETRIC_INTERPRETATION) == 0
+        )
+        values = np.bitwise_not(values) if white_is_zero else values
+        clear = image.info.get("transparency")  # the one grey of a PNG that is not to be seen
+        if clear is None:
+            return values
+        return np.dstack([values, np.where(values == clear, 0, 65535).astype(np.uint16)])
+    if image.mode.startswith(("I", "F")):
+        return np.asarray(image)
+    transparent = image.has_transparency_data
+    if image.mode in ("1", "L", "LA", "La"):
+        return np.asarray(image.convert("LA" if transparent else "L"))
+    if transparent:
+        return cv2.cvtColor(np.asarray(image.convert("RGBA")), cv2.COLOR_RGBA2BGRA)
+    return cv2.cvtColor(np.asarray(image.convert("RGB")), cv2.COLOR_RGB2BGR)
+
+
+def _upright(values: AnyArray, orientation: int) -> AnyArray:
+    """Undo the camera's turn (Exif 2.3, tag 274)."""
+    turns = {
+        2: lambda: values[:, ::-1],
+        3: lambda: values[::-1, ::-1],
+        4: lambda: values[::-1],
+        5: lambda: values.swapaxes(0, 1),
+        6: lambda: np.rot90(values, -1),
+        7: lambda: np.rot90(values, 2).swapaxes(0, 1),
+        8: lambda: np.rot90(values),
+    }
+    return turns[orientation]() if orientation in turns else values
+
+
+def _loaded(name: str, values: AnyArray, profile: bytes | None, may_be_grey: bool) -> LoadedImage:
+    integers = _as_integers(name, values)
+    channels = 1 if integers.ndim == 2 else integers.shape[2]
+    if channels > 4:
+        raise _undecodable(name, f"{channels} channels")
+    pixels = integers if integers.ndim == 2 else integers[..., : 1 if channels < 3 else 3]
+    if pixels.ndim == 3 and (pixels.shape[2] == 1 or (may_be_grey and _channels_equal(pixels))):
+        pixels = pixels[..., 0]
+    alpha = integers[..., -1] if channels in (2, 4) else None
+    return LoadedImage(
+        np.ascontiguousarray(pixels),
+        None if alpha is None else np.ascontiguousarray(alpha),
+        profile if profile and profile[16:20] == _colour_space(pixels) else None,
+    )
+
+
+def _as_integers(name: str, values: AnyArray) -> IntImage:
+    if values.dtype == np.uint8:
+        return values
+    if values.dtype.kind == "f":
+        if not (values.min() >= 0 and values.max() <= 1):  # also refuses NaN
+            raise TextsrError(
+                f"{name}: floating-point values outside 0 to 1; convert it to 16 bits"
+            )
+        return to_integer(values.astype(np.float32), 16)
+    if values.min() < 0 or values.max() > np.iinfo(np.uint16).max:
+        raise TextsrError(f"{name}: integer values outside 0 to 65535; convert it to 16 bits")
+    return values.astype(np.uint16)
+
+
+def _channels_equal(pixels: AnyArray) -> bool:
+    return bool((pixels == pixels[..., :1]).all())
+
+
+def _colour_space(pixels: AnyArray) -> bytes:
+    """The data colour space in an ICC profile's header (ICC.1:2022, section 7.2.8)."""
+    return b"GRAY" if pixels.ndim == 2 else b"RGB "

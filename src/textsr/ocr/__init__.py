@@ -1,0 +1,1 @@
+"""The OCR engines that judge, and how what they read is scored."""

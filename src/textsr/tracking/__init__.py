@@ -1,0 +1,1 @@
+"""MLflow: runs, their lineage, and the local store."""

@@ -1,0 +1,461 @@
+"""MLflow runs: one a trained model, with the lineage that makes it traceable."""
+
+import logging
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import unquote, urlsplit
+
+import mlflow
+import torch
+from filelock import FileLock, Timeout
+from joblib import cpu_count
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param, RunTag
+from mlflow.exceptions import MlflowException, RestException
+from mlflow.protos.databricks_pb2 import (
+    RESOURCE_ALREADY_EXISTS,
+    RESOURCE_DOES_NOT_EXIST,
+    ErrorCode,
+)
+from pydantic import BaseModel
+from sqlalchemy.exc import SQLAlchemyError
+
+from textsr.config.params import Params
+from textsr.config.yaml_files import read_yaml
+from textsr.errors import TextsrError
+from textsr.files import fingerprint
+from textsr.redaction import redact
+from textsr.tracking.local_store import DATABASE, artifacts_uri, open_store, unusable
+
+_CHANGES_NAMED = 10  # files; a clone may hold thousands that git does not know
+_PARAMS_A_CALL = 100  # what MLflow's servers take
+PRETRAINING_SUFFIX = "-pretraining"
+_ADDRESS = "MLFLOW_TRACKING_URI"
+_USER, _PASSWORD = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"
+_LOCK_SECONDS = 180.0  # for another process to make the tables
+_RESTORED_FROM = "textsr.restored_from"
+_EVALUATED = "textsr.evaluated"
+_ENCODER = "textsr.encoder"
+# Tags of what called for a run, and the variables in which it says so.
+_CALLERS = {"prefect_flow_run_id": "TEXTSR_FLOW_RUN_ID", "dvc_experiment": "DVC_EXP_NAME"}
+_NOTE = "mlflow.note.content"
+_HOW_TO_CHOOSE = """\
+**How to choose a model here.** Tick the runs and press *Compare*. What decides is
+`test/READER_gain`: OCR accuracy over bicubic on lines whose fonts and texts training never saw.
+Then `test/READER_gap_closed` (1 would read as well as the true image), then `test/psnr_db` and
+`test/ssim`. The runs `bicubic` and `hr` are the peer and the ceiling. Intervals, readings of every
+line and side-by-side pictures are under *Artifacts*, in `evaluation/`.
+"""
+
+
+class RunRecord(BaseModel):
+    """`run.json`: a training's MLflow run, and what it takes to make it again."""
+
+    run_id: str
+    name: str
+    experiment: str
+    params: dict[str, str]
+    tags: dict[str, str]
+
+
+def tracking_uri(root: Path) -> str:
+    """Return MLFLOW_TRACKING_URI, or the SQLite file under the project's root.
+
+    The path is absolute: the same database from every working directory.
+    """
+    return os.environ.get(_ADDRESS, f"sqlite:///{_store(root) / DATABASE}")
+
+
+def _store(root: Path) -> Path:
+    """Return the folder of the local store, in the project even where `root` is a copy of it.
+
+    DVC runs queued experiments in copies under the project's `.dvc/tmp`, and removes them
+    afterwards; it tells stages where the project is.
+    """
+    root = root.resolve()
+    project = Path(os.environ.get("DVC_ROOT", root)).resolve()
+    is_copy = root.is_relative_to(project / ".dvc" / "tmp")
+    return (project if is_copy else root) / "mlruns"
+
+
+class Tracker:
+    """The tracking server, seen from one project.
+
+    Attributes:
+        uri: its address, without user and password where it is a server's.
+        client: MLflow's client of it.
+        registry_lock: a file; who changes aliases holds it.
+    """
+
+    def __init__(self, root: Path) -> None:
+        local = _ADDRESS not in os.environ
+        store = _store(root)
+        self.uri = _without_password(tracking_uri(root))
+        self._artifacts = artifacts_uri(store) if local else None
+        self.registry_lock = store / "registry.lock"
+        for name in ("alembic", "mlflow.store.db.utils"):  # a page of migrations at first use
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # and of tracebacks that are raised
+        if local:
+            open_store(store)
+        # The registry looks logged models up at the global address, not at the client's.
+        mlflow.set_tracking_uri(self.uri)
+        if local:
+            # MLflow leaves the address in the environment, where it would pass for the user's.
+            os.environ.pop(_ADDRESS, None)
+        lock = FileLock(store / f"{DATABASE}.lock", timeout=_LOCK_SECONDS)
+        try:
+            # Experiments run side by side, and of two processes that make the tables one would
+            # fail.
+            with lock if local else nullcontext():
+                self.client = _client(self.uri)
+        except Timeout as error:
+            raise unusable(store / DATABASE, f"{DATABASE}.lock is locked") from error
+        except OSError as error:
+            raise unusable(store / DATABASE, error) from error
+
+    def experiment_id(self, name: str) -> str:
+        """Return the id of an experiment, made if it is missing.
+
+        Raises:
+            TextsrError: if it was deleted: MLflow keeps the name, and takes no run for it.
+        """
+        found = self.client.get_experiment_by_name(name)
+        if found is not None and found.lifecycle_stage != "active":
+            raise TextsrError(
+                f"{self.uri}: the experiment {name} is deleted; restore it with `mlflow experiments"
+                f" restore --experiment-id {found.experiment_id}`, or change tracking.experiment"
+            )
+        if found is not None:
+            return str(found.experiment_id)
+        try:
+            made = self.client.create_experiment(name, self._artifacts)
+        except MlflowException as error:
+            if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):
+                raise
+            return self.experiment_id(name)  # made by another process since it was looked for
+        if not name.endswith(PRETRAINING_SUFFIX):
+            self.client.set_experiment_tag(made, _NOTE, _HOW_TO_CHOOSE)
+        return str(made)
+
+    def start(
+        self, name: str, experiment: str, params: Mapping[str, str], tags: Mapping[str, str]
+    ) -> RunRecord:
+        """Start a run."""
+        tags = {key: redact(value) for key, value in tags.items()}
+        params = {key: redact(value) for key, value in params.items()}
+        run = self.client.create_run(self.experiment_id(experiment), run_name=name, tags=tags)
+        entries = [Param(key, value) for key, value in params.items()]
+        for first in range(0, len(entries), _PARAMS_A_CALL):
+            self.client.log_batch(run.info.run_id, params=entries[first : first + _PARAMS_A_CALL])
+        return RunRecord(
+            run_id=run.info.run_id,
+            name=name,
+            experiment=experiment,
+            params=params,
+            tags=tags,
+        )
+
+    def exists(self, run_id: str) -> bool:
+        """Tell whether the server knows a run and has not deleted it.
+
+        Raises:
+            TextsrError: if the server cannot be asked.
+        """
+        try:
+            return bool(self.client.get_run(run_id).info.lifecycle_stage == "active")
+        except MlflowException as error:
+            if error.error_code != ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
+                raise unreachable(self.uri, error) from error
+            return False
+
+    def resume(self, record: RunRecord) -> None:
+        """Mark a run that was cut off as running again."""
+        self.client.update_run(record.run_id, status="RUNNING")
+
+    def finish(self, run_id: str, status: str = "FINISHED") -> None:
+        """End a run: FINISHED or FAILED."""
+        self.client.set_terminated(run_id, status)
+
+    def log(self, run_id: str, metrics: Mapping[str, float], step: int = 0) -> None:
+        """Log metrics of one step."""
+        now = time.time_ns() // 1_000_000
+        batch = [Metric(key, float(value), now, step) for key, value in metrics.items()]
+        self.client.log_batch(run_id, metrics=batch)
+
+    def locate(self, record: RunRecord, curves: Sequence[Mapping[str, float]]) -> str:
+        """Return the id of a recorded run; make the run again if the server lost it.
+
+        A stage that DVC restored from its cache made no run here, and a tracking server can be
+        new. The new run carries the recorded params, tags and curves.
+        """
+        if self.exists(record.run_id):
+            return record.run_id
+        experiment = self.experiment_id(record.experiment)
+        restored = self.client.search_runs(
+            [experiment], f"tags.`{_RESTORED_FROM}` = '{record.run_id}'", max_results=1
+        )
+        if restored:
+            return str(restored[0].info.run_id)
+        tags = {**record.tags, _RESTORED_FROM: record.run_id}
+        run_id = self.start(record.name, record.experiment, record.params, tags).run_id
+        for row in curves:
+            self.log(run_id, {k: v for k, v in row.items() if k != "step"}, int(row["step"]))
+        self.finish(run_id)
+        print(  # noqa: T201
+            redact(
+                f"MLflow at {self.uri} has no run {record.run_id} ({record.name}); "
+                f"made it again as {run_id}"
+            )
+        )
+        return run_id
+
+    def log_evaluation(
+        self, run_id: str, metrics: Mapping[str, float], folder: Path, evaluation_key: str
+    ) -> None:
+        """Log an evaluation's metrics and files onto its training's run."""
+        self.log(run_id, metrics)
+        for path in sorted(folder.iterdir()):
+            if path.name != "model":  # logged as a model, with its signature
+                log = self.client.log_artifacts if path.is_dir() else self.client.log_artifact
+                log(run_id, str(path), f"evaluation/{path.name}" if path.is_dir() else "evaluation")
+        self.client.set_tag(run_id, _EVALUATED, evaluation_key)
+
+    def publish_reference(
+        self, experiment: str, method: str, metrics: Mapping[str, float], key: str
+    ) -> None:
+        """Make the run of a method that is not trained, once for each evaluation of it.
+
+        With bicubic and HR in the same experiment, every chart shows the peer and the ceiling.
+        """
+        known = self.client.search_runs(
+            [self.experiment_id(experiment)],
+            f"tags.`{_EVALUATED}` = '{key}' and attributes.run_name = '{method}'",
+            max_results=1,
+        )
+        if not known:
+            run_id = self.start(
+                method, experiment, {"model.name": method}, {_EVALUATED: key}
+            ).run_id
+            self.log(run_id, metrics)
+            self.finish(run_id)
+
+    def describe(self, run_id: str, note: str) -> None:
+        """Set the Markdown that the UI shows on a run's page."""
+        self.client.set_tag(run_id, _NOTE, note)
+
+    def evaluation_key(self, run_id: str) -> str | None:
+        """Return the key of the evaluation that a run carries, if any."""
+        return self.client.get_run(run_id).data.tags.get(_EVALUATED)
+
+    def encoder_run(self, experiment: str, encoder: Path) -> str | None:
+        """Return the run that pretrained an encoder, found by the hash of its weights."""
+        found = self.client.search_runs(
+            [self.experiment_id(experiment + PRETRAINING_SUFFIX)],
+            f"tags.`{_ENCODER}` = '{fingerprint('', [encoder])}'",
+            max_results=1,
+        )
+        return found[0].info.run_id if found else None
+
+    def tag_encoder(self, run_id: str, encoder: Path) -> None:
+        """Tag a pretraining run with the hash of the encoder it made."""
+        self.client.set_tag(run_id, _ENCODER, fingerprint("", [encoder]))
+
+    def tag(self, run_id: str, tags: Mapping[str, str]) -> None:
+        """Set tags on a run."""
+        entries = [RunTag(key, redact(value)) for key, value in tags.items()]
+        self.client.log_batch(run_id, tags=entries)
+
+
+def _without_password(uri: str) -> str:
+    """Take user and password out of a server's address; MLflow gets them by its own variables.
+
+    MLflow prints and stores addresses: in exceptions, in links to runs.
+    """
+    if not uri.startswith(("http://", "https://")):
+        return uri  # a database's address, which MLflow needs as it is
+    try:
+        parts = urlsplit(uri)
+        user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    except ValueError:  # no address, as MLflow will say
+        return uri
+    if not (user and password):
+        return uri
+    os.environ[_USER], os.environ[_PASSWORD] = user, password
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def _client(uri: str) -> MlflowClient:
+    try:
+        return MlflowClient()
+    except MlflowException as error:
+        raise explain(error, uri) or TextsrError(f"{uri}: {error}") from error
+    except (SQLAlchemyError, ImportError) as error:  # ImportError: of the database's driver
+        raise unreachable(uri, error) from error
+
+
+def explain(error: BaseException, uri: str) -> TextsrError | None:
+    """Return what to say where MLflow's server or database failed a verb; None of other errors."""
+    of_database = isinstance(error, MlflowException) and isinstance(
+        error.__cause__, SQLAlchemyError
+    )
+    if is_unreachable(error) or _is_refusal(error) or of_database:
+        return unreachable(uri, error)
+    return None
+
+
+def is_unreachable(error: BaseException) -> bool:
+    """Tell whether MLflow's client gave up asking a server, after the retries that it makes.
+
+    The server is away, or fails itself (a proxy before it, its database), which may pass.
+    """
+    if not isinstance(error, MlflowException):
+        return False
+    asked = isinstance(error, RestException) or str(error).startswith("API request to ")
+    return asked and cast(Any, error).get_http_status_code() >= HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def _is_refusal(error: BaseException) -> bool:
+    refused = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+    return isinstance(error, MlflowException) and cast(Any, error).get_http_status_code() in refused
+
+
+def unreachable(uri: str, error: BaseException) -> TextsrError:
+    """Return what to raise where the tracking server or the local store gives no answer."""
+    if uri.startswith("sqlite:///") and not is_unreachable(error):
+        return unusable(uri.removeprefix("sqlite:///"), _first_line(error))
+    if _is_refusal(error):
+        return TextsrError(
+            f"{uri}: MLflow refuses ({error}); correct {_USER} and {_PASSWORD}, or {_ADDRESS}"
+        )
+    return TextsrError(
+        f"{uri}: MLflow gives no answer ({error}); start it, or correct MLFLOW_TRACKING_URI"
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).partition("\n")[0]
+
+
+def lineage_tags(root: Path, seed: int) -> dict[str, str]:
+    """Return what a run came from: code, data, lock, seed, flow and hardware."""
+    changes = list(filter(None, _git(root, "status", "--porcelain").split("\n")))
+    tags = {
+        "git_commit": _git(root, "rev-parse", "HEAD") or "none",
+        "git_dirty": str(bool(changes)).lower(),
+        "git_changes": _name_files(changes),
+        "data_hash": _data_hash(root / "data.dvc"),
+        "dvc_lock_hash": fingerprint("", [root / "dvc.lock"])
+        if (root / "dvc.lock").exists()
+        else "none",
+        "seed": str(seed),
+        "hardware": _hardware(),
+        "mlflow.source.name": "textsr",
+        "mlflow.source.type": "LOCAL",
+    }
+    tags["mlflow.source.git.commit"] = tags["git_commit"]
+    for tag, variable in _CALLERS.items():
+        if variable in os.environ:
+            tags[tag] = os.environ[variable]
+    return tags
+
+
+def _git(root: Path, *arguments: str) -> str:
+    try:
+        result = subprocess.run(
+            ["git", *arguments], cwd=root, capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError:  # no git: an unpacked archive
+        return ""
+    return result.stdout.strip() if result.returncode == 0 else ""
+
+
+def _name_files(changes: Sequence[str]) -> str:
+    """Name the files of `git status --porcelain`, which tell a changed knob from changed code."""
+    names = [change.strip().partition(" ")[2].strip() for change in changes]
+    more = [f"{len(names) - _CHANGES_NAMED} more"] if len(names) > _CHANGES_NAMED else []
+    return ", ".join(names[:_CHANGES_NAMED] + more) or "none"
+
+
+def _data_hash(path: Path) -> str:
+    if not path.exists():
+        return "none"
+    try:
+        return str(read_yaml(path)["outs"][0]["md5"])
+    except (TypeError, LookupError) as error:
+        raise TextsrError(f"{path}: not a file of DVC; make it anew with `dvc add data`") from error
+
+
+def _hardware() -> str:
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    capability = torch.backends.cpu.get_cpu_capability()
+    return f"{platform.machine()} CPU, {cpu_count()} cores, {capability}"
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Flatten nested params to dotted names and strings; an effect is one param."""
+    flat: dict[str, str] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping) and "probability" in value:
+            flat[f"{prefix}{key}"] = ", ".join(f"{name} {part}" for name, part in value.items())
+        elif isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = str(value)
+    return flat
+
+
+def describe_lines(params: Params) -> dict[str, str]:
+    """Return the params that decide which lines training draws, flattened.
+
+    Of a domain, what makes it another than the dataset, however params.yaml puts it.
+    """
+
+    def synthesis(of: Params) -> dict[str, str]:
+        return flatten(of.synthesis.model_dump(mode="json"))
+
+    dataset = synthesis(params)
+    domains = {
+        name: dict(synthesis(params.domain(name)).items() - dataset.items())
+        for name in params.domains
+    }
+    mixture = {"mixture": params.training.mixture}
+    return flatten({"synthesis": dataset, "domains": domains, "training": mixture})
+
+
+def evaluation_metrics(result: Mapping[str, Any], speed: Mapping[str, float]) -> dict[str, float]:
+    """Flatten an evaluation to metric names; the UI groups charts by what stands before `/`."""
+    return {
+        "blend": result["validation"]["chosen"]["weight"],
+        **speed,
+        **set_metrics(result["sets"]),
+    }
+
+
+def set_metrics(sets: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+    """Flatten summaries by set (see `evaluation.summary.summarise`) to `SET/METRIC`.
+
+    The interval of a reader's gain over bicubic, which decides, becomes two metrics of its own;
+    the other intervals are in the evaluation's files.
+    """
+    flat: dict[str, float] = {}
+    for name, summary in sets.items():
+        for key, value in summary.items():
+            if isinstance(value, float):
+                flat[f"{name}/{key}"] = value
+            if not isinstance(value, Mapping):
+                continue
+            for metric, number in value.items():
+                if isinstance(number, float):
+                    flat[f"{name}/{key}_{metric}"] = number
+            if "gain_ci" in value:
+                low, high = value["gain_ci"]
+                flat |= {f"{name}/{key}_gain_low": low, f"{name}/{key}_gain_high": high}
+    return flat

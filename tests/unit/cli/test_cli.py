@@ -1,0 +1,264 @@
+"""The command line."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+import typer
+import yaml
+from typer.testing import CliRunner
+
+from textsr.cli import main as cli
+from textsr.cli.progress import progress
+from textsr.config import project
+from textsr.config.params import load_params
+from textsr.config.project import find_root
+from textsr.errors import TextsrError
+from textsr.models.bicubic import bicubic as upscaled_by_bicubic
+from textsr.models.package import save_model
+from textsr.pretrained import load_reference
+
+ROOT = Path(__file__).parents[3]
+VERBS = sorted(typer.main.get_command(cli.app).commands)  # type: ignore[attr-defined]
+HEAVY = ("torch", "cv2", "mlflow", "lightning", "great_expectations", "matplotlib", "pandas")
+
+
+def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", "from textsr.cli.main import main; main()", *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def refusal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., str]:
+    """Run a command line in this process, which must refuse it; return what it says."""
+    for name, value in cli._QUIET.items():  # which `main` would set for all tests after this one
+        monkeypatch.setenv(name, value)
+
+    def run_refused(*arguments: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["textsr", *arguments])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        assert caught.value.code == 1
+        said = capsys.readouterr().err
+        assert said.startswith("textsr: ")
+        assert "Traceback" not in said
+        return said
+
+    return run_refused
+
+
+@pytest.fixture
+def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project's files, as the current folder."""
+    for name in ("params.yaml", "dvc.yaml", "presets/tiny.yaml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_help_reads_as_the_pipeline_does() -> None:
+    said = run("--help").stdout
+    verbs = ["fetch-data", "synthesize", "validate", "pretrain", "train", "baselines", "evaluate",
+             "compare", "register", "rollback", "upscale", "export", "score"]  # fmt: skip
+    first_words = re.findall(r"^[│\s]*([a-z-]+)\s", said, re.MULTILINE)
+    assert [word for word in first_words if word in verbs] == verbs
+
+
+def test_help_loads_nothing_heavy() -> None:
+    program = f"import sys, textsr.cli.main; print([m for m in {HEAVY!r} if m in sys.modules])"
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert said.stdout.strip() == "[]"
+
+
+def test_judging_and_registering_load_no_training_loop() -> None:
+    """Lightning takes as long to import as PyTorch, in each of seven stages that do not train."""
+    program = (
+        "import sys, textsr.evaluation.run, textsr.registry.run, textsr.tracking.client\n"
+        "print([m for m in ('torch', 'lightning') if m in sys.modules])"
+    )
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert said.stdout.strip() == "['torch']", said.stderr
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_explains_itself(verb: str) -> None:
+    result = CliRunner().invoke(cli.app, [verb, "--help"])
+    assert result.exit_code == 0
+    assert "Usage" in result.output
+
+
+def test_every_stage_runs_a_verb_and_writes_where_the_code_looks() -> None:
+    folders = [
+        *(project.PARTS, project.DATASET, project.VALIDATION, project.OWN, project.ENCODERS),
+        *(project.RECOGNISER, project.MODELS, project.EVALUATION, project.REPORTS),
+        *(project.DOMAINS, project.DOMAIN_VALIDATION),
+    ]
+    for name, stage in yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].items():
+        stage = stage.get("do", stage)
+        program, verb, *_ = stage["cmd"].split()
+        assert program == "textsr", name
+        assert verb in VERBS, name
+        for out in [*stage["outs"], *stage.get("metrics", [])]:
+            path = Path(next(iter(out)) if isinstance(out, dict) else out)
+            assert any(path.is_relative_to(folder) for folder in folders), path
+
+
+def test_preset_and_params_and_data_then_a_dataset(clone: Path, data: Path, dataset: Path) -> None:
+    runner = CliRunner()
+    fonts = len(list(data.glob("fonts/*/*.[ot]tf")))
+    for arguments, said in (
+        (["use-preset", "tiny"], "preset tiny applied"),
+        (["check-params"], "params.yaml: valid"),
+        (["fetch-data"], f"data: {fonts} font files"),
+        (["synthesize"], ""),
+    ):
+        result = runner.invoke(cli.app, arguments, catch_exceptions=False)
+        assert result.exit_code == 0
+        assert said in result.output
+    assert load_params(clone / "params.yaml").synthesis.samples.train == 96
+    made = {p.relative_to(clone / "artifacts/dataset"): p.read_bytes()
+            for p in clone.glob("artifacts/dataset/*/*")}  # fmt: skip
+    assert made == {p.relative_to(dataset): p.read_bytes() for p in dataset.glob("*/*")}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["check-params"], "params.yaml: synthesis.scale: "),
+        (["use-preset", "huge"], "huge.yaml: no such preset; choose one of tiny"),
+        (["synthesize"], "params.yaml: synthesis.scale: "),
+    ],
+)
+def test_mistakes_are_one_message(
+    clone: Path, refusal: Callable[..., str], arguments: list[str], said: str
+) -> None:
+    text = (clone / "params.yaml").read_text()
+    (clone / "params.yaml").write_text(text.replace("scale: 4", "scale: 3", 1))
+    assert said in refusal(*arguments)
+    assert not (clone / "artifacts").exists()
+
+
+def test_unknown_verb_is_a_usage_error() -> None:
+    result = CliRunner().invoke(cli.app, ["sythesize"])
+    assert result.exit_code == 2
+    assert "sythesize" in result.output
+
+
+def test_mistake_is_one_message_and_exit_status_1(tmp_path: Path) -> None:
+    result = run("synthesize", cwd=tmp_path)
+    assert result.returncode == 1
+    assert result.stderr.startswith("textsr: params.yaml: no such file")
+    assert "Traceback" not in result.stderr
+
+
+def test_broken_params_are_refused_before_any_work(
+    clone: Path, refusal: Callable[..., str]
+) -> None:
+    before = sorted(clone.rglob("*"))
+    text = (clone / "params.yaml").read_text()
+    (clone / "params.yaml").write_text(text.replace("steps: 900", "stpes: 900"))
+    assert "training.stpes: unknown key" in refusal("train", "scratch")
+    assert sorted(clone.rglob("*")) == before
+
+
+def test_project_root_is_found_from_below_and_missed_with_a_remedy(tmp_path: Path) -> None:
+    below = tmp_path / "a" / "b"
+    below.mkdir(parents=True)
+    with pytest.raises(TextsrError, match=r"dvc\.yaml"):
+        find_root(below)
+    (tmp_path / "dvc.yaml").touch()
+    (tmp_path / "params.yaml").touch()
+    assert find_root(below) == tmp_path
+
+
+def test_a_folder_that_is_no_model_is_named(tmp_path: Path, refusal: Callable[..., str]) -> None:
+    said = refusal("upscale", "x.png", "-o", "y.png", "--model", str(tmp_path / "nothing"))
+    assert "nothing" in said
+
+
+def test_without_a_champion_the_packages_own_weights_upscale(clone: Path) -> None:
+    cv2.imwrite("small.png", np.full((16, 40), 200, np.uint8))
+    result = CliRunner().invoke(
+        cli.app, ["upscale", "small.png", "-o", "big.png"], catch_exceptions=False
+    )
+    assert result.exit_code == 0
+    assert "reference weights (no version of textsr is champion)" in result.stderr
+    assert cv2.imread("big.png", cv2.IMREAD_UNCHANGED).shape == (64, 160)
+
+
+def test_the_blend_is_the_models_own_unless_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(1)
+    cv2.imwrite("small.png", rng.integers(60, 200, (16, 40)).astype(np.uint8))
+
+    def upscale(*options: str) -> tuple[np.ndarray, str]:
+        command = ["upscale", "small.png", "-o", "big.png", *options]
+        result = CliRunner().invoke(cli.app, command, catch_exceptions=False)
+        assert result.exit_code == 0, result.stderr
+        return cv2.imread("big.png", cv2.IMREAD_UNCHANGED).astype(float), result.stderr
+
+    own, said = upscale()
+    assert "blended" not in said
+    bicubic, said = upscale("--blend", "0")
+    weight = load_reference().spec.blend
+    assert f"blended at 0 instead of {weight:g}" in said
+    network, _ = upscale("--blend", "1")
+    small = torch.from_numpy(cv2.imread("small.png", cv2.IMREAD_UNCHANGED))
+    expected = upscaled_by_bicubic(small[None, None].float(), 4)[0, 0].clamp(0, 255)
+    assert np.abs(bicubic - expected.numpy()).max() <= 0.51
+    assert np.abs(network - bicubic).max() > 2
+    unclipped = (network % 255 > 0) & (bicubic % 255 > 0)
+    between = bicubic + weight * (network - bicubic)
+    assert np.abs(own - between)[unclipped].max() <= 1.5
+    command = ["upscale", "small.png", "-o", "big.png", "--blend"]
+    for refused in ("1.5", "nan"):
+        assert CliRunner().invoke(cli.app, [*command, refused]).exit_code == 2
+
+
+def test_only_the_packages_weights_leave_sharp_text_to_bicubic_and_only_if_not_told_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What another model knows of heights is not recorded."""
+    monkeypatch.chdir(tmp_path)
+    line = np.full((60, 320), 230, np.uint8)
+    cv2.putText(line, "Amount due", (4, 44), 0, 1.5, 20, 3, cv2.LINE_AA)
+    cv2.imwrite("large.png", line)
+    reference = load_reference()
+    save_model(
+        tmp_path / "mine", reference.spec.model_copy(update={"name": "mine"}), reference.network
+    )
+    for options, expected in (
+        ([], "large text that is sharp already in 1 of 1"),
+        (["--blend", "0.4"], "text outside"),
+        (["--model", "mine"], "text outside"),
+    ):
+        command = ["upscale", "large.png", "-o", "big.png", *options]
+        with pytest.warns(UserWarning, match=expected):
+            result = CliRunner().invoke(cli.app, command, catch_exceptions=False)
+        assert result.exit_code == 0, result.stderr
+
+
+def test_progress_without_a_terminal_is_a_line_a_tenth(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress() as start:
+        advance = start("lines", 40)
+        for _ in range(40):
+            advance(1)
+    lines = capsys.readouterr().err.split("\n")
+    assert "lines: 40/40" in lines
+    assert len([line for line in lines if line.startswith("lines:")]) == 10

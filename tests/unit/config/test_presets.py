@@ -1,0 +1,99 @@
+"""Presets: overlays that keep the comments, and refuse what params.yaml does not know."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from textsr.config.params import load_params
+from textsr.config.presets import apply_preset, merge
+from textsr.errors import TextsrError
+
+ROOT = Path(__file__).parents[3]
+PRESETS = sorted(path.stem for path in (ROOT / "presets").glob("*.yaml"))
+
+
+@pytest.fixture
+def params(tmp_path: Path) -> Path:
+    path = tmp_path / "params.yaml"
+    path.write_bytes((ROOT / "params.yaml").read_bytes())
+    return path
+
+
+def comments(text: str) -> list[str]:
+    return [line.partition("#")[2].strip() for line in text.splitlines() if "#" in line]
+
+
+def test_there_are_presets() -> None:
+    assert {"tiny", "long"} <= set(PRESETS)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_preset_changes_what_it_names_and_nothing_else(params: Path, name: str) -> None:
+    expected = yaml.safe_load(params.read_text())
+    overlay = yaml.safe_load((ROOT / f"presets/{name}.yaml").read_text())
+    merge(expected, overlay, Path(name))
+    before, known = load_params(params), comments(params.read_text())
+    apply_preset(name, ROOT / "presets", params)
+    assert load_params(params) != before
+    assert yaml.safe_load(params.read_text()) == expected
+    assert comments(params.read_text()) == known
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_preset_applied_twice_is_applied_once(params: Path, name: str) -> None:
+    apply_preset(name, ROOT / "presets", params)
+    once = params.read_bytes()
+    apply_preset(name, ROOT / "presets", params)
+    assert params.read_bytes() == once
+
+
+@pytest.mark.parametrize(
+    ("preset", "message"),
+    [
+        ("training: { stps: 3 }\n", "stps: no such key"),
+        ("training: { steps: 0 }\n", r"training\.steps"),
+        ("training: 3\n", "training: Input should be"),
+        ("seed: { train: 1 }\n", "seed: takes a value"),
+        ("training: [1\n", "not valid YAML"),
+        ("seed: 1\nseed: 2\n", 'duplicate key "seed"'),
+        ("- seed\n", "expected a mapping"),
+        ("", "expected a mapping"),
+    ],
+)
+def test_bad_preset_is_named_and_leaves_params_alone(
+    params: Path, preset: str, message: str
+) -> None:
+    (params.parent / "bad.yaml").write_text(preset)
+    before = params.read_bytes()
+    with pytest.raises(TextsrError, match=rf"(?s)bad\.yaml.*{message}"):
+        apply_preset("bad", params.parent, params)
+    assert params.read_bytes() == before
+    assert {path.name for path in params.parent.iterdir()} == {"bad.yaml", "params.yaml"}
+
+
+@pytest.mark.parametrize("content", [None, b"", b"- a\n", b"a: [1\n", b"a: \xff\n"])
+def test_bad_params_are_named(tmp_path: Path, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / "params.yaml").write_bytes(content)
+    with pytest.raises(TextsrError, match=r"^.*params\.yaml: "):
+        apply_preset("tiny", ROOT / "presets", tmp_path / "params.yaml")
+
+
+def test_unknown_preset_lists_the_known_ones(params: Path) -> None:
+    with pytest.raises(TextsrError, match=r"huge\.yaml.*long, tiny"):
+        apply_preset("huge", ROOT / "presets", params)
+
+
+def test_domains_and_their_mixture_are_replaced_whole(params: Path) -> None:
+    gone = []
+    for name, height in (("first", 20), ("second", 24)):
+        (params.parent / f"{name}.yaml").write_text(
+            f"domains: {{ {name}: {{ lr_height: {height} }} }}\n"
+            f"training: {{ mixture: {{ dataset: 2, {name}: 1 }} }}\n"
+        )
+        gone.append(apply_preset(name, params.parent, params))
+    assert gone == [[], ["first"]]
+    changed = load_params(params)
+    assert changed.domains == {"second": {"lr_height": 24}}
+    assert changed.training.mixture == {"dataset": 2, "second": 1}

@@ -1,0 +1,56 @@
+"""What the package's weights do to whole images."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from textsr.inference.tiling import upscale_grey
+from textsr.models.package import BlendedModel
+from textsr.pretrained import load_reference
+
+CPU = torch.device("cpu")
+LEVEL = 1 / 255
+
+
+@pytest.fixture(scope="module")
+def reference() -> BlendedModel:
+    return load_reference()
+
+
+def text_image(height: int, width: int) -> np.ndarray:
+    """Lines of text, some 16 px high, worn and noisy."""
+    rng = np.random.default_rng(height)
+    page = np.full((height, width), 230, np.uint8)
+    for row in range(14, height + 14, 18):
+        words = "".join(rng.choice(list("abcdefgKLMR 0123.,"), width // 6))
+        cv2.putText(page, words, (-3, row), cv2.FONT_HERSHEY_SIMPLEX, 0.42, 40, 1, cv2.LINE_AA)
+    noisy = page + rng.normal(0, 6, page.shape)
+    return np.clip(noisy / 255, 0, 1).astype(np.float32)
+
+
+@pytest.mark.parametrize("bf16", [False, True])
+@pytest.mark.parametrize("size", [(301, 263), (97, 801), (803, 101)])
+def test_its_tiles_leave_no_seams(
+    reference: BlendedModel, size: tuple[int, int], bf16: bool
+) -> None:
+    grey = text_image(*size)
+    whole = upscale_grey(reference, grey, device=CPU, halo=reference.halo, bf16=bf16)
+    tiled = upscale_grey(reference, grey, device=CPU, tile=48, halo=reference.halo, bf16=bf16)
+    assert np.abs(whole - tiled).max() < LEVEL
+
+
+def test_its_seams_would_show_without_a_halo(reference: BlendedModel) -> None:
+    grey = text_image(160, 144)
+    whole = upscale_grey(reference, grey, device=CPU)
+    tiled = upscale_grey(reference, grey, device=CPU, tile=80, halo=0)
+    assert np.abs(whole - tiled).max() > LEVEL
+
+
+def test_bf16_moves_no_pixel_by_a_level(reference: BlendedModel) -> None:
+    grey = text_image(64, 320)
+    exact = upscale_grey(reference, grey, device=CPU)
+    rounded = upscale_grey(reference, grey, device=CPU, bf16=True)
+    assert np.abs(exact - rounded).max() < LEVEL
+    assert np.abs(exact - rounded).mean() < LEVEL / 10
+    assert np.abs(exact - rounded).max() > 0

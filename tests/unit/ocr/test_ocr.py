@@ -1,0 +1,95 @@
+"""Readers, and how readings are scored."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from textsr.config.sections import effect_fields
+from textsr.ocr.engines import (
+    RapidOCRReader,
+    Reader,
+    TesseractReader,
+    normalise,
+    score_readings,
+    tesseract_data,
+)
+from textsr.synthesis.fonts import FontFile
+from textsr.synthesis.render import render_line
+
+texts = st.text(alphabet="abcXYZ019 .-", max_size=8)
+
+
+def levenshtein(first: str, second: str) -> int:
+    row = list(range(len(second) + 1))
+    for i, a in enumerate(first, 1):
+        previous, row[0] = row[0], i
+        for j, b in enumerate(second, 1):
+            previous, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, previous + (a != b))
+    return row[-1]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(texts, texts), min_size=1, max_size=5))
+def test_scores_are_exact_match_and_levenshtein(pairs: list[tuple[str, str]]) -> None:
+    references, readings = zip(*pairs, strict=True)
+    exact, edits, lengths = score_readings(references, readings)
+    for (reference, reading), hit, distance, length in zip(
+        pairs, exact, edits, lengths, strict=True
+    ):
+        assert hit == (normalise(reference) == normalise(reading))
+        assert distance == levenshtein(normalise(reference), normalise(reading))
+        assert length == len(normalise(reference))
+
+
+def test_normalised_text_is_lower_case_letters_and_digits() -> None:
+    assert normalise(" RM 12.50, Café-No. 7!") == "rm1250caféno7"
+
+
+def line_of(text: str, params: object, data: Path, inverted: float = 0.0) -> np.ndarray:
+    render = params.synthesis.render
+    plain = {
+        name: getattr(render, name).model_copy(update={"probability": 0.0})
+        for name, _ in effect_fields(type(render))
+    }
+    tones = {"contrast_levels": (200.0, 200.0), "inverted": inverted}
+    return render_line(
+        text,
+        FontFile(data / "fonts/dejavu/DejaVuSans.ttf", "dejavu"),
+        render.model_copy(update=plain | tones),
+        height=64,
+        max_width=640,
+        width_multiple=16,
+        scale=4,
+        rng=np.random.default_rng(1),
+    ).image
+
+
+def check_reads(reader: Reader, params: object, data: Path) -> None:
+    for text in ("Invoice 4417", "TOTAL 11.28", "Harbour Road"):
+        for inverted in (0.0, 1.0):
+            read = reader.read(line_of(text, params, data, inverted))
+            assert normalise(read) == normalise(text)
+
+
+def test_rapidocr_reads_clean_lines(tiny_params: object, data: Path) -> None:
+    reader = RapidOCRReader(1)
+    check_reads(reader, tiny_params, data)
+    assert reader.read(np.full((64, 128), 255, np.uint8)) == ""
+
+
+@pytest.mark.tesseract
+def test_tesseract_reads_clean_lines(tiny_params: object, data: Path) -> None:
+    folder = tesseract_data()
+    if folder is None:
+        pytest.skip("Tesseract's English data is not installed on this machine")
+    check_reads(TesseractReader(folder), tiny_params, data)
+
+
+def test_tesseract_is_not_used_without_its_data(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(Path, "is_file", lambda self: False)
+    assert tesseract_data() is None

@@ -1,0 +1,213 @@
+"""The stage `register`: publish, compare, decide, record, on a real store and known scores."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from textsr.config.params import Params
+from textsr.evaluation.sets import EvaluationLine, load_split
+from textsr.files import read_json, write_json
+from textsr.models.package import ModelSpec, build_network, save_model
+from textsr.registry import run as stage
+from textsr.registry.run import run_registration
+from textsr.tracking.client import Tracker
+from textsr.training.curves import write_curves
+
+NAME = "textsr"
+
+
+class Scripted:
+    """Reads what it is told to, line after line, whatever the image."""
+
+    name = "rapidocr"
+
+    def __init__(self, readings: Iterator[str]) -> None:
+        self._readings = readings
+
+    def read(self, line: np.ndarray) -> str:
+        return next(self._readings)
+
+
+def table(method: str, lines: Sequence[EvaluationLine], right: int, psnr: float) -> pd.DataFrame:
+    """Scores of a method that reads the first `right` lines and no others."""
+    exact = [number < right for number in range(len(lines))]
+    return pd.DataFrame(
+        {
+            "method": method,
+            "set": "test",
+            "line_id": [line.line_id for line in lines],
+            "text": [line.text for line in lines],
+            "psnr_db": np.linspace(psnr, psnr + 1, len(lines)),
+            "ssim": 0.5,
+            "rapidocr_text": "",
+            "rapidocr_exact": exact,
+            "rapidocr_edits": [0 if hit else 3 for hit in exact],
+            "rapidocr_length": 3,
+        }
+    )
+
+
+class Project:
+    """A folder of one training and its evaluation, with the scores that a test wants."""
+
+    def __init__(self, folder: Path, params: Params, dataset: Path) -> None:
+        self.folder = folder
+        self.params = params
+        self.dataset = dataset
+        self.lines = load_split(dataset / "test")
+        self.tracker = Tracker(folder)
+
+    def train(self, right: int, psnr: float = 21, ms: float = 5) -> None:
+        """Pretend that training and evaluating made a model of such scores."""
+        record = self.tracker.start("scratch", "e", {}, {})
+        trained = self.folder / "models/scratch"
+        write_json(trained / "run.json", record.model_dump())
+        write_curves(trained / "curves.csv", [{"step": 2.0, "train_mse": 0.5}])
+        evaluation = self.folder / "evaluation/scratch"
+        spec = ModelSpec(name="scratch", architecture="seed", scale=4)
+        save_model(evaluation / "model", spec, build_network(spec))
+        table("scratch", self.lines, right, psnr).to_parquet(evaluation / "samples.parquet")
+        speed = {"ms_per_line": ms, "lines_per_second": 1000 / ms}
+        write_json(evaluation / "speed.json", speed)
+        metrics = {"validation": {"chosen": {"weight": 1.0}}, "sets": {"test": {"ssim": 0.5}}}
+        write_json(evaluation / "metrics.json", metrics)
+
+    def register(self) -> dict:
+        return run_registration(
+            self.params,
+            self.tracker,
+            self.dataset,
+            self.folder / "models",
+            self.folder / "evaluation",
+            self.folder / "reports",
+            lambda name, total: lambda: None,
+        )
+
+    def aliases(self) -> dict[str, str]:
+        found = self.tracker.client.get_registered_model(NAME).aliases
+        return {alias: str(version) for alias, version in found.items()}
+
+
+@pytest.fixture
+def project(
+    tmp_path: Path, tiny_params: Params, dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> Project:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setattr(stage, "MODELS", ("scratch",))
+    # Nobody is to be read, unless a test says by whom.
+    monkeypatch.setattr(stage, "available_readers", lambda threads: [Scripted(iter(()))])
+    made = Project(tmp_path, tiny_params, dataset)
+    baselines = tmp_path / "evaluation/baselines"
+    baselines.mkdir(parents=True)
+    bicubic, hr = table("bicubic", made.lines, 10, 20), table("hr", made.lines, 24, 20)
+    pd.concat([bicubic, hr.assign(psnr_db=np.nan, ssim=np.nan)]).to_parquet(
+        baselines / "samples.parquet"
+    )
+    write_json(tmp_path / "reports/leaderboard.json", {"winner": "scratch"})
+    return made
+
+
+def failed(record: dict) -> list[str]:
+    return [check["name"] for check in record["checks"] if not check["passed"]]
+
+
+def test_first_good_model_is_promoted_and_all_of_it_recorded(project: Project) -> None:
+    project.train(right=20)
+    record = project.register()
+    assert record["promoted"]
+    assert record["champion_before"] is None
+    assert not any("champion" in check["name"] for check in record["checks"])
+    assert project.aliases() == {"challenger": "1", "champion": "1"}
+    assert read_json(project.folder / "reports/registration.json") == record
+
+    client = project.tracker.client
+    version = client.get_model_version_by_alias(NAME, "champion")
+    assert version.run_id == record["run_id"]
+    assert version.tags["gate"] == "promoted"
+    assert "version 1 (scratch): promoted" in version.description
+    assert "registration.json" in [item.path for item in client.list_artifacts(version.run_id)]
+    run = client.get_run(version.run_id)
+    assert run.data.metrics["test/ssim"] == 0.5
+    assert "promoted" in run.data.tags["mlflow.note.content"]
+    names = [item.info.run_name for item in client.search_runs([run.info.experiment_id])]
+    assert names == ["scratch"]
+    references = client.search_runs([client.get_experiment_by_name(NAME).experiment_id])
+    assert sorted(item.info.run_name for item in references) == ["bicubic", "hr"]
+
+
+def test_registering_again_changes_nothing(project: Project) -> None:
+    project.train(right=20)
+    first = project.register()
+    assert project.register() == first
+    assert project.aliases() == {"challenger": "1", "champion": "1"}
+    client = project.tracker.client
+    assert len(client.search_model_versions(f"name = '{NAME}'")) == 1
+    for experiment in ("e", NAME):
+        runs = client.search_runs([client.get_experiment_by_name(experiment).experiment_id])
+        assert len(runs) == (1 if experiment == "e" else 2)
+
+
+@pytest.mark.parametrize(
+    ("scores", "reasons"),
+    [
+        ({"right": 2}, ["rapidocr: accuracy not worse than bicubic",
+                        "better than bicubic on at least 1 reader"]),
+        ({"right": 10}, ["better than bicubic on at least 1 reader"]),
+        ({"right": 20, "psnr": 19}, ["psnr_db at least 0 dB over bicubic"]),
+        ({"right": 20, "ms": 1000}, ["at most 100 ms a line"]),
+    ],
+)  # fmt: skip
+def test_refused_model_is_registered_with_the_reasons(
+    project: Project, scores: dict[str, float], reasons: list[str]
+) -> None:
+    project.train(**scores)
+    record = project.register()
+    assert not record["promoted"]
+    assert failed(record) == reasons
+    assert project.aliases() == {"challenger": "1"}
+    version = project.tracker.client.get_model_version_by_alias(NAME, "challenger")
+    assert version.tags["gate"] == "refused"
+    for reason in reasons:
+        assert f"| **fail** | {reason} |" in version.description
+
+
+@pytest.mark.parametrize(("champion_reads", "promoted"), [(24, False), (20, True), (0, True)])
+def test_next_model_must_be_no_worse_than_the_champion_scored_anew(
+    project: Project, monkeypatch: pytest.MonkeyPatch, champion_reads: int, promoted: bool
+) -> None:
+    project.train(right=20)
+    assert project.register()["promoted"]
+    project.train(right=18 if champion_reads == 24 else 20)
+    readings = [line.text if number < champion_reads else "" for number, line in
+                enumerate(project.lines)]  # fmt: skip
+    reader = Scripted(iter(readings))
+    monkeypatch.setattr(stage, "available_readers", lambda threads: [reader])
+    record = project.register()
+    assert record["champion_before"] == "1"
+    assert record["version"] == "2"
+    assert record["promoted"] == promoted
+    assert next(reader._readings, None) is None  # every line was read
+    if promoted:
+        assert project.aliases() == {"challenger": "2", "champion": "2", "previous": "1"}
+    else:
+        assert failed(record) == ["rapidocr: accuracy not worse than the champion"]
+        assert project.aliases() == {"challenger": "2", "champion": "1"}
+
+
+def test_run_that_the_server_lost_is_made_again_with_all_that_belongs_to_it(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.train(right=20)
+    project.tracker.client.delete_run(
+        read_json(project.folder / "models/scratch/run.json")["run_id"]
+    )
+    record = project.register()
+    run = project.tracker.client.get_run(record["run_id"])
+    assert run.info.lifecycle_stage == "active"
+    assert run.data.metrics["train_mse"] == 0.5
+    assert run.data.metrics["test/ssim"] == 0.5
+    assert record["promoted"]
+    assert project.register()["run_id"] == record["run_id"]

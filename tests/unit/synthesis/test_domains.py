@@ -1,0 +1,145 @@
+"""Domains: lines by other settings, drawn and validated, and none of what is held out."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from textsr.config import project
+from textsr.config.params import Params
+from textsr.datasets.schema import SCHEMA
+from textsr.datasets.shards import read_table
+from textsr.errors import TextsrError
+from textsr.synthesis.domains import write_domains
+from textsr.tracking.client import Tracker
+from textsr.validation import track
+from textsr.validation.held_out import require_held_out
+from textsr.validation.report import ValidationReport
+from textsr.validation.run import no_progress
+from textsr.validation.track import DATASET_TAG, RESULTS, validate_project
+
+
+@pytest.fixture
+def root(data: Path, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with a tiny dataset."""
+    (tmp_path / project.DATA).symlink_to(data)
+    (tmp_path / project.DATASET).parent.mkdir()
+    (tmp_path / project.DATASET).symlink_to(dataset)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    return tmp_path
+
+
+@pytest.fixture
+def params(mixed_params: Params) -> Params:
+    """The params of a project with a domain, of which nothing need be legible."""
+    validation = mixed_params.validation.model_copy(update={"min_legibility": 0})
+    return mixed_params.model_copy(update={"validation": validation})
+
+
+def validate(params: Params, root: Path, shown: list[str], said: list[str]) -> None:
+    def start(name: str, total: int) -> Callable[[int], None]:
+        shown.append(name)
+        return lambda count: None
+
+    validate_project(params, root, lambda lines: ["?" for _ in lines], start, said.append)
+
+
+def test_each_domain_is_drawn_validated_and_logged(params: Params, root: Path) -> None:
+    shown: list[str] = []
+    said: list[str] = []
+    (root / project.DOMAINS / "former/train").mkdir(parents=True)
+    write_domains(params, project.DATA, project.DOMAINS, no_progress)
+    validate(params, root, shown, said)
+
+    assert sorted(path.name for path in project.DOMAINS.iterdir()) == ["domains.json", "tall"]
+    rows = read_table(project.DOMAINS / "tall/train", ["lr_height", "hr_height"])
+    assert set(rows["lr_height"].to_pylist()) == {24}
+    assert set(rows["hr_height"].to_pylist()) == {96}
+    drawn = json.loads((project.DOMAINS / "domains.json").read_text())
+    assert drawn == {"tall": params.domain("tall").synthesis.model_dump(mode="json")}
+
+    results = json.loads((project.DOMAIN_VALIDATION / RESULTS).read_text())
+    assert (results["tall"]["success"], results["tall"]["rows"]["train"]) == (True, 40)
+    assert "tall: rows measured" in shown
+    assert [line.partition(": ")[0] for line in said] == [
+        str(project.DATASET),
+        str(project.DOMAINS / "tall"),
+    ]
+    cards = {
+        "": project.REPORTS / "data_card.md",
+        ": domain tall": project.DOMAIN_VALIDATION / "tall/data_card.md",
+    }
+    for name, card in cards.items():
+        text = card.read_text()
+        assert f"# Synthetic text lines, LR and HR{name}\n" in text
+        assert ("trained on the domains tall, whose cards" in text) == (name == "")
+    tracker = Tracker(root)
+    runs = tracker.client.search_runs([tracker.experiment_id("textsr-data")])
+    heights = {run.info.run_name.split()[0]: run.data.params["synthesis.lr_height"] for run in runs}
+    assert heights == {"tall": "24", "dataset": "16"}
+    assert len({run.data.tags[DATASET_TAG] for run in runs}) == 2
+
+
+def test_without_domains_there_is_a_record_of_none(tiny_params: Params, root: Path) -> None:
+    write_domains(tiny_params, project.DATA, project.DOMAINS, no_progress)
+    assert json.loads((project.DOMAINS / "domains.json").read_text()) == {}
+
+
+def test_a_domain_that_cannot_be_drawn_is_named(params: Params, root: Path) -> None:
+    (root / project.DATA).unlink()
+    with pytest.raises(TextsrError, match=r"^domains\.tall: "):
+        write_domains(params, project.DATA, project.DOMAINS, no_progress)
+    assert not (project.DOMAINS / "domains.json").exists()
+
+
+def test_a_domain_with_a_held_out_text_is_refused(
+    params: Params, root: Path, dataset: Path, domains: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = project.DOMAINS / "tall"
+    shutil.copytree(domains / "tall", folder)
+    held_out = read_table(dataset / "test", ["text"])["text"][0].as_py()
+    _replace(folder / "train", "text", held_out)
+    validated = []
+
+    def passing(params: Params, root: Path, read: object, start: object, name: str = "") -> object:
+        validated.append(name)
+        return ValidationReport({}, "no row", {}, (), root)
+
+    monkeypatch.setattr(track, "validate_tracked", passing)
+    with pytest.raises(
+        TextsrError, match=r"(?s)^domains\.tall: .*after a change of them, `dvc repro validate`"
+    ):
+        validate(params, root, [], [])
+    assert validated == [""]  # what takes longer does not begin
+    assert not (project.DOMAIN_VALIDATION / RESULTS).exists()
+
+
+@pytest.mark.parametrize("split", ["val", "test"])
+@pytest.mark.parametrize(
+    ("column", "spelled", "what"),
+    [
+        ("text", lambda text: f" {text.upper()} ", "1 texts"),
+        ("font_family", lambda family: family, "1 font families"),
+    ],
+)
+def test_what_is_held_out_is_found(
+    dataset: Path, tmp_path: Path, split: str, column: str, spelled: Callable[[str], str], what: str
+) -> None:
+    training = tmp_path / "train"
+    shutil.copytree(dataset / "train", training)
+    require_held_out(training, dataset)
+    _replace(training, column, spelled(read_table(dataset / split, [column])[column][0].as_py()))
+    with pytest.raises(TextsrError, match=rf"{what} of .*/{split} are in it, such as '"):
+        require_held_out(training, dataset)
+
+
+def _replace(folder: Path, column: str, value: str) -> None:
+    path = sorted(folder.glob("*.parquet"))[-1]
+    rows = pq.read_table(path).to_pylist()
+    rows[3][column] = value
+    pq.write_table(pa.Table.from_pylist(rows, SCHEMA), path)

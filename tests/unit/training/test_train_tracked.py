@@ -1,0 +1,117 @@
+"""One MLflow run a training, however often it is killed on its way."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from textsr import pretrained as reference
+from textsr.config.params import Params
+from textsr.files import read_json
+from textsr.training import track
+from textsr.training.curves import read_curves
+from textsr.training.fitting import CHECKPOINTS
+from textsr.training.run import TrainingRun
+from textsr.training.track import train_tracked
+
+CURVES = [{"step": 2.0, "train_mse": 0.5}, {"step": 4.0, "train_mse": 0.25}]
+
+
+@pytest.fixture
+def project(tmp_path: Path, dataset: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty project around the tiny dataset."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setattr(track.project, "DATASET", dataset)
+    return tmp_path
+
+
+def runs_of(project: Path) -> list[Run]:
+    client = MlflowClient(f"sqlite:///{project}/mlruns/mlflow.db")
+    experiment = client.get_experiment_by_name("textsr")
+    assert experiment is not None
+    return client.search_runs([experiment.experiment_id])
+
+
+def training(killed_after: int) -> Callable[..., list[dict[str, float]]]:
+    """Stand in for `run_training`: logs its curves, and is killed after so many rows."""
+
+    def train(run: TrainingRun, output: Path, on_metrics: Callable[..., None]) -> list[dict]:
+        run.checkpoints.mkdir(parents=True, exist_ok=True)
+        for number, row in enumerate(CURVES):
+            if number == killed_after:
+                raise KeyboardInterrupt
+            on_metrics({"train_mse": row["train_mse"]}, int(row["step"]))
+        output.mkdir(parents=True)
+        return CURVES
+
+    return train
+
+
+def test_run_lives_through_a_kill(
+    project: Path, tiny_params: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(track, "run_training", training(killed_after=1))
+    with pytest.raises(KeyboardInterrupt):
+        train_tracked("scratch", tiny_params, project)
+    [cut_off] = runs_of(project)
+    assert cut_off.info.status == "FAILED"
+    assert not Path("artifacts/models/scratch").exists()
+    assert list((CHECKPOINTS / "train-scratch").iterdir())
+
+    monkeypatch.setattr(track, "run_training", training(killed_after=99))
+    train_tracked("scratch", tiny_params, project)
+    [run] = runs_of(project)
+    assert run.info.run_id == cut_off.info.run_id
+    assert run.info.status == "FINISHED"
+    assert run.data.metrics["train_mse"] == 0.25
+    record = read_json(Path("artifacts/models/scratch/run.json"))
+    assert record["run_id"] == run.info.run_id
+    assert read_curves(Path("artifacts/models/scratch/curves.csv")) == CURVES
+    assert not (CHECKPOINTS / "train-scratch").exists()
+
+
+def test_run_says_what_it_depends_on_and_where_it_comes_from(
+    project: Path, tiny_params: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(track, "run_training", training(killed_after=99))
+    train_tracked("scratch", tiny_params, project)
+    encoder = Path("artifacts/encoders/byol/encoder")
+    encoder.mkdir(parents=True)
+    (encoder / "encoder.safetensors").write_text("weights")
+    train_tracked("byol", tiny_params, project)
+    runs = {run.info.run_name: run for run in runs_of(project)}
+    scratch, byol = runs["scratch"].data, runs["byol"].data
+    assert scratch.params["training.steps"] == str(tiny_params.training.steps)
+    assert scratch.params["model.width"] == str(tiny_params.training.width)
+    assert scratch.tags["initialisation"] == "scratch"
+    assert not any(name.startswith("pretraining.") for name in scratch.params)
+    assert byol.params["pretraining.steps"] == str(tiny_params.pretraining.steps)
+    # The blend is chosen later, by the evaluation.
+    assert "model.blend" not in byol.params
+    assert byol.tags["encoder_run_id"].startswith("unknown")
+    assert "encoder_run_id" not in scratch.tags
+    weight = tiny_params.synthesis.render.weight
+    told = f"probability {weight.probability}, px [{weight.px[0]}, {weight.px[1]}]"
+    assert byol.params["synthesis.render.weight"] == told
+
+
+def test_run_names_the_weights_it_went_on_from(
+    project: Path, tiny_params: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(track, "run_training", training(killed_after=99))
+    seen = []
+    for content in (b"first", b"second", b"first"):
+        folder = project / "package"
+        folder.mkdir(exist_ok=True)
+        (folder / "weights.safetensors").write_bytes(content)
+        (folder / "model.json").write_bytes((reference.FOLDER / "model.json").read_bytes())
+        with monkeypatch.context() as patch:
+            patch.setattr(reference, "FOLDER", folder)
+            train_tracked("reference", tiny_params, project)
+        shutil.rmtree("artifacts/models/reference")
+        seen.append(runs_of(project)[0].data.tags["initial_weights"])
+    assert seen[0] == seen[2] != seen[1]

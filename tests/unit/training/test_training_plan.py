@@ -1,0 +1,165 @@
+"""What training a name means: which weights it starts from, and what makes it another run."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from textsr.config.params import Params
+from textsr.errors import TextsrError
+from textsr.models.encoder import build_encoder
+from textsr.models.package import load_model
+from textsr.pretrained import load_reference
+from textsr.training import run as stage
+from textsr.training.run import ENCODER_WEIGHTS, plan_training, run_training
+
+
+@pytest.fixture
+def encoders(tiny_params: Params, tmp_path: Path) -> Path:
+    """Two pretrained encoders, of other weights than any fresh one."""
+    for seed, method in enumerate(("simclr", "byol"), 100):
+        torch.manual_seed(seed)
+        encoder = build_encoder(tiny_params.pretraining.encoder, tiny_params.training.width)
+        folder = tmp_path / "encoders" / method / "encoder"
+        folder.mkdir(parents=True)
+        save_file(encoder.state_dict(), folder / ENCODER_WEIGHTS)
+    return tmp_path / "encoders"
+
+
+@pytest.fixture
+def fitted(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """Stand in for `fit`: note what it was asked for, and train nothing."""
+    calls: list[dict[str, Any]] = []
+
+    def fit(module: Any, make_batch: Any, **arguments: Any) -> tuple[dict[str, Tensor], list[Any]]:
+        state = {name: value.clone() for name, value in module.state_dict().items()}
+        calls.append(arguments | {"module": module, "make_batch": make_batch, "start": state})
+        return state, []
+
+    monkeypatch.setattr(stage, "fit", fit)
+    return calls
+
+
+def train(name: str, params: Params, dataset: Path, encoders: Path, output: Path) -> None:
+    run_training(
+        plan_training(name, params, dataset, None, encoders),
+        output / name,
+        lambda metrics, step: None,
+    )
+
+
+def test_initialisations_differ_by_the_encoder_alone(
+    tiny_params: Params, dataset: Path, encoders: Path, tmp_path: Path, fitted: list[dict[str, Any]]
+) -> None:
+    for name in ("scratch", "simclr", "byol"):
+        train(name, tiny_params, dataset, encoders, tmp_path)
+    scratch, simclr, byol = (call["start"] for call in fitted)
+    for key, value in scratch.items():
+        encoder = key.startswith("network.encoder.") and value.abs().max() > 0
+        assert torch.equal(value, simclr[key]) == torch.equal(value, byol[key]) == (not encoder)
+    assert any(not torch.equal(simclr[key], byol[key]) for key in simclr)
+    batches = [call["make_batch"](2).lr for call in fitted]
+    assert all(torch.equal(batch, batches[0]) for batch in batches)
+    for call in fitted:
+        assert call["steps"] == tiny_params.training.steps
+        assert call["ema_decay"] == tiny_params.training.ema_decay
+        assert call["checkpoint_every"] == tiny_params.training.checkpoint_every_steps
+        assert call["seed"] == tiny_params.seed
+    assert len({call["checkpoints"] for call in fitted}) == 3
+
+
+def test_articles_network_is_trained_as_in_the_article(
+    tiny_params: Params, dataset: Path, encoders: Path, tmp_path: Path, fitted: list[dict[str, Any]]
+) -> None:
+    train("seed", tiny_params, dataset, encoders, tmp_path)
+    [call] = fitted
+    optimizer = call["module"].configure_optimizers()  # an optimiser alone: the rate is constant
+    assert type(optimizer) is torch.optim.Adam
+    assert optimizer.param_groups[0]["lr"] == 1e-4
+    assert optimizer.param_groups[0]["weight_decay"] == 0
+    assert call["steps"] == tiny_params.training.seed_net.steps
+    assert call["ema_decay"] is None
+    assert load_model(tmp_path / "seed").spec.architecture == "seed"
+
+
+def with_reference(params: Params, **changes: int | None) -> Params:
+    section = params.training.reference.model_copy(update=changes)
+    training = params.training.model_copy(update={"reference": section})
+    return params.model_copy(update={"training": training})
+
+
+def test_the_packages_network_grows_by_blocks_that_change_nothing_at_first(
+    tiny_params: Params, dataset: Path, encoders: Path, tmp_path: Path, fitted: list[dict[str, Any]]
+) -> None:
+    package = load_reference().network
+    coarse, sequence = len(package.encoder.stages[-1]) + 1, len(package.encoder.sequence) + 2
+    params = with_reference(tiny_params, steps=1, coarse_blocks=coarse, sequence_blocks=sequence)
+    train("reference", params, dataset, encoders, tmp_path)
+    grown = load_model(tmp_path / "reference")
+    assert (grown.spec.coarse_blocks, grown.spec.sequence_blocks) == (coarse, sequence)
+    images = torch.rand(2, 1, 16, 48)
+    with torch.inference_mode():
+        assert torch.equal(grown.network(images), package(images))
+    # They are not dead: their last convolution learns from the first step, and then the rest.
+    network = grown.network.requires_grad_(True)
+    network(images).square().mean().backward()
+    added = network.encoder.sequence[-1].body
+    assert added[-1].weight.grad.abs().max() > 0
+    assert added[0].weight.abs().max() > 0
+
+
+@pytest.mark.parametrize(("more", "steps"), [(-1, 1), (1, 0)])
+def test_the_packages_network_neither_shrinks_nor_grows_untrained(
+    tiny_params: Params, dataset: Path, tmp_path: Path, more: int, steps: int
+) -> None:
+    blocks = len(load_reference().network.encoder.sequence) + more
+    params = with_reference(tiny_params, steps=steps, sequence_blocks=blocks)
+    with pytest.raises(TextsrError, match=rf"training\.reference\.sequence_blocks {blocks}: "):
+        plan_training("reference", params, dataset, None, tmp_path)
+
+
+def test_what_fit_returns_is_what_is_saved(
+    tiny_params: Params, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fit(module: Any, make_batch: Any, **arguments: Any) -> tuple[dict[str, Tensor], list[Any]]:
+        return {name: value + 1 for name, value in module.state_dict().items()}, [{"step": 1.0}]
+
+    monkeypatch.setattr(stage, "fit", fit)
+    plan = plan_training("scratch", tiny_params, dataset, None, tmp_path)
+    assert run_training(plan, tmp_path / "m", lambda metrics, step: None) == [{"step": 1.0}]
+    # Fresh, the last layer is zero.
+    assert torch.equal(
+        (last := load_model(tmp_path / "m").network.to_hr[0]).weight, torch.ones_like(last.weight)
+    )
+
+
+def test_another_fingerprint_is_another_run(
+    tiny_params: Params, dataset: Path, encoders: Path, tmp_path: Path
+) -> None:
+    def folder(params: Params = tiny_params, lines: Path = dataset, name: str = "simclr") -> Path:
+        return plan_training(name, params, lines, None, encoders).checkpoints
+
+    first = folder()
+    other_lines = tmp_path / "dataset"
+    shutil.copytree(dataset, other_lines)
+    assert folder(lines=other_lines) == first  # what counts is the content
+    shard = next((other_lines / "train").glob("*.parquet"))
+    shard.write_bytes(shard.read_bytes() + b"\0")
+    assert folder(lines=other_lines) != first
+
+    training = tiny_params.training.model_copy(update={"learning_rate": 0.5})
+    assert folder(tiny_params.model_copy(update={"training": training})) != first
+    synthesis = tiny_params.synthesis.model_copy(update={"scale": 2})
+    assert folder(tiny_params.model_copy(update={"synthesis": synthesis})) != first
+    evaluation = tiny_params.evaluation.model_copy(update={"panel_lines": 99})
+    assert folder(tiny_params.model_copy(update={"evaluation": evaluation})) == first
+
+    scratch = folder(name="scratch")
+    weights = encoders / "simclr" / "encoder" / ENCODER_WEIGHTS
+    shutil.copy(encoders / "byol" / "encoder" / ENCODER_WEIGHTS, weights)
+    assert folder() != first
+    assert folder(name="scratch") == scratch
