@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup data repro demo test lint audit bench peers explore outputs scale up down status ui lock clean
+.PHONY: help setup data repro demo test lint audit bench peers scale up down status ui lock clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -79,18 +79,6 @@ PEERS ?= --model byol=artifacts/evaluation/byol/model
 
 peers: setup ## Compare with general super-resolution networks, e.g. PEERS="--model mine=FOLDER"
 	$(RUN) python -m benchmarks.peers_quality $(PEERS)
-
-# Which changes, and for how long, e.g. EXPLORE="--start package --minutes 8 ssim reader".
-EXPLORE ?=
-
-explore: setup ## Try changes of the recipe for equal time, and show what readers make of each
-	$(RUN) python -m benchmarks.exploration.study $(EXPLORE)
-
-# E.g. OUTPUTS="--model FOLDER --minutes 6 --lines 1600".
-OUTPUTS ?=
-
-outputs: setup ## Blend with bicubic by several rules, and show what readers make of each
-	$(RUN) python -m benchmarks.exploration.outputs $(OUTPUTS)
 
 scale: setup ## Measure memory and speed at 10,000, 100,000 and 1,000,000 lines (an hour, 9 GB)
 	$(RUN) python -m benchmarks.scale

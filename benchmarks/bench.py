@@ -35,10 +35,10 @@ from textsr.evaluation.score import bicubic_upscale, network_upscale
 from textsr.images.image import LoadedImage
 from textsr.inference.device import suits_bf16
 from textsr.inference.upscale import upscale_images
-from textsr.models.ctc_head import TextHead
+from textsr.models.ctc_head import CTCHead
 from textsr.models.encoder import Encoder
 from textsr.models.package import ModelSpec, build_network
-from textsr.pretrained import load_reference
+from textsr.pretrained import load_pretrained
 from textsr.synthesis.fonts import characters
 from textsr.synthesis.sample import Source, load_source, make_sample
 from textsr.synthesis.shards import ShardTask, plan_shards, write_shard
@@ -170,12 +170,12 @@ def _bench_training(table: Table, params: Params, folder: Path) -> None:
     )
     network = build_network(spec)
     encoder = cast(Encoder, network.encoder)
-    spells = training.text_weight > 0
+    spells = training.ctc_loss_weight > 0
     module = SuperResolution(
         network,
         learning_rate=1e-4,
-        text_head=TextHead(encoder.channels[-1], alphabet_of(folder)) if spells else None,
-        text_weight=training.text_weight,
+        ctc_head=CTCHead(encoder.channels[-1], alphabet_of(folder)) if spells else None,
+        ctc_loss_weight=training.ctc_loss_weight,
     ).to(memory_format=torch.channels_last)
     module.log = lambda *args, **kwargs: None  # type: ignore[method-assign]  # no Trainer here
     averaged = AveragedModel(module, multi_avg_fn=get_ema_multi_avg_fn(training.ema_decay))
@@ -185,7 +185,7 @@ def _bench_training(table: Table, params: Params, folder: Path) -> None:
 
     def read() -> Callable[[int], Batch]:
         return PairBatches(
-            shuffled_pairs(folder, training.shuffle_rows, 1),
+            shuffled_pairs(folder, training.shuffle_buffer_rows, 1),
             batch_size=training.batch_size,
             max_size=(params.synthesis.lr_height, params.synthesis.max_lr_width),
             scale=4,
@@ -224,7 +224,7 @@ def _bench_training(table: Table, params: Params, folder: Path) -> None:
 
 def _bench_inference(table: Table, params: Params) -> None:
     line = np.random.default_rng(0).integers(0, 256, (16, 64)).astype(np.uint8)
-    for name, peer in (("text", "seed"), ("text", "bicubic")):
+    for name, peer in (("text", "srcnn_transposed"), ("text", "bicubic")):
         sides = [_upscaler(params, which) for which in (name, peer)]
         _compare(
             table,
@@ -275,7 +275,7 @@ def _bench_small_files(table: Table) -> None:
     than a second thread.
     """
     line = np.random.default_rng(0).integers(0, 256, (16, 64)).astype(np.uint8)
-    model = load_reference()
+    model = load_pretrained()
     cpu = torch.device("cpu")
     bf16 = suits_bf16(model, cpu)
     images = [LoadedImage(line)] * (SMALL_FILES // 2)
@@ -303,7 +303,7 @@ def _bench_small_files(table: Table) -> None:
             "upscaling 16x64 lines of a folder",
             "lines/s",
             SMALL_FILES,
-            ("reference weights, 2 threads", two_threads),
+            ("pretrained weights, 2 threads", two_threads),
             (f"{UPSCALER}, ncnn, 2 processes", two_processes),
         )
 
@@ -365,9 +365,9 @@ def _upscaler(params: Params, name: str) -> Callable[..., object]:
         return bicubic_upscale(4)
     spec = ModelSpec(
         name=name,
-        architecture="seed" if name == "seed" else "upsampler",
+        architecture="srcnn_transposed" if name == "srcnn_transposed" else "upsampler",
         scale=4,
-        encoder=None if name == "seed" else "text",
+        encoder=None if name == "srcnn_transposed" else "text",
         width=params.training.width,
     )
     return network_upscale(build_network(spec).eval())

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from scipy.stats import binomtest
 
-from textsr import pretrained as reference
+from textsr import pretrained
 from textsr.cli.progress import ticks
 from textsr.compute import use_threads
 from textsr.config import project
@@ -23,7 +23,7 @@ from textsr.config.params import Params, load_params
 from textsr.datasets.shards import Image, decode_grey
 from textsr.models.package import load_model
 from textsr.monitoring.drift import Finding, compare, judge
-from textsr.monitoring.measure import ConfidenceReader, measure_images
+from textsr.monitoring.measure import ConfidenceEngine, measure_images
 from textsr.monitoring.profile import measure_profile
 from textsr.synthesis.sample import Source, load_source, make_sample
 
@@ -41,8 +41,8 @@ def main() -> None:
     params = load_params()
     use_threads(params.compute.threads)
     cv2.setNumThreads(1)
-    model = load_model(reference.FOLDER)
-    reader = ConfidenceReader(params.compute.threads)
+    model = load_model(pretrained.FOLDER)
+    engine = ConfidenceEngine(params.compute.threads)
     source = load_source(params, "train", project.DATA)
     table = Table(title="false alarms over in-distribution draws")
     for heading in ("images", "read", "draws", "alarms", "rate, 95% interval"):
@@ -53,7 +53,7 @@ def main() -> None:
     seed = _FIRST_SEED
     with ticks() as start:
         profile = measure_profile(
-            params, project.DATASET, project.OWN, reference.FOLDER, model, reader, start
+            params, project.DATASET, project.IMPORTED, pretrained.FOLDER, model, engine, start
         )
         for size, read, draws in plans:
             tick = start(f"{draws} draws of {size} images, {read} read", draws)
@@ -61,7 +61,7 @@ def main() -> None:
             for _ in range(draws):
                 lines = list(draw_lines(source, seed, size))
                 seed += 1
-                measured = measure_images(lines, read, model, reader, lambda: None)
+                measured = measure_images(lines, read, model, engine, lambda: None)
                 findings = compare(profile.values, measured, params.monitoring)
                 alarms += judge(findings, len(lines), params.monitoring) == "drift"
                 for finding in findings:

@@ -12,7 +12,7 @@ from textsr.evaluation.run import write_samples
 from textsr.evaluation.sets import EvaluationLine
 from textsr.files import fingerprint
 from textsr.ocr import engines as ocr
-from textsr.ocr.engines import Reader, tesseract_data
+from textsr.ocr.engines import OCREngine, tesseract_data
 
 _PACKAGES = (
     "rapidocr",
@@ -31,9 +31,9 @@ def keep(path: Path, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
     return pd.read_parquet(path)
 
 
-def judges_version(readers: Sequence[Reader]) -> str:
+def judges_version(engines: Sequence[OCREngine]) -> str:
     """Return what changes whenever readings or measures may: packages, language data, our code."""
-    versions = [reader.name for reader in readers] + [_version(name) for name in _PACKAGES]
+    versions = [engine.name for engine in engines] + [_version(name) for name in _PACKAGES]
     files = [Path(module.__file__ or "") for module in (score, ocr, fidelity)]
     data = tesseract_data()
     if data is not None:

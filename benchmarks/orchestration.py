@@ -148,7 +148,7 @@ def _make_files(clone: Path, pipeline: dict[str, Any]) -> None:
             for path in inner["deps"]
         ]
     train = pipeline["stages"]["train"]["foreach"]
-    train["reference"]["start"] = train["scratch"]["start"]
+    train["pretrained"]["start"] = train["scratch"]["start"]
     (clone / "dvc.yaml").write_text(yaml.safe_dump(pipeline, sort_keys=False))
     for name in ("params.yaml", "prefect.yaml"):
         shutil.copy(ROOT / name, clone / name)

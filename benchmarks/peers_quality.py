@@ -1,4 +1,4 @@
-"""Our upscaling beside general super-resolution networks, judged by readers, PSNR and SSIM.
+"""Our upscaling beside general super-resolution networks, judged by OCR engines, PSNR and SSIM.
 
 What is made by peers is read once and kept in out/peers; models are read anew each time.
 """
@@ -25,12 +25,12 @@ from textsr.compute import use_threads
 from textsr.config import project
 from textsr.config.params import Params, load_params
 from textsr.errors import TextsrError
-from textsr.evaluation.run import Progress, load_sets, resampling_of
+from textsr.evaluation.run import Progress, bootstrap_of, load_sets
 from textsr.evaluation.score import Upscale, bicubic_upscale, network_upscale, score_set
 from textsr.evaluation.sets import EvaluationLine, load_real_set
 from textsr.files import fingerprint, write_json, write_text
 from textsr.models.package import load_model
-from textsr.ocr.engines import Reader, available_readers
+from textsr.ocr.engines import OCREngine, available_engines
 
 BICUBIC = "bicubic"
 
@@ -106,10 +106,10 @@ def _run(params: Params, arguments: argparse.Namespace) -> None:
     sets = _sets(params, arguments.dataset, arguments.data, folders)
     sets = {name: lines[: arguments.lines] for name, lines in sets.items()}
     use_threads(params.compute.threads)
-    readers = available_readers(params.compute.threads)
+    engines = available_engines(params.compute.threads)
     with ticks() as progress:
-        tables, left_out = score_methods(methods, sets, readers, peers.FOLDER / "scores", progress)
-    report = build_report(tables, [model.name for model in models], resampling_of(params))
+        tables, left_out = score_methods(methods, sets, engines, peers.FOLDER / "scores", progress)
+    report = build_report(tables, [model.name for model in models], bootstrap_of(params))
     report["left_out"] = left_out
     markdown = render_report(report)
     write_text(arguments.output.with_name(f"{arguments.output.name}.md"), markdown)
@@ -202,7 +202,7 @@ def _refuse_twice(what: str, names: Sequence[str]) -> None:
 def score_methods(
     methods: Sequence[Method],
     sets: Sets,
-    readers: Sequence[Reader],
+    engines: Sequence[OCREngine],
     folder: Path,
     progress: Progress,
 ) -> tuple[dict[str, dict[str, pd.DataFrame]], dict[str, str]]:
@@ -211,9 +211,9 @@ def score_methods(
     Args:
         methods: how to upscale.
         sets: lines by the name of their set.
-        readers: who reads.
+        engines: who reads.
         folder: where scores are kept of methods that have a version; each until the method, the
-            lines, the readers or the measures change.
+            lines, the OCR engines or the measures change.
         progress: starts a progress bar.
 
     Returns:
@@ -222,12 +222,12 @@ def score_methods(
     """
     tables: dict[str, dict[str, pd.DataFrame]] = {name: {} for name in sets}
     left_out = {}
-    judges = judges_version(readers)
+    judges = judges_version(engines)
     hashes = {name: lines_version(lines) for name, lines in sets.items()}
     for method in methods:
         try:
             for name, lines in sets.items():
-                make = partial(_score, method, name, lines, readers, progress)
+                make = partial(_score, method, name, lines, engines, progress)
                 if method.version is None:
                     tables[name][method.name] = make()
                     continue
@@ -244,16 +244,16 @@ def _score(
     method: Method,
     name: str,
     lines: Sequence[EvaluationLine],
-    readers: Sequence[Reader],
+    engines: Sequence[OCREngine],
     progress: Progress,
 ) -> pd.DataFrame:
-    tick = progress(f"{method.name} on {name}", len(lines) * (1 + len(readers)))
+    tick = progress(f"{method.name} on {name}", len(lines) * (1 + len(engines)))
     images = []
     with method.start() as upscale:
         for line in lines:
             images.append(upscale(line.lr))
             tick()
-    return score_set(method.name, name, lines, images, readers, tick)
+    return score_set(method.name, name, lines, images, engines, tick)
 
 
 if __name__ == "__main__":

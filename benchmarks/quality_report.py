@@ -5,34 +5,34 @@ from typing import Any
 
 import pandas as pd
 
-from textsr.evaluation.score import reader_names
-from textsr.evaluation.statistics import Resampling
+from textsr.evaluation.score import engine_names
+from textsr.evaluation.statistics import Bootstrap
 from textsr.evaluation.summary import compare_methods, summarise
 
 Tables = Mapping[str, Mapping[str, pd.DataFrame]]
 """Rows of scores (`score.score_set`) by set and method."""
 
 
-def build_report(tables: Tables, models: Sequence[str], resampling: Resampling) -> dict[str, Any]:
+def build_report(tables: Tables, models: Sequence[str], bootstrap: Bootstrap) -> dict[str, Any]:
     """Summarise each method on each set, and compare the models with the other methods.
 
     Args:
         tables: scores; a method may be missing on a set.
         models: the methods to compare with all others.
-        resampling: how intervals are computed.
+        bootstrap: how intervals are computed.
 
     Returns:
         `confidence` and, in `sets` by name, `methods` (see `summary.summarise`) and `differences`:
         by model, other method and measure, `value` and `ci` of model - other, line by line.
     """
     return {
-        "confidence": resampling.confidence,
+        "confidence": bootstrap.confidence,
         "sets": {
             name: {
-                "methods": {method: summarise(table, resampling) for method, table in of.items()},
+                "methods": {method: summarise(table, bootstrap) for method, table in of.items()},
                 "differences": {
                     model: {
-                        other: _differences(of[model], table, resampling)
+                        other: _differences(of[model], table, bootstrap)
                         for other, table in of.items()
                         if other not in models
                     }
@@ -45,11 +45,11 @@ def build_report(tables: Tables, models: Sequence[str], resampling: Resampling) 
 
 
 def _differences(
-    model: pd.DataFrame, other: pd.DataFrame, resampling: Resampling
+    model: pd.DataFrame, other: pd.DataFrame, bootstrap: Bootstrap
 ) -> dict[str, dict[str, Any]]:
-    differences = compare_methods(model, other, resampling)
+    differences = compare_methods(model, other, bootstrap)
     # In the order of the summary's columns.
-    names = [name for name in ("psnr_db", "ssim", *reader_names(model)) if name in differences]
+    names = [name for name in ("psnr_db", "ssim", *engine_names(model)) if name in differences]
     return {
         name: {"value": differences[name].value, "ci": differences[name].interval} for name in names
     }
@@ -90,15 +90,15 @@ def _table(headings: Sequence[str], rows: Mapping[str, Sequence[str]]) -> str:
 
 def _headings(rows: Mapping[str, Mapping[str, Any]]) -> list[str]:
     row = next(iter(rows.values()))
-    readers = [f"{reader} {measure}" for reader in _readers(row) for measure in ("accuracy", "CER")]
-    return [_heading(name) for name in ("psnr_db", "ssim") if row[name] is not None] + readers
+    engines = [f"{engine} {measure}" for engine in _engines(row) for measure in ("accuracy", "CER")]
+    return [_heading(name) for name in ("psnr_db", "ssim") if row[name] is not None] + engines
 
 
 def _heading(measure: str) -> str:
     return {"psnr_db": "PSNR dB", "ssim": "SSIM"}.get(measure, f"{measure} points")
 
 
-def _readers(row: Mapping[str, Any]) -> list[str]:
+def _engines(row: Mapping[str, Any]) -> list[str]:
     return [name for name, value in row.items() if isinstance(value, dict)]
 
 
@@ -108,9 +108,9 @@ def _scores(row: Mapping[str, Any]) -> list[str]:
         for name, form in (("psnr_db", ".2f"), ("ssim", ".3f"))
         if row[name] is not None
     ]
-    for reader in _readers(row):
+    for engine in _engines(row):
         for measure in ("accuracy", "cer"):
-            cells.append(_cell(row[reader][measure], row[reader][f"{measure}_ci"], ".3f"))
+            cells.append(_cell(row[engine][measure], row[engine][f"{measure}_ci"], ".3f"))
     return cells
 
 

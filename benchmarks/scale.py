@@ -86,7 +86,7 @@ def _params(rows: int) -> Params:
 
 def _run(step: str, params: Params, folder: Path) -> None:
     from textsr.cli.progress import progress
-    from textsr.ocr.engines import RapidOCRReader, read_lines
+    from textsr.ocr.engines import RapidOCREngine, read_lines
     from textsr.synthesis.shards import write_dataset
     from textsr.training.run import plan_training, run_training
     from textsr.validation.run import validate_dataset
@@ -98,9 +98,9 @@ def _run(step: str, params: Params, folder: Path) -> None:
             rows = sum(params.synthesis.samples.model_dump().values())
             write_dataset(params, Path("data"), dataset, start("lines", rows))
         elif step == "validate":
-            reader = RapidOCRReader(params.compute.threads)
+            engine = RapidOCREngine(params.compute.threads)
             validate_dataset(
-                dataset, Path("out"), params, lambda lines: read_lines(reader, lines), start
+                dataset, Path("out"), params, lambda lines: read_lines(engine, lines), start
             )
         else:
             run = plan_training("scratch", params, dataset, None, Path("encoders"))

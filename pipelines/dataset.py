@@ -8,10 +8,10 @@ from pydantic import Field
 from pipelines.execution import bring_up_to_date
 from pipelines.parameters import Preset, Scale, Seeds, flow_run_name
 
-STAGES = ("synthesize", "domains", "validate", "ingest")
+STAGES = ("synthesize", "extra_datasets", "validate", "ingest")
 
 Stages = Annotated[
-    list[Literal["synthesize", "domains", "validate", "ingest"]], Field(min_length=1)
+    list[Literal["synthesize", "extra_datasets", "validate", "ingest"]], Field(min_length=1)
 ]
 
 
@@ -29,7 +29,7 @@ def dataset(
         stages: all of them where it is not given.
         preset: an overlay of params.yaml, for this run only.
         seeds: the pipeline runs once with each; params.yaml says which where it is not given.
-        scale: HR pixels an LR pixel, instead of what params.yaml says.
+        scale: HR pixels per LR pixel, instead of what params.yaml says.
         force: run stages although nothing that they need has changed.
     """
     return bring_up_to_date(stages or STAGES, preset=preset, seeds=seeds, scale=scale, force=force)

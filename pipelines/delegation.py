@@ -23,7 +23,7 @@ from textsr.errors import TextsrError
 
 _DEPLOYMENTS = {
     "pretrain": "pretrain/on-demand",
-    "recogniser": "train/on-demand",
+    "recognizer": "train/on-demand",
     "train": "train/on-demand",
 }
 """What runs a stage of each group."""

@@ -28,7 +28,7 @@ def evaluate(
         stages: all of them where it is not given.
         preset: an overlay of params.yaml, for this run only.
         seeds: the pipeline runs once with each; params.yaml says which where it is not given.
-        scale: HR pixels an LR pixel, instead of what params.yaml says.
+        scale: HR pixels per LR pixel, instead of what params.yaml says.
         force: run stages although nothing that they need has changed.
     """
     return bring_up_to_date(stages or STAGES, preset=preset, seeds=seeds, scale=scale, force=force)

@@ -20,7 +20,7 @@ def register(
     Args:
         preset: an overlay of params.yaml, for this run only.
         seeds: the pipeline runs once with each; params.yaml says which where it is not given.
-        scale: HR pixels an LR pixel, instead of what params.yaml says.
+        scale: HR pixels per LR pixel, instead of what params.yaml says.
         force: register again although nothing that it needs has changed.
     """
     return bring_up_to_date(["register"], preset=preset, seeds=seeds, scale=scale, force=force)

@@ -38,9 +38,9 @@ def report_stage(stage: str, root: Path, flow_run_id: str, log: Callable[[str], 
     group, _, name = stage.partition("@")
     if group == "validate":
         results = {"dataset": read_json(root / project.VALIDATION / "result.json")}
-        results |= read_json(root / project.DOMAIN_VALIDATION / "results.json")
+        results |= read_json(root / project.EXTRA_VALIDATION / "results.json")
         text = "\n".join(line for name, one in results.items() for line in _validation(name, one))
-        _markdown("validation", text, "what was expected of the dataset and of the domains")
+        _markdown("validation", text, "what was expected of the dataset and of the extra datasets")
         if DATA_DOCS_URL in os.environ and root == Path():
             create_link_artifact(os.environ[DATA_DOCS_URL], key="data-docs", link_text="Data Docs")
     if group == "evaluate":

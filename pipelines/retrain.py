@@ -29,7 +29,7 @@ def retrain(
             need is brought up to date first. All stages where it is not given.
         preset: an overlay of params.yaml, for this run only.
         seeds: the pipeline runs once with each; params.yaml says which where it is not given.
-        scale: HR pixels an LR pixel, instead of what params.yaml says.
+        scale: HR pixels per LR pixel, instead of what params.yaml says.
         force: run stages although nothing that they need has changed.
         train_on: `gpu` asks the workers of that pool to train and pretrain.
     """

@@ -9,7 +9,7 @@ from pipelines.execution import bring_up_to_date
 from pipelines.parameters import Preset, Scale, Seeds, flow_run_name
 from textsr.config.params import MODELS
 
-STAGES = ("recogniser", *(f"train@{model}" for model in MODELS))
+STAGES = ("recognizer", *(f"train@{model}" for model in MODELS))
 
 Stages = Annotated[list[Literal[STAGES]], Field(min_length=1)]  # type: ignore[valid-type]
 
@@ -22,13 +22,13 @@ def train(
     scale: Scale | None = None,
     force: bool = False,
 ) -> State[None]:
-    """Train networks and our own reader, and first bring up to date what that needs.
+    """Train networks and our own recognizer, and first bring up to date what that needs.
 
     Args:
         stages: all of them where it is not given.
         preset: an overlay of params.yaml, for this run only.
         seeds: the pipeline runs once with each; params.yaml says which where it is not given.
-        scale: HR pixels an LR pixel, instead of what params.yaml says.
+        scale: HR pixels per LR pixel, instead of what params.yaml says.
         force: run stages although nothing that they need has changed.
     """
     return bring_up_to_date(stages or STAGES, preset=preset, seeds=seeds, scale=scale, force=force)

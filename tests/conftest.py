@@ -51,11 +51,11 @@ def raw_params() -> dict:
 
 @pytest.fixture(scope="session")
 def tiny_params() -> Params:
-    """The committed params with the tiny preset, but for its domain: the dataset alone."""
+    """The committed params with the tiny preset, but for its extra dataset: the dataset alone."""
     raw = yaml.safe_load((ROOT / "params.yaml").read_text())
     path = ROOT / "presets" / "tiny.yaml"
     merge(raw, yaml.safe_load(path.read_text()), path)
-    raw |= {"domains": {}, "training": raw["training"] | {"mixture": {}}}
+    raw |= {"extra_datasets": {}, "training": raw["training"] | {"mixture": {}}}
     return parse_params(raw)
 
 
@@ -81,19 +81,21 @@ def dataset(tiny_params: Params, data: Path, tmp_path_factory: pytest.TempPathFa
 
 @pytest.fixture(scope="session")
 def mixed_params(tiny_params: Params) -> Params:
-    """The tiny params with a domain of taller lines, one batch in three."""
+    """The tiny params with an extra dataset of taller lines, one batch in three."""
     raw = tiny_params.model_dump()
     samples = {"train": 40, "val": 4, "test": 4}
-    raw["domains"] = {"tall": {"lr_height": 24, "samples": samples}}
+    raw["extra_datasets"] = {"tall": {"lr_height": 24, "samples": samples}}
     raw["training"]["mixture"] = {"dataset": 2, "tall": 1}
     return parse_params(raw)
 
 
 @pytest.fixture(scope="session")
-def domains(mixed_params: Params, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the domains of `mixed_params`."""
+def extra_datasets(
+    mixed_params: Params, data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The folder of the extra datasets of `mixed_params`."""
     from textsr.synthesis.shards import write_dataset
 
-    folder = tmp_path_factory.mktemp("domains")
-    write_dataset(mixed_params.domain("tall"), data, folder / "tall", lambda rows: None)
+    folder = tmp_path_factory.mktemp("extra_datasets")
+    write_dataset(mixed_params.extra_dataset("tall"), data, folder / "tall", lambda rows: None)
     return folder

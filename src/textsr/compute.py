@@ -30,7 +30,7 @@ def free_memory(root: Path = Path("/")) -> int:
     """
     free: int = psutil.virtual_memory().available
     top = root / _CGROUPS
-    for group in (own := _control_group(root), *own.parents):
+    for group in (innermost := _control_group(root), *innermost.parents):
         if group == top.parent:
             break
         try:

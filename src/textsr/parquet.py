@@ -15,8 +15,8 @@ from textsr.errors import TextsrError, shorten
 _WRITTEN_BY = {
     project.DATASET: "synthesize",
     project.PARTS: "part",
-    project.DOMAINS: "domains",
-    project.OWN: "ingest",
+    project.EXTRA_DATASETS: "extra_datasets",
+    project.IMPORTED: "ingest",
     project.EVALUATION: "baselines evaluate",
 }
 

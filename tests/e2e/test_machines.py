@@ -18,7 +18,7 @@ from textsr.files import fingerprint
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 METHODS = ("simclr", "byol")
-MODELS = ("seed", "scratch", "simclr", "byol", "reference")
+MODELS = ("srcnn_transposed", "scratch", "simclr", "byol", "pretrained")
 KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
 
 

@@ -12,7 +12,7 @@ import yaml
 from clones import ENVIRONMENT, copy_committed, run
 from mlflow import MlflowClient
 
-MODELS = ("seed", "scratch", "simclr", "byol", "reference")
+MODELS = ("srcnn_transposed", "scratch", "simclr", "byol", "pretrained")
 # Outputs that hold run ids, times or durations, by design; all others must be reproduced.
 VOLATILE = ("run.json", "speed.json", "data_docs", "reports/leaderboard", "reports/registration")
 KILLED_STAGES = ("synthesize", "pretrain@byol", "train@scratch", "evaluate@byol", "register")
@@ -88,7 +88,7 @@ def test_one_finished_run_a_trained_model_with_all_that_belongs_to_it(
         assert record["run_id"] == tracked.info.run_id
         for tag in ("git_commit", "git_dirty", "data_hash", "dvc_lock_hash", "seed", "hardware"):
             assert tracked.data.tags[tag], tag
-        if name != "reference":  # which takes no step unless params.yaml says so
+        if name != "pretrained":  # which takes no step unless params.yaml says so
             assert len(client.get_metric_history(tracked.info.run_id, "val_psnr_db")) >= 1
         assert "test/rapidocr_gain" in tracked.data.metrics
         panels = client.list_artifacts(tracked.info.run_id, "evaluation/panels")
@@ -127,7 +127,7 @@ def test_upscaling_with_the_registered_model(unbroken: Path) -> None:
     assert (unbroken / "out/new.png").stat().st_size > 0
     promoted = json.loads((unbroken / "reports/registration.json").read_text())["promoted"]
     said = run(unbroken, *upscale, "-o", "out/big.png")
-    assert ("version 1, the champion" if promoted else "the package's reference weights") in said
+    assert ("version 1, the champion" if promoted else "the pretrained weights") in said
     assert (unbroken / "out/big.png").stat().st_size > 0
     assert (unbroken / "out/big-compare.png").stat().st_size > 0
     assert "## Leaderboard" in run(unbroken, "textsr", "show")

@@ -152,7 +152,7 @@ def test_a_finished_run_whose_last_is_damaged_gives_its_result(tmp_path: Path) -
 def test_a_follower_comes_to_the_same_and_renames_nothing(killed: Path) -> None:
     cut_off(killed / "last.ckpt")
     before = sorted(killed.iterdir())
-    found = checkpoints.newest_checkpoint(killed, is_leader=False)
+    found = checkpoints.newest_checkpoint(killed, is_rank_zero=False)
     assert found == killed / "before.ckpt"
     assert sorted(killed.iterdir()) == before
 
@@ -165,5 +165,5 @@ def test_what_may_not_be_read_is_not_set_aside(
 
     monkeypatch.setattr(checkpoints.torch, "load", refuse)
     with pytest.raises(TextsrError, match=r"last\.ckpt: cannot be read \(Permission denied\)"):
-        checkpoints.newest_checkpoint(killed, is_leader=True)
+        checkpoints.newest_checkpoint(killed, is_rank_zero=True)
     assert (killed / "last.ckpt").exists()

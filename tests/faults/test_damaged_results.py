@@ -49,7 +49,7 @@ def test_what_is_no_file_is_refused_by_name(tmp_path: Path) -> None:
 
 def test_what_is_read_is_what_was_written(tmp_path: Path) -> None:
     """A shape adds no key, drops none and changes no type."""
-    value = {"winner": "seed", "rows": [{"psnr": 1}], "confidence": 0.95}
+    value = {"winner": "srcnn_transposed", "rows": [{"psnr": 1}], "confidence": 0.95}
     (tmp_path / "l.json").write_text(json.dumps(value))
     assert read_json(tmp_path / "l.json", Leaderboard) == value
 

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from textsr.config.params import Params
+from textsr.datasets.cached import CachedBatches
 from textsr.datasets.pairs import centre_batches, shuffled_pairs, whole_batches
-from textsr.datasets.resident import ResidentBatches
 from textsr.datasets.shards import iterate_rows, read_table, spread_rows, total_rows
 from textsr.datasets.stream import ShuffledLines
 from textsr.errors import TextsrError
@@ -64,9 +64,9 @@ def train(dataset: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(dataset / "train", tmp_path / "artifacts/dataset/train"))
 
 
-READERS: dict[str, Callable[[Path], Any]] = {
+ENGINES: dict[str, Callable[[Path], Any]] = {
     "streamed": lambda folder: shuffled_pairs(folder, 1000, 1).line(0).decode("lr"),
-    "resident": lambda folder: ResidentBatches(folder, batch_size=4, scale=4, seed=1)(0),
+    "resident": lambda folder: CachedBatches(folder, batch_size=4, scale=4, seed=1)(0),
     "unlabelled": lambda folder: ShuffledLines(folder, ("lr",), window_rows=99, seed=1).line(0),
     "validation": lambda folder: whole_batches(folder, batch_size=4, scale=4, limit=96),
     "crops": lambda folder: centre_batches(folder, batch_size=4, crop_width=32, scale=4, limit=96),
@@ -78,14 +78,14 @@ READERS: dict[str, Callable[[Path], Any]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("engine", ENGINES)
 def test_a_damaged_shard_is_named(
-    train: Path, reader: str, damage: Callable[[Path], object]
+    train: Path, engine: str, damage: Callable[[Path], object]
 ) -> None:
     for path in train.iterdir():  # all of them: which one is read first is drawn
         damage(path)
     with pytest.raises(TextsrError, match=rf"^{train}/0000\d-of-00003\.parquet: ") as caught:
-        READERS[reader](train)
+        ENGINES[engine](train)
     assert str(caught.value).endswith(remedy(train))
     assert "`dvc checkout`, or make it anew with `dvc repro -f synthesize`" in remedy(train)
     assert len(str(caught.value)) < 600
@@ -103,7 +103,7 @@ def test_a_damaged_footer_is_named(train: Path, damage: Callable[[Path], object]
     ("folder", "stage"),
     [
         ("artifacts/dataset/val", "synthesize"),
-        ("artifacts/domains/tall/train", "domains"),
+        ("artifacts/extra_datasets/tall/train", "extra_datasets"),
         ("artifacts/own/train", "ingest"),
         ("artifacts/evaluation/baselines", "baselines evaluate"),
     ],
@@ -113,9 +113,9 @@ def test_the_stage_that_makes_it_anew_is_named(folder: str, stage: str) -> None:
 
 
 @pytest.mark.parametrize("image", [b"", b"no image", None])
-@pytest.mark.parametrize("reader", ["streamed", "resident", "validation", "crops", "evaluation"])
+@pytest.mark.parametrize("engine", ["streamed", "resident", "validation", "crops", "evaluation"])
 def test_an_image_that_is_none_is_named_by_file_and_row(
-    train: Path, reader: str, image: bytes | None
+    train: Path, engine: str, image: bytes | None
 ) -> None:
     for path in train.iterdir():
         table = pq.read_table(path)
@@ -126,8 +126,8 @@ def test_an_image_that_is_none_is_named_by_file_and_row(
         pq.write_table(table.set_column(at, table.schema.field("lr"), column), path)
     order = shuffled_pairs(train, 1000, 1)
     position = next(p for p in range(99) if order.locate(p)[1] != 0)
-    read = READERS[reader]
-    if reader == "streamed":
+    read = ENGINES[engine]
+    if engine == "streamed":
         read = lambda folder: order.line(position).decode("lr")  # noqa: E731
     named = rf"{train}/0000\d-of-00003\.parquet: row [1-9]\d*, train-\d+ \(lr\): cannot be decoded"
     with pytest.raises(TextsrError, match=named):
@@ -139,21 +139,21 @@ def test_a_row_without_an_image_is_named(train: Path) -> None:
     column = pa.array([None] * len(table), table.schema.field("lr").type)
     at = table.schema.get_field_index("lr")
     pq.write_table(table.set_column(at, table.schema.field("lr"), column), train / SHARD)
-    for read in (load_split, READERS["validation"]):
+    for read in (load_split, ENGINES["validation"]):
         with pytest.raises(
             TextsrError, match=rf"{train / SHARD}: row 0, train-0000000 \(lr\): cannot be decoded"
         ):
             read(train)
 
 
-def test_a_damaged_domain_is_named_where_it_is_watched(
-    mixed_params: Params, dataset: Path, domains: Path, tmp_path: Path
+def test_a_damaged_extra_dataset_is_named_where_it_is_watched(
+    mixed_params: Params, dataset: Path, extra_datasets: Path, tmp_path: Path
 ) -> None:
-    copy = Path(shutil.copytree(domains, tmp_path / "domains"))
+    copy = Path(shutil.copytree(extra_datasets, tmp_path / "extra_datasets"))
     path = next(copy.glob("tall/train/*"))
     truncate(path)
-    with pytest.raises(TextsrError, match=rf"{path}: not a .* `dvc repro -f domains`"):
-        training_lines(mixed_params, dataset, tmp_path / "own", copy)
+    with pytest.raises(TextsrError, match=rf"{path}: not a .* `dvc repro -f extra_datasets`"):
+        training_lines(mixed_params, dataset, tmp_path / "imported", copy)
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

@@ -16,7 +16,7 @@ from textsr.errors import TextsrError
 from textsr.pretraining.run import run_pretraining
 from textsr.training.divergence import DivergenceGuard
 from textsr.training.fitting import fit
-from textsr.training.recognizer import run_recogniser
+from textsr.training.recognizer import run_recognizer
 from textsr.training.run import plan_training, run_training
 
 RATE = 1e6
@@ -74,7 +74,7 @@ def run(module: Breaks, folder: Path, ema: float | None = None) -> dict[str, Ten
         checkpoint_every=3,
         checkpoints=folder,
         seed=0,
-        section="training.seed_net",
+        section="training.srcnn_transposed",
         ema_decay=ema,
     )[0]
 
@@ -91,7 +91,7 @@ def test_it_stops_at_the_step_and_the_last_checkpoint_can_be_resumed(
     told = step if what in ("loss", "gradient") else 6  # the end of its chunk
     assert said.startswith(f"step {told} of 8: "), said
     assert f"checkpoint of step 3 is kept in {tmp_path}/broken/last.ckpt" in said
-    assert "Lower training.seed_net.learning_rate" in said
+    assert "Lower training.srcnn_transposed.learning_rate" in said
     assert "\n" not in said
     resumed = Breaks()
     state = run(resumed, tmp_path / "broken", ema)
@@ -110,7 +110,7 @@ def test_before_the_first_checkpoint_none_is_written(tmp_path: Path) -> None:
 def test_gradients_too_large_for_16_bits_are_left_to_their_scaler(
     scale: float, stops: bool
 ) -> None:
-    guard = DivergenceGuard("training", Path("last.ckpt"), is_leader=True)
+    guard = DivergenceGuard("training", Path("last.ckpt"), is_rank_zero=True)
     plugin = SimpleNamespace(scaler=torch.amp.GradScaler("cpu", init_scale=scale))
     plugin.scaler.scale(torch.ones(1))  # it makes its scale when first asked
     trainer = SimpleNamespace(
@@ -136,14 +136,14 @@ def diverging(params: Params) -> Params:
     """The params with a rate that no validation would let through."""
     changes = {"learning_rate": RATE}
     training = params.training.model_copy(update=changes)
-    recogniser = params.recogniser.model_copy(update=changes | {"steps": 6})
+    recognizer = params.recognizer.model_copy(update=changes | {"steps": 6})
     pretraining = params.pretraining.model_copy(update=changes | {"steps": 30})
     return params.model_copy(
-        update={"training": training, "recogniser": recogniser, "pretraining": pretraining}
+        update={"training": training, "recognizer": recognizer, "pretraining": pretraining}
     )
 
 
-@pytest.mark.parametrize("kind", ["training", "recogniser", "pretraining"])
+@pytest.mark.parametrize("kind", ["training", "recognizer", "pretraining"])
 def test_every_training_stops_and_writes_no_weights(
     tiny_params: Params,
     dataset: Path,
@@ -159,8 +159,8 @@ def test_every_training_stops_and_writes_no_weights(
         if kind == "training":
             plan = plan_training("scratch", params, dataset, None, tmp_path)
             run_training(plan, Path("out"), lambda metrics, step: None)
-        elif kind == "recogniser":
-            run_recogniser(params, dataset, Path("out"))
+        elif kind == "recognizer":
+            run_recognizer(params, dataset, Path("out"))
         else:
             run_pretraining("simclr", params, dataset, tmp_path / "unlabelled", Path("out"))
 

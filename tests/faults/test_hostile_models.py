@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from textsr.errors import TextsrError
 from textsr.models.package import ModelSpec, build_network, load_model, read_spec, save_model
-from textsr.models.recognizer import Recogniser, load_recogniser, save_recogniser
+from textsr.models.recognizer import Recognizer, load_recognizer, save_recognizer
 from textsr.models.upsampler import UpsamplerNet
 from textsr.training.run import ENCODER_WEIGHTS, load_encoder
 
@@ -28,16 +28,16 @@ from pathlib import Path
 import torchvision.models
 from textsr.errors import TextsrError
 from textsr.models.package import load_model
-from textsr.models.recognizer import load_recogniser
-from textsr.pretrained import load_reference
+from textsr.models.recognizer import load_recognizer
+from textsr.pretrained import load_pretrained
 
-load_reference()
+load_pretrained()
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 base, rows = peak(), {}
 for name in sys.argv[1:]:
     folder, start = Path(name), time.process_time()
     try:
-        (load_recogniser if folder.name.startswith("reader") else load_model)(folder)
+        (load_recognizer if folder.name.startswith("recognizer") else load_model)(folder)
         said = ""
     except TextsrError as error:
         said = str(error)
@@ -100,11 +100,11 @@ MODELS = {
     "cut off header": lambda m: header(m / WEIGHTS, 1000, b"{"),
     "empty": lambda m: (m / WEIGHTS).write_bytes(b""),
 }
-READERS = {
-    "reader, piped": lambda r: pipe(r / "alphabet.json"),
-    "reader, endless": lambda r: device(r / "recognizer.safetensors"),
-    "reader, large": lambda r: hollow(r / "alphabet.json", 10**10),
-    "reader of all characters": lambda r: (r / "alphabet.json").write_text(
+ENGINES = {
+    "recognizer, piped": lambda r: pipe(r / "alphabet.json"),
+    "recognizer, endless": lambda r: device(r / "recognizer.safetensors"),
+    "recognizer, large": lambda r: hollow(r / "alphabet.json", 10**10),
+    "recognizer of all characters": lambda r: (r / "alphabet.json").write_text(
         json.dumps("".join(map(chr, range(0x4E00, 0x4E00 + 20_000))))
     ),
 }
@@ -114,10 +114,10 @@ def test_a_refused_folder_costs_little_memory_and_time_and_is_named(tmp_path: Pa
     for name, damage in MODELS.items():
         save_model(tmp_path / name, SPEC, build_network(SPEC))
         damage(tmp_path / name)
-    for name, damage in READERS.items():
-        save_recogniser(tmp_path / name, Recogniser("ab"))
+    for name, damage in ENGINES.items():
+        save_recognizer(tmp_path / name, Recognizer("ab"))
         damage(tmp_path / name)
-    folders = [str(tmp_path / name) for name in (*MODELS, *READERS)]
+    folders = [str(tmp_path / name) for name in (*MODELS, *ENGINES)]
     child = subprocess.run(
         [sys.executable, "-c", CHILD, *folders],
         capture_output=True,
@@ -156,7 +156,7 @@ def test_comparing_draws_nothing_at_random(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("change", ["dtype", "shape", "more", "fewer", "scale"])
 def test_names_shapes_and_dtypes_must_be_the_networks(tmp_path: Path, change: str) -> None:
-    save_model(tmp_path, SPEC, build_network(SPEC), eight_bits=True)
+    save_model(tmp_path, SPEC, build_network(SPEC), quantized=True)
     state = load_file(tmp_path / WEIGHTS)
     name = "encoder.stem.1.bias"
     if change == "dtype":
@@ -189,5 +189,5 @@ def test_a_model_path_that_is_a_pipe_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(TextsrError, match=r"pipe/model\.json: no such file; name a model folder"):
         read_spec(tmp_path / "pipe")
-    with pytest.raises(TextsrError, match=r"pipe: not a recogniser \(alphabet\.json: "):
-        load_recogniser(tmp_path / "pipe")
+    with pytest.raises(TextsrError, match=r"pipe: not a recognizer \(alphabet\.json: "):
+        load_recognizer(tmp_path / "pipe")

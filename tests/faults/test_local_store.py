@@ -29,7 +29,7 @@ def _no_server(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project whose champion is the package's weights; in a folder with a space."""
+    """A project whose champion is the pretrained weights; in a folder with a space."""
     root = tmp_path_factory.mktemp("stores") / "a project"
     root.mkdir()
     with pytest.MonkeyPatch.context() as patch:

@@ -29,7 +29,7 @@ from textsr.models.package import (
     load_model,
     save_model,
 )
-from textsr.models.recognizer import Recogniser, load_recogniser, save_recogniser
+from textsr.models.recognizer import Recognizer, load_recognizer, save_recognizer
 from textsr.models.upsampler import UpsamplerNet
 from textsr.pretraining.probe import probe_reconstruction
 from textsr.registry.gate import decide, render_decision
@@ -38,7 +38,7 @@ from textsr.registry.pyfunc import LinesUpscaler
 from textsr.training.run import ENCODER_WEIGHTS, load_encoder
 
 TEXT = ModelSpec(name="x", architecture="upsampler", encoder="text", width=8, scale=2)
-SEED = ModelSpec(name="x", architecture="seed", scale=2)
+SEED = ModelSpec(name="x", architecture="srcnn_transposed", scale=2)
 WEIGHTS = "weights.safetensors"
 
 
@@ -50,7 +50,7 @@ def spoil(path: Path, name: str, value: float) -> None:
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize(
-    ("eight_bits", "name"),
+    ("quantized", "name"),
     [
         (False, "encoder.stem.1.weight"),
         (True, "encoder.stem.1.weight@scale"),
@@ -58,9 +58,9 @@ def spoil(path: Path, name: str, value: float) -> None:
     ],
 )
 def test_a_model_is_refused_by_file_and_tensor(
-    tmp_path: Path, value: float, eight_bits: bool, name: str
+    tmp_path: Path, value: float, quantized: bool, name: str
 ) -> None:
-    save_model(tmp_path, TEXT, build_network(TEXT), eight_bits=eight_bits)
+    save_model(tmp_path, TEXT, build_network(TEXT), quantized=quantized)
     spoil(tmp_path / WEIGHTS, name, value)
     said = rf"{tmp_path}/{WEIGHTS}: .* numbers of {name.removesuffix('@scale')} are not finite"
     with pytest.raises(TextsrError, match=said):
@@ -69,13 +69,13 @@ def test_a_model_is_refused_by_file_and_tensor(
         log_model(None, "run", tmp_path)
 
 
-def test_a_recogniser_and_an_encoder_are_refused_by_file_and_tensor(tmp_path: Path) -> None:
-    save_recogniser(tmp_path / "r", Recogniser("ab"))
+def test_a_recognizer_and_an_encoder_are_refused_by_file_and_tensor(tmp_path: Path) -> None:
+    save_recognizer(tmp_path / "r", Recognizer("ab"))
     spoil(tmp_path / "r/recognizer.safetensors", "head.classify.1.bias", math.nan)
     with pytest.raises(
-        TextsrError, match=r"r: not a recogniser \(recogniser\.safetensors.*1\.bias"
+        TextsrError, match=r"r: not a recognizer \(recognizer\.safetensors.*1\.bias"
     ):
-        load_recogniser(tmp_path / "r")
+        load_recognizer(tmp_path / "r")
     save_file(build_encoder("text", 8).state_dict(), tmp_path / ENCODER_WEIGHTS)
     spoil(tmp_path / ENCODER_WEIGHTS, "stem.1.bias", math.inf)
     network = build_network(TEXT)
@@ -92,10 +92,10 @@ def test_what_is_not_finite_is_not_written_and_leaves_what_was_there(tmp_path: P
     with pytest.raises(TextsrError, match=rf"m/{WEIGHTS}: not written.*upscale\.0\.bias"):
         save_model(tmp_path / "m", SEED, broken)
     assert (tmp_path / "m" / WEIGHTS).read_bytes() == before
-    reader = Recogniser("ab")
-    reader.head.classify[1].bias.data[0] = 1e5  # finite, until it is halved for the package
+    engine = Recognizer("ab")
+    engine.head.classify[1].bias.data[0] = 1e5  # finite, until it is halved for the package
     with pytest.raises(TextsrError, match=r"not written.*classify\.1\.bias"):
-        save_recogniser(tmp_path / "r", reader.half())
+        save_recognizer(tmp_path / "r", engine.half())
     with pytest.raises(TextsrError, match=r"m\.onnx: not written.*upscale\.0\.bias"):
         export_onnx(BlendedModel(SEED, broken), tmp_path / "m.onnx")
     assert [path.name for path in tmp_path.iterdir()] == ["m"]
@@ -169,7 +169,7 @@ def test_no_candidate_is_chosen_beside_a_score_that_is_no_number(key: str) -> No
     candidates = [
         {
             "weight": weight,
-            "readers": {"rapidocr": score | ({key: math.nan} if weight == w else {})},
+            "engines": {"rapidocr": score | ({key: math.nan} if weight == w else {})},
         }
         for w in (0.5, 1.0)
         for weight in (0.5, 1.0)
@@ -184,7 +184,7 @@ def test_no_candidate_is_chosen_beside_a_score_that_is_no_number(key: str) -> No
 @pytest.mark.parametrize("part", ["rapidocr", "champion", "psnr_db", "ssim", "ms", "missing"])
 @pytest.mark.parametrize("side", ["value", "low", "high"])
 def test_the_gate_refuses_what_is_no_number(part: str, side: str) -> None:
-    gate = Gate(min_psnr_gain_db=-1, min_ssim_gain=-1, max_ms_per_line=20, min_readers_better=1)
+    gate = Gate(min_psnr_gain_db=-1, min_ssim_gain=-1, max_ms_per_line=20, min_engines_better=1)
     good = {"value": 0.1, "low": 0.05, "high": 0.2}
     bad = Estimate(**good | {side: math.nan})
     over = {name: Estimate(**good) for name in ("rapidocr", "tesseract", "psnr_db", "ssim")}

@@ -185,7 +185,7 @@ def test_all_numbers_are_found() -> None:
     assert {
         ("training", "steps"),
         ("training", "mixture", "dataset"),
-        ("training", "reference", "coarse_blocks"),
+        ("training", "pretrained", "coarse_blocks"),
         ("evaluation", "blend_weights", 0),
         ("synthesis", "text", "kinds", "words"),
         ("synthesis", "degradation", "second", "kernels", "area"),

@@ -264,7 +264,7 @@ def test_links_to_mlflow_hold_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     linked: list[str] = []
     monkeypatch.setattr(reports, "create_link_artifact", lambda link, **_: linked.append(link))
     (tmp_path / "artifacts/models/seed").mkdir(parents=True)
-    (tmp_path / "artifacts/models/seed/run.json").write_text('{"run_id": "7"}')
+    (tmp_path / "artifacts/models/srcnn_transposed/run.json").write_text('{"run_id": "7"}')
     found = {"run": {"info": {"experiment_id": "1", "run_id": "7"}}}
     seen: list[httpx.Request] = []
 
@@ -276,7 +276,9 @@ def test_links_to_mlflow_hold_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     monkeypatch.setattr(
         httpx, "Client", lambda **given: client(transport=httpx.MockTransport(answer), **given)
     )
-    reports._link_runs("train@seed", tmp_path, "f", "http://u:h4rd@host:5000", linked.append)
+    reports._link_runs(
+        "train@srcnn_transposed", tmp_path, "f", "http://u:h4rd@host:5000", linked.append
+    )
     assert linked == ["http://host:5000/#/experiments/1/runs/7"]
     assert seen[0].headers["Authorization"].startswith("Basic ")
 

@@ -263,8 +263,8 @@ def _checking_outputs(load: Callable[..., Any]) -> Callable[..., Any]:
     def _load(cache: Any, stage: Any) -> Any:
         entry = load(cache, stage)
         outputs = entry.get("outs", []) if entry else []
-        own = sorted(output.def_path for output in stage.outs)
-        if entry and sorted(output["path"] for output in outputs) != own:
+        expected = sorted(output.def_path for output in stage.outs)
+        if entry and sorted(output["path"] for output in outputs) != expected:
             named = shorten(", ".join(quote(output["path"]) for output in outputs))
             raise _Refusal(
                 f"{cache.cache_dir}: an entry for the stage {stage.addressing} names the outputs "

@@ -92,17 +92,17 @@ def fonts(
     from textsr.cli.progress import ticks
     from textsr.config.params import load_params
     from textsr.imports.fonts import import_fonts, list_fonts
-    from textsr.ocr.engines import RapidOCRReader, read_lines
+    from textsr.ocr.engines import RapidOCREngine, read_lines
 
     splits = load_params(project.PARAMS).synthesis.fonts
     paths = list_fonts(source)
-    reader = RapidOCRReader(threads=1)  # more do not pay for lines
+    engine = RapidOCREngine(threads=1)  # more do not pay for lines
     with ticks() as start:
         done = import_fonts(
             paths,
             project.DATA / "fonts",
             [*splits.val_families, *splits.test_families],
-            lambda lines: read_lines(reader, lines),
+            lambda lines: read_lines(engine, lines),
             licence=licence,
             replace=replace,
             tick=start("fonts", len(paths)),
@@ -153,22 +153,22 @@ def textzoom(
     replace: Replace = False,
 ) -> None:
     """Import TextZoom: pairs for training; easy, medium and hard each for evaluation."""
-    from textsr.imports import textzoom as reader
+    from textsr.imports import textzoom as engine
 
     new = []
-    for database in reader.find_databases(source):
-        test = reader.is_test(database)
+    for database in engine.find_databases(source):
+        test = engine.is_test(database)
         about = _about(
             "lr" if test else "pairs",
             "textzoom",
             licence,
             source_url,
-            scale=None if test else reader.SCALE,
+            scale=None if test else engine.SCALE,
             split="test" if test else "train",
         )
-        items = reader.read_database(database, lr_only=test)
+        items = engine.read_database(database, lr_only=test)
         folder = _folder_of("real" if test else "pairs", f"{name}-{database.name}")
-        new.append((folder, about, items, reader.count_samples(database)))
+        new.append((folder, about, items, engine.count_samples(database)))
     _write(new, replace)
 
 

@@ -126,7 +126,7 @@ def use_preset(name: str) -> None:
     from textsr.config.presets import apply_preset
 
     gone = apply_preset(name, Path("presets"), project.PARAMS)
-    replaced = f"; its domains replace {', '.join(gone)}" if gone else ""
+    replaced = f"; its extra datasets replace {', '.join(gone)}" if gone else ""
     typer.echo(f"{project.PARAMS}: preset {name} applied{replaced}")
 
 
@@ -156,15 +156,15 @@ def synthesize(
 
 
 @app.command(rich_help_panel=_STAGES)
-def domains() -> None:
-    """Draw the domains: further lines to train on, by settings of their own."""
-    from textsr.synthesis.domains import write_domains
+def extra_datasets() -> None:
+    """Draw the extra_datasets: further lines to train on, by settings of their own."""
+    from textsr.synthesis.extra_datasets import write_extra_datasets
 
     params = _params()
     with progress() as start:
-        write_domains(params, project.DATA, project.DOMAINS, start)
-    if not params.domains:
-        typer.echo(f"{project.PARAMS}: domains: there are none")
+        write_extra_datasets(params, project.DATA, project.EXTRA_DATASETS, start)
+    if not params.extra_datasets:
+        typer.echo(f"{project.PARAMS}: extra_datasets: there are none")
 
 
 @app.command(rich_help_panel=_STAGES)
@@ -173,22 +173,22 @@ def ingest() -> None:
     from textsr.imports.ingest import ingest
 
     with ticks() as start:
-        said = ingest(_params(), project.DATA, project.OWN, start)
+        said = ingest(_params(), project.DATA, project.IMPORTED, start)
     for sentence in said or [f"{project.DATA}: no sets in pairs/ or hr/"]:
         typer.echo(sentence)
 
 
 @app.command(rich_help_panel=_STAGES)
 def validate() -> None:
-    """Hold the dataset and the domains against the Great Expectations suite; write Data Docs."""
-    from textsr.ocr.engines import RapidOCRReader, read_lines
+    """Hold all datasets against the Great Expectations suite; write Data Docs."""
+    from textsr.ocr.engines import RapidOCREngine, read_lines
     from textsr.validation.track import validate_project
 
     params = _params()
-    reader = RapidOCRReader(params.compute.threads)
+    engine = RapidOCREngine(params.compute.threads)
     with progress() as start:
         validate_project(
-            params, Path.cwd(), lambda lines: read_lines(reader, lines), start, typer.echo
+            params, Path.cwd(), lambda lines: read_lines(engine, lines), start, typer.echo
         )
 
 
@@ -201,11 +201,11 @@ def pretrain(method: str) -> None:
 
 
 @app.command(rich_help_panel=_STAGES)
-def recogniser() -> None:
-    """Train the reader that teaches the networks and never judges them."""
-    from textsr.training.recognizer import run_recogniser
+def recognizer() -> None:
+    """Train the recognizer that teaches the networks and never judges them."""
+    from textsr.training.recognizer import run_recognizer
 
-    run_recogniser(_params(), project.DATASET, project.RECOGNISER, project.DOMAINS)
+    run_recognizer(_params(), project.DATASET, project.RECOGNIZER, project.EXTRA_DATASETS)
 
 
 @app.command(rich_help_panel=_STAGES)
@@ -310,34 +310,34 @@ def smoke_test() -> None:
         typer.echo(smoke_test(Tracker(Path.cwd()), record, sample, Path(folder) / "large.png"))
 
 
-@app.command("publish-reference", rich_help_panel=_MODELS)
-def publish_reference(model: str) -> None:
+@app.command("publish-pretrained", rich_help_panel=_MODELS)
+def publish_pretrained(model: str) -> None:
     """Make an evaluated model the weights that come with the package."""
     from textsr.pretrained import FOLDER
-    from textsr.pretrained.publish import publish_reference
+    from textsr.pretrained.publish import publish_pretrained
 
-    folder = publish_reference(
+    folder = publish_pretrained(
         project.MODELS / model, project.EVALUATION / model, project.PARAMS, FOLDER
     )
     typer.echo(f"{folder}: {model}'s weights, params and card")
 
 
-@app.command("publish-recogniser", rich_help_panel=_MODELS)
-def publish_recogniser() -> None:
-    """Make the trained reader the one that comes with the package."""
-    from textsr.pretrained import RECOGNISER
-    from textsr.pretrained.publish import publish_recogniser
+@app.command("publish-recognizer", rich_help_panel=_MODELS)
+def publish_recognizer() -> None:
+    """Make the trained recognizer the one that comes with the package."""
+    from textsr.pretrained import RECOGNIZER
+    from textsr.pretrained.publish import publish_recognizer
     from textsr.tracking.client import lineage_tags
 
     params = _params()
-    folder = publish_recogniser(
-        project.RECOGNISER,
+    folder = publish_recognizer(
+        project.RECOGNIZER,
         project.PARAMS,
-        RECOGNISER,
-        from_package=params.recogniser.from_package,
+        RECOGNIZER,
+        from_pretrained=params.recognizer.from_pretrained,
         lineage=lineage_tags(Path.cwd(), params.seed),
     )
-    typer.echo(f"{folder}: the reader's weights, params and card")
+    typer.echo(f"{folder}: the recognizer's weights, params and card")
 
 
 @app.command(rich_help_panel=_MODELS)
@@ -403,7 +403,7 @@ def upscale(
         bf16=suits_bf16(loaded, target),
         max_pixels=max_pixels or MAX_PIXELS,
         compare=compare,
-        # What the package's weights know is known of them alone.
+        # What the pretrained weights know is known of them alone.
         keep_sharp=blend is None and loaded.spec.name == NAME,
         progress=True,
     )
@@ -522,16 +522,16 @@ def _model(name: str | None, blend: float | None) -> tuple[Any, str]:
     if blend is None:
         return loaded, said
     spec = loaded.spec.model_copy(update={"blend": blend})
-    own = f"{loaded.spec.blend:g}"
+    usual = f"{loaded.spec.blend:g}"
     return BlendedModel(
         spec, loaded.network
-    ).eval(), f"{said}, blended at {blend:g} instead of {own}"
+    ).eval(), f"{said}, blended at {blend:g} instead of {usual}"
 
 
 def _find_model(name: str | None) -> tuple[Any, str]:
     """Load a model by folder, by URI, or the best there is; return it and a sentence about it."""
     from textsr.models.package import load_model
-    from textsr.pretrained import load_reference
+    from textsr.pretrained import load_pretrained
 
     if name is not None and not name.startswith(("models:/", "runs:/")):
         return load_model(Path(name)), f"model: {name}"
@@ -540,7 +540,7 @@ def _find_model(name: str | None) -> tuple[Any, str]:
     except TextsrError:
         if name is not None:
             raise
-        return load_reference(), "model: the package's reference weights"
+        return load_pretrained(), "model: the pretrained weights"
     from textsr.config.params import load_params
     from textsr.registry.aliases import CHAMPION, version_of
     from textsr.registry.packaging import fetch_model
@@ -552,8 +552,8 @@ def _find_model(name: str | None) -> tuple[Any, str]:
     registered = load_params(root / project.PARAMS).registration.model_name
     champion = version_of(tracker, registered, CHAMPION)
     if champion is None:
-        return load_reference(), (
-            f"model: the package's reference weights (no version of {registered} is {CHAMPION})"
+        return load_pretrained(), (
+            f"model: the pretrained weights (no version of {registered} is {CHAMPION})"
         )
     uri = f"models:/{registered}@{CHAMPION}"
     said = f"model: {registered} version {champion.version}, the {CHAMPION}"

@@ -24,8 +24,8 @@ KINDS = (
 """Kinds of text; `custom` is the user's own lines, absent when there are none."""
 
 SSL_METHODS = ("simclr", "byol")
-INITIALISATIONS = ("scratch", "simclr", "byol", "reference")
-MODELS = ("seed", *INITIALISATIONS)
+INITIALISATIONS = ("scratch", "simclr", "byol", "pretrained")
+MODELS = ("srcnn_transposed", *INITIALISATIONS)
 """What `train` trains and `evaluate` evaluates: the article's network and four starts of ours."""
 
 
@@ -36,7 +36,7 @@ Precision = Literal["auto", "32", "bf16"]
 # Every number has an upper bound, far above what is of use and below what no machine has memory
 # or time for: a slip of the keyboard is a message then, and not a process that is killed.
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
-"""Of initialisation and resampling; the generators take no larger one."""
+"""Of initialisation and bootstrap; the generators take no larger one."""
 Threads = Annotated[int, Field(ge=0, le=1024)]
 Steps = Annotated[int, Field(ge=1, le=10_000_000)]
 StepsOrNone = Annotated[int, Field(ge=0, le=10_000_000)]
@@ -194,26 +194,26 @@ class Pretraining(Section):
     byol: BYOLParams
 
 
-class Recogniser(Section):
-    """Training of our own reader; without steps it is the package's, if it is one at all."""
+class Recognizer(Section):
+    """Training of our own recognizer; without steps it is the package's, if it is one at all."""
 
-    from_package: bool
+    from_pretrained: bool
     steps: StepsOrNone
     batch_size: BatchSize
     learning_rate: LearningRate
-    clean_share: Probability
+    hr_fraction: Probability
     checkpoint_every_steps: Steps
 
 
-class SeedNet(Section):
+class SRCNNTransposed(Section):
     """Training of the article's network."""
 
     steps: Steps
     learning_rate: LearningRate
 
 
-class Reference(Section):
-    """Further training of the package's weights."""
+class Pretrained(Section):
+    """Further training of the pretrained weights."""
 
     steps: StepsOrNone
     learning_rate: LearningRate
@@ -244,9 +244,17 @@ class Resizing(Section):
 
 
 DATASET = "dataset"
-"""What the dataset is called among the domains in `training.mixture`."""
+"""What the dataset is called among the extra datasets in `training.mixture`."""
 
-DomainName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+DatasetName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+
+
+class RecognitionLoss(Section):
+    """The loss of a frozen recognizer that reads the output, per character."""
+
+    weight: LossWeight
+    start_fraction: Probability
+    blend_range: Annotated[Interval, inside(0, 1)]
 
 
 class Training(Section):
@@ -255,10 +263,8 @@ class Training(Section):
     steps: Steps
     batch_size: BatchSize
     max_shift_px: Annotated[int, Field(ge=0, le=8)]
-    text_weight: LossWeight
-    reading_weight: LossWeight
-    reading_blend: Annotated[Interval, inside(0, 1)]
-    reading_from: Probability
+    ctc_loss_weight: LossWeight
+    recognition_loss: RecognitionLoss
     learning_rate: LearningRate
     weight_decay: WeightDecay
     warmup_fraction: Probability
@@ -267,12 +273,12 @@ class Training(Section):
     checkpoint_every_steps: Steps
     width: Annotated[int, Field(ge=8, le=1024, multiple_of=8)]
     resizing: Resizing
-    mixture: dict[DomainName, Annotated[int, Field(ge=1, le=10_000)]]
-    shuffle_rows: Annotated[int, Field(ge=1, le=10_000_000)]
-    resident: bool
-    own_share: Probability
-    reference: Reference
-    seed_net: SeedNet
+    mixture: dict[DatasetName, Annotated[int, Field(ge=1, le=10_000)]]
+    shuffle_buffer_rows: Annotated[int, Field(ge=1, le=10_000_000)]
+    cache_in_memory: bool
+    imported_fraction: Probability
+    pretrained: Pretrained
+    srcnn_transposed: SRCNNTransposed
 
     @field_validator("mixture")
     @classmethod
@@ -296,7 +302,7 @@ class Gate(Section):
     min_psnr_gain_db: Annotated[float, Field(ge=-100, le=100)]
     min_ssim_gain: Annotated[float, Field(ge=-2, le=2)]
     max_ms_per_line: Annotated[float, Field(gt=0, le=1e9)]  # so large, it demands nothing
-    min_readers_better: Annotated[int, Field(ge=1, le=100)]
+    min_engines_better: Annotated[int, Field(ge=1, le=100)]
 
 
 class Registration(Section):
@@ -310,7 +316,7 @@ class Tolerance(Section):
     """How far each property may move, in the unit of its name, before it is a matter.
 
     `sharpness` and `blocking` are shares, as `monitoring.measure` defines them; confidences are
-    the reader's, before and after upscaling.
+    the OCR engine's, before and after upscaling.
     """
 
     height_px: Annotated[float, Field(gt=0, le=100_000)]
@@ -350,7 +356,7 @@ class Tracking(Section):
     experiment: Annotated[str, Field(min_length=1)]
 
 
-# What evaluation and the weights of all domains share, and what keeps their splits apart.
+# What evaluation and the weights of all extra datasets share, and what keeps their splits apart.
 _SHARED = ("scale", "fonts")
 
 
@@ -360,10 +366,10 @@ class Params(Section):
     seed: Seed
     compute: Compute
     synthesis: Synthesis
-    domains: Annotated[dict[DomainName, dict[str, Any]], Field(max_length=100)]
+    extra_datasets: Annotated[dict[DatasetName, dict[str, Any]], Field(max_length=100)]
     validation: Validation
     pretraining: Pretraining
-    recogniser: Recogniser
+    recognizer: Recognizer
     training: Training
     evaluation: Evaluation
     registration: Registration
@@ -371,32 +377,35 @@ class Params(Section):
     tracking: Tracking
 
     @model_validator(mode="after")
-    def _has_reader(self) -> "Params":
-        recogniser = self.recogniser
-        if self.training.reading_weight and not (recogniser.steps or recogniser.from_package):
+    def _has_recognizer(self) -> "Params":
+        recognizer = self.recognizer
+        if self.training.recognition_loss.weight and not (
+            recognizer.steps or recognizer.from_pretrained
+        ):
             raise ValueError(
-                "training.reading_weight needs a reader: recogniser.from_package, or "
-                "recogniser.steps above 0"
+                "training.recognition_loss.weight needs a recognizer: set "
+                "recognizer.from_pretrained, or recognizer.steps above 0"
             )
         return self
 
     @model_validator(mode="after")
-    def _has_domains(self) -> "Params":
-        for name, changes in self.domains.items():
+    def _has_extra_datasets(self) -> "Params":
+        for name, changes in self.extra_datasets.items():
             for key in _SHARED:
                 if key in changes:
                     raise ValueError(
-                        f"domains.{name}.{key}: domains share the dataset's; remove it"
+                        f"extra_datasets.{name}.{key}: all datasets share synthesis.{key}; "
+                        "remove it"
                     )
-        if DATASET in self.domains:
-            raise ValueError(f"domains.{DATASET}: is what the dataset is called; rename it")
-        mixture, known = self.training.mixture, {DATASET, *self.domains}
+        if DATASET in self.extra_datasets:
+            raise ValueError(f"extra_datasets.{DATASET}: is what the dataset is called; rename it")
+        mixture, known = self.training.mixture, {DATASET, *self.extra_datasets}
         for name in sorted(mixture.keys() - known):
             raise ValueError(
-                f"training.mixture.{name}: no such domain; choose of {', '.join(sorted(known))}"
+                f"training.mixture.{name}: no such dataset; choose of {', '.join(sorted(known))}"
             )
         missing = sorted(known - mixture.keys())
-        if missing and (self.domains or mixture):
+        if missing and (self.extra_datasets or mixture):
             turns = ", ".join(f"{name}: {mixture.get(name, 1)}" for name in sorted(known))
             raise ValueError(
                 f"training.mixture: no turns for {', '.join(missing)}; all that is drawn is "
@@ -404,8 +413,8 @@ class Params(Section):
             )
         return self
 
-    def domain(self, name: str) -> "Params":
-        """Return the params that a domain is drawn by: `synthesis` with what the domain changes.
+    def extra_dataset(self, name: str) -> "Params":
+        """Return the params by which an extra dataset is drawn: `synthesis` with its changes.
 
         Where it does not say otherwise, text grows with the height of its lines, and its seed
         follows from its name: its lines are others than the dataset's.
@@ -413,7 +422,7 @@ class Params(Section):
         Raises:
             ValidationError: of pydantic, if it changes `synthesis` to something impossible.
         """
-        changes = self.domains[name]
+        changes = self.extra_datasets[name]
         synthesis = self.synthesis.model_dump()
         if "lr_height" in changes:
             checked = Synthesis.model_validate(synthesis | {"lr_height": changes["lr_height"]})
@@ -447,6 +456,35 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
     return parse_params(read_yaml(path), source=str(path))
 
 
+RENAMED = {
+    "domains": "extra_datasets",
+    "recogniser": "recognizer",
+    "recogniser.clean_share": "recognizer.hr_fraction",
+    "recogniser.from_package": "recognizer.from_pretrained",
+    "training.text_weight": "training.ctc_loss_weight",
+    "training.reading_weight": "training.recognition_loss.weight",
+    "training.reading_from": "training.recognition_loss.start_fraction",
+    "training.reading_blend": "training.recognition_loss.blend_range",
+    "training.own_share": "training.imported_fraction",
+    "training.resident": "training.cache_in_memory",
+    "training.shuffle_rows": "training.shuffle_buffer_rows",
+    "training.reference": "training.pretrained",
+    "training.seed_net": "training.srcnn_transposed",
+    "registration.gate.min_readers_better": "registration.gate.min_engines_better",
+}
+"""Dotted names of before, and those of today."""
+
+
+def _renamed(raw: Mapping[str, Any], source: str) -> Iterable[str]:
+    for old, new in RENAMED.items():
+        *sections, key = old.split(".")
+        place: Any = raw
+        for section in sections:
+            place = place.get(section) if isinstance(place, Mapping) else None
+        if isinstance(place, Mapping) and key in place:
+            yield f"{source}: {old}: is called {new} now; rename it"
+
+
 def parse_params(raw: Any, source: str = "params.yaml") -> Params:
     """Validate already parsed YAML; see `load_params`."""
     if not isinstance(raw, dict):
@@ -454,15 +492,19 @@ def parse_params(raw: Any, source: str = "params.yaml") -> Params:
             f"{source}: expected a mapping of sections, found {type(raw).__name__}; restore it "
             "with `git checkout params.yaml`"
         )
+    if renamed := list(_renamed(raw, source)):
+        raise TextsrError("\n".join(renamed))
     try:
         params = Params.model_validate(raw)
     except ValidationError as error:
         raise TextsrError("\n".join(_explain(error, source))) from error
-    for name in params.domains:
+    for name in params.extra_datasets:
         try:
-            params.domain(name)
+            params.extra_dataset(name)
         except ValidationError as error:
-            raise TextsrError("\n".join(_explain(error, source, f"domains.{name}."))) from error
+            raise TextsrError(
+                "\n".join(_explain(error, source, f"extra_datasets.{name}."))
+            ) from error
     return params
 
 

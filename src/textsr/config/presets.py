@@ -9,13 +9,13 @@ from textsr.config.yaml_files import read_yaml, write_yaml
 from textsr.errors import TextsrError
 from textsr.files import replace_file
 
-_NAMED_BY_USERS = ("domains", "mixture")  # mappings whose keys are not those of params.yaml
+_NAMED_BY_USERS = ("extra_datasets", "mixture")  # mappings whose keys are not those of params.yaml
 
 
 def apply_preset(name: str, presets: Path, params: Path) -> list[str]:
     """Merge `presets/NAME.yaml` into params.yaml, keeping its comments.
 
-    Returns the domains that were there and are no more: those of a preset replace them.
+    Returns the extra datasets that were there and are no more: those of a preset replace them.
 
     Raises:
         TextsrError: if there is no such preset, either file is not a YAML mapping, or the result
@@ -26,19 +26,19 @@ def apply_preset(name: str, presets: Path, params: Path) -> list[str]:
         known = ", ".join(sorted(p.stem for p in presets.glob("*.yaml")))
         raise TextsrError(f"{path}: no such preset; choose one of {known}")
     merged = read_sections(params, keep_comments=True)
-    before = merged.get("domains")
+    before = merged.get("extra_datasets")
     merge(merged, read_sections(path), path)
     parse_params(merged, source=f"{params} with {path}")
     with replace_file(params) as temporary:
         write_yaml(merged, temporary)
     names = before if isinstance(before, Mapping) else ()
-    return [name for name in names if name not in merged["domains"]]
+    return [name for name in names if name not in merged["extra_datasets"]]
 
 
 def merge(target: MutableMapping[str, Any], overlay: Mapping[str, Any], path: Path) -> None:
     """Write the values of `overlay`, read from `path`, over those of `target`, in place.
 
-    Domains and their mixture are replaced whole.
+    ExtraDatasets and their mixture are replaced whole.
 
     Raises:
         TextsrError: if `overlay` has a key that `target` lacks, or a mapping where it has a value.

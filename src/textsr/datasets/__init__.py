@@ -1,1 +1,1 @@
-"""The shards' schema and the readers of it."""
+"""The shards' schema and how they are read."""

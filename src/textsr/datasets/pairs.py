@@ -38,8 +38,8 @@ class Batch(NamedTuple):
 
     def part(self, number: int, parts: int) -> "Batch":
         """Return one of so many equal parts, as wide as the whole."""
-        own = slice(number, None, parts)
-        return Batch(self.lr[own], self.hr[own], self.texts[own], self.widths[own])
+        rows = slice(number, None, parts)
+        return Batch(self.lr[rows], self.hr[rows], self.texts[rows], self.widths[rows])
 
 
 class _Line(NamedTuple):
@@ -69,23 +69,23 @@ class PairBatches:
         scale: int,
         seed: int,
         max_shift: int = 0,
-        own: ShuffledLines | None = None,
-        own_share: float = 0.0,
+        imported: ShuffledLines | None = None,
+        imported_fraction: float = 0.0,
     ) -> None:
-        """Make batches out of `lines` and, at `own_share`, the user's own pairs.
+        """Make batches out of `lines` and, at `imported_fraction`, the user's own pairs.
 
         Args:
             lines: synthetic pairs of one height, from `shuffled_pairs`.
             batch_size: lines a batch.
             max_size: height of all lines and width of the widest, LR pixels; of own lines that
                 are larger, a random part is taken.
-            scale: HR pixels an LR pixel.
+            scale: HR pixels per LR pixel.
             seed: of what is drawn beside the order.
             max_shift: LR pixels by which a line is moved up or down, at most; its first or last
                 row fills the gap.
             own: the user's pairs, from `shuffled_pairs`, of any height; None or none at all: the
                 batches are as without.
-            own_share: of the lines that are taken from `own`.
+            imported_fraction: of the lines that are taken from `imported`.
         """
         self._lines = lines
         self._batch_size = batch_size
@@ -93,8 +93,10 @@ class PairBatches:
         self._scale = scale
         self._seed = seed
         self._max_shift = max_shift
-        self._own = own
-        self._own_share = own_share if own is not None and len(own) else 0.0
+        self._imported = imported
+        self._imported_fraction = (
+            imported_fraction if imported is not None and len(imported) else 0.0
+        )
         self._pool = lru_cache(maxsize=1)(self._make_pool)
 
     def __call__(self, step: int) -> Batch:
@@ -108,7 +110,9 @@ class PairBatches:
         steps of training, which leave nothing of this in the processor's caches.
         """
         steps = range(pool * _POOL, (pool + 1) * _POOL)
-        shares = [split_positions(step, self._batch_size, self._own_share)[0] for step in steps]
+        shares = [
+            split_positions(step, self._batch_size, self._imported_fraction)[0] for step in steps
+        ]
         lines = [self._lines.line(p) for p in range(shares[0].start, shares[-1].stop)]
         lines.sort(key=lambda line: int(line.value("lr_width")))
         # The narrowest lines must not always come first.
@@ -116,7 +120,9 @@ class PairBatches:
         dealt: list[list[StoredLine]] = [[] for _ in steps]
         for number in turn:
             dealt[number], lines = lines[: len(shares[number])], lines[len(shares[number]) :]
-        return [self._make(step, own) for step, own in zip(steps, dealt, strict=True)]
+        return [
+            self._make(step, batch_lines) for step, batch_lines in zip(steps, dealt, strict=True)
+        ]
 
     def _make(self, step: int, synthetic: list[StoredLine]) -> Batch:
         rng = np.random.default_rng([self._seed, 1, step])
@@ -124,9 +130,11 @@ class PairBatches:
             _Line(line.decode("lr"), line.decode("hr"), line.value("text")) for line in synthetic
         ]
         width = max((line.lr.shape[1] for line in lines), default=self._max_size[1])
-        if self._own is not None:
-            _, own = split_positions(step, self._batch_size, self._own_share)
-            lines += [self._part(self._own.line(position), width, rng) for position in own]
+        if self._imported is not None:
+            _, imported = split_positions(step, self._batch_size, self._imported_fraction)
+            lines += [
+                self._part(self._imported.line(position), width, rng) for position in imported
+            ]
         shifts = rng.integers(-self._max_shift, self._max_shift + 1, len(lines)).tolist()
         return _stack(lines, self._scale, shifts, rng.random(len(lines)) < 0.5)
 
@@ -156,7 +164,7 @@ def _stack(
 
     Args:
         lines: at least one.
-        scale: HR pixels an LR pixel.
+        scale: HR pixels per LR pixel.
         shifts: LR pixels by which each is moved down; its first or last row fills the gap.
         inverted: of which lines ink and ground are exchanged.
     """
@@ -200,7 +208,7 @@ def whole_batches(folder: Path, *, batch_size: int, scale: int, limit: int) -> l
     Args:
         folder: shards of a split, all of one height.
         batch_size: lines a batch.
-        scale: HR pixels an LR pixel.
+        scale: HR pixels per LR pixel.
         limit: of a split with more lines, so many at equal distances.
     """
     lines = [
@@ -235,7 +243,7 @@ def centre_batches(
         folder: shards of a split.
         batch_size: lines a batch.
         crop_width: of the crops, LR pixels.
-        scale: HR pixels an LR pixel.
+        scale: HR pixels per LR pixel.
         limit: of a split with more lines, so many at equal distances.
     """
     sides: tuple[list[Image], list[Image]] = ([], [])

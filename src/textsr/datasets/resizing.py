@@ -42,5 +42,5 @@ def resize_batch(batch: Batch, height: int) -> Batch:
         size = (height * times, width * times)
         return F.interpolate(lines, size, mode="bicubic", antialias=True).clamp(0, 1)
 
-    widths = tuple(min(max(round(own * factor), 1), width) for own in batch.widths)
+    widths = tuple(min(max(round(used * factor), 1), width) for used in batch.widths)
     return Batch(resize(batch.lr, 1), resize(batch.hr, scale), batch.texts, widths)

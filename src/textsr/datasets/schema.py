@@ -97,7 +97,9 @@ def shard_paths(folder: Path) -> list[Path]:
     """
     paths = sorted(folder.glob("*.parquet"))
     if not paths:
-        raise TextsrError(f"{folder}: no shards; make them with `dvc repro synthesize domains`")
+        raise TextsrError(
+            f"{folder}: no shards; make them with `dvc repro synthesize extra_datasets`"
+        )
     expected = [shard_name(number, len(paths)) for number in range(len(paths))]
     if [path.name for path in paths] != expected:
         raise TextsrError(

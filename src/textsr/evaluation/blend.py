@@ -1,4 +1,4 @@
-"""How much of bicubic to keep: a weight chosen by the readers on the validation split."""
+"""How much of bicubic to keep: a weight chosen by the OCR engines on the validation split."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -12,10 +12,10 @@ from textsr.errors import TextsrError
 from textsr.evaluation.score import to_image
 from textsr.evaluation.sets import EvaluationLine
 from textsr.models.bicubic import bicubic
-from textsr.ocr.engines import Reader, read_lines, score_readings
+from textsr.ocr.engines import OCREngine, read_lines, score_readings
 
 Candidate = dict[str, Any]
-"""`weight`, and for each reader `accuracy`, `gain` (over bicubic), its `gain_se` and `cer`."""
+"""`weight`, and for each OCR engine `accuracy`, `gain` (over bicubic), its `gain_se` and `cer`."""
 
 _Name = TypeVar("_Name")
 _ROUNDING = 1e-9  # of sums of gains
@@ -25,7 +25,7 @@ def score_blends(
     network: torch.nn.Module,
     scale: int,
     lines: Sequence[EvaluationLine],
-    readers: Sequence[Reader],
+    engines: Sequence[OCREngine],
     bicubic_exact: Mapping[str, Sequence[bool]],
     weights: Sequence[float],
     tick: Callable[[], None] = lambda: None,
@@ -34,10 +34,11 @@ def score_blends(
 
     Args:
         network: the output's.
-        scale: HR pixels an LR pixel.
+        scale: HR pixels per LR pixel.
         lines: of the validation split.
-        readers: who read them.
-        bicubic_exact: for each reader's name, which lines it reads exactly from bicubic's output.
+        engines: who read them.
+        bicubic_exact: for each OCR engine's name, which lines it reads exactly from bicubic's
+            output.
         weights: of the network's output, 1 for nothing else.
         tick: called when a line has been read.
     """
@@ -50,11 +51,11 @@ def score_blends(
     candidates = []
     for weight in weights:
         images: list[Image] = [to_image(torch.lerp(low, high, weight)) for low, high in planes]
-        candidate: Candidate = {"weight": weight, "readers": {}}
-        for reader in readers:
-            exact, edits, lengths = score_readings(texts, read_lines(reader, images, tick))
-            gains = np.subtract(exact, bicubic_exact[reader.name], dtype=float)
-            candidate["readers"][reader.name] = {
+        candidate: Candidate = {"weight": weight, "engines": {}}
+        for engine in engines:
+            exact, edits, lengths = score_readings(texts, read_lines(engine, images, tick))
+            gains = np.subtract(exact, bicubic_exact[engine.name], dtype=float)
+            candidate["engines"][engine.name] = {
                 "accuracy": sum(exact) / len(exact),
                 "gain": float(gains.mean()),
                 "gain_se": float(gains.std() / np.sqrt(len(gains))),
@@ -67,10 +68,11 @@ def score_blends(
 def choose(candidates: Mapping[_Name, Candidate]) -> _Name:
     """Return the name of the best candidate.
 
-    What counts first is the gain over bicubic of the reader that gains least, since the gate lets
-    no reader lose. A few hundred lines cannot tell such gains apart by a line or two: among those
-    within one standard error of the best (Breiman et al. 1984, section 3.4.3), unless they lose
-    where it does not, the mean gain of all readers decides, then the mean character error rate.
+    What counts first is the gain over bicubic of the OCR engine that gains least, since the gate
+    lets no OCR engine lose. A few hundred lines cannot tell such gains apart by a line or two:
+    among those within one standard error of the best (Breiman et al. 1984, section 3.4.3), unless
+    they lose where it does not, the mean gain of all OCR engines decides, then the mean character
+    error rate.
 
     Raises:
         TextsrError: if a score is not finite: nothing can be compared with it.
@@ -94,7 +96,7 @@ def choose_weight(candidates: Sequence[Candidate]) -> Candidate:
     """
     named = dict(enumerate(candidates))
     best = named[choose(named)]
-    errors = [score["gain_se"] for score in best["readers"].values()]
+    errors = [score["gain_se"] for score in best["engines"].values()]
     floor = _mean(best, "gain") - np.sqrt(np.square(errors).sum()) / len(errors) - _ROUNDING
     eligible = [named[name] for name in _not_worse(named)]
     return min(
@@ -104,26 +106,26 @@ def choose_weight(candidates: Sequence[Candidate]) -> Candidate:
 
 
 def _require_finite(name: object, candidate: Candidate) -> None:
-    for reader, scores in candidate["readers"].items():
+    for engine, scores in candidate["engines"].items():
         for key, value in scores.items():
             if not np.isfinite(value):
                 raise TextsrError(
-                    f"candidate {name}: {key} of {reader} on the validation split is {value}; "
+                    f"candidate {name}: {key} of {engine} on the validation split is {value}; "
                     "evaluate the model anew with `dvc repro -f evaluate`"
                 )
 
 
 def _not_worse(candidates: Mapping[_Name, Candidate]) -> list[_Name]:
-    """Return those whose reader that gains least is within its standard error of the best's."""
+    """Return those whose OCR engine that gains least is within its standard error of the best's."""
 
     def least(name: _Name) -> float:
-        return float(min(score["gain"] for score in candidates[name]["readers"].values()))
+        return float(min(score["gain"] for score in candidates[name]["engines"].values()))
 
     best = max(least(name) for name in candidates)
     error = max(  # of several that are best, the largest
         score["gain_se"]
         for candidate in candidates.values()
-        for score in candidate["readers"].values()
+        for score in candidate["engines"].values()
         if abs(score["gain"] - best) <= _ROUNDING
     )
     floor = best - error
@@ -133,4 +135,4 @@ def _not_worse(candidates: Mapping[_Name, Candidate]) -> list[_Name]:
 
 
 def _mean(candidate: Candidate, key: str) -> float:
-    return float(np.mean([score[key] for score in candidate["readers"].values()]))
+    return float(np.mean([score[key] for score in candidate["engines"].values()]))

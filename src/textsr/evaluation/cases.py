@@ -11,7 +11,7 @@ from textsr.evaluation.summary import aligned
 
 @dataclass(frozen=True)
 class Case:
-    """What one reader made of one line from a model's image and from bicubic's.
+    """What one OCR engine made of one line from a model's image and from bicubic's.
 
     Attributes:
         line_id: unique in its set.
@@ -50,8 +50,8 @@ class Choice:
     worst: list[int]
 
 
-def compare_lines(model: pd.DataFrame, bicubic: pd.DataFrame, reader: str) -> list[Case]:
-    """Pair two methods' scores of the same lines, as `score_set` returns them, for one reader.
+def compare_lines(model: pd.DataFrame, bicubic: pd.DataFrame, engine: str) -> list[Case]:
+    """Pair two methods' scores of the same lines, as `score_set` returns them, for one OCR engine.
 
     Returns:
         A case a line whose text has a letter or digit: of others there is no error rate. They are
@@ -65,12 +65,12 @@ def compare_lines(model: pd.DataFrame, bicubic: pd.DataFrame, reader: str) -> li
     cases = [
         Case(
             line_id=our["line_id"],
-            length=int(our[f"{reader}_length"]),
-            edits=(int(their[f"{reader}_edits"]), int(our[f"{reader}_edits"])),
+            length=int(our[f"{engine}_length"]),
+            edits=(int(their[f"{engine}_edits"]), int(our[f"{engine}_edits"])),
             psnr_gain_db=_known(our["psnr_db"] - their["psnr_db"]),
         )
         for our, their in zip(ours, theirs, strict=True)
-        if our[f"{reader}_length"] > 0
+        if our[f"{engine}_length"] > 0
     ]
     return sorted(cases, key=_rank)
 

@@ -12,14 +12,14 @@ from textsr.evaluation.blend import choose
 from textsr.evaluation.panels import Cell, save_panel, spread_evenly
 from textsr.evaluation.pictures import CASES
 from textsr.evaluation.results import Metrics, Speed
-from textsr.evaluation.run import TEST, read_samples, resampling_of
-from textsr.evaluation.score import bicubic_upscale, network_upscale, reader_names
+from textsr.evaluation.run import TEST, bootstrap_of, read_samples
+from textsr.evaluation.score import bicubic_upscale, engine_names, network_upscale
 from textsr.evaluation.sets import load_split
 from textsr.evaluation.summary import summarise
 from textsr.files import read_json, write_json, write_text
 from textsr.models.package import load_model
 
-READERS = ("rapidocr", "tesseract")
+ENGINES = ("rapidocr", "tesseract")
 
 
 def run_comparison(params: Params, evaluation: Path, dataset: Path, reports: Path) -> None:
@@ -39,7 +39,7 @@ def build_leaderboard(params: Params, evaluation: Path) -> dict[str, Any]:
     base = read_samples(evaluation / "baselines" / "samples.parquet")
     rows = []
     for (method, name), table in base[base["set"] != "val"].groupby(["method", "set"], sort=False):
-        summary = summarise(table, resampling_of(params))
+        summary = summarise(table, bootstrap_of(params))
         rows.append({"method": method, "set": name, "lines_per_second": None, **summary})
     candidates = {}
     for model in MODELS:
@@ -57,8 +57,8 @@ def build_leaderboard(params: Params, evaluation: Path) -> dict[str, Any]:
                 }
             )
     for row in rows:
-        for reader in READERS:
-            row.setdefault(reader, None)
+        for engine in ENGINES:
+            row.setdefault(engine, None)
     return {
         "rows": rows,
         "confidence": params.evaluation.confidence,
@@ -72,19 +72,19 @@ def render_leaderboard(leaderboard: Mapping[str, Any]) -> str:
     parts = []
     for name in dict.fromkeys(row["set"] for row in leaderboard["rows"]):
         rows = [row for row in leaderboard["rows"] if row["set"] == name]
-        readers = [reader for reader in READERS if any(row[reader] for row in rows)]
+        engines = [engine for engine in ENGINES if any(row[engine] for row in rows)]
         heading = ["method", "PSNR dB", "SSIM"]
-        for reader in readers:
-            heading += [f"{reader} accuracy", f"{reader} CER", f"{reader} gap closed"]
+        for engine in engines:
+            heading += [f"{engine} accuracy", f"{engine} CER", f"{engine} gap closed"]
         heading += ["blend", "lines/s"]
         table = [heading, ["---"] * len(heading)]
-        table += [_cells(row, readers) for row in rows]
+        table += [_cells(row, engines) for row in rows]
         body = "\n".join(f"| {' | '.join(cells)} |" for cells in table)
         parts.append(f"### {name} ({rows[0]['samples']} lines)\n\n{body}\n")
     winner = leaderboard["winner"]
     gains = ", ".join(
-        f"{reader} {100 * score['gain']:+.1f} points"
-        for reader, score in leaderboard["selection"][winner]["readers"].items()
+        f"{engine} {100 * score['gain']:+.1f} points"
+        for engine, score in leaderboard["selection"][winner]["engines"].items()
     )
     parts.append(
         f"Winner, chosen on the validation split: **{winner}** (over bicubic there: {gains}). "
@@ -92,21 +92,21 @@ def render_leaderboard(leaderboard: Mapping[str, Any]) -> str:
         f"{leaderboard['confidence']:.0%} bootstrap intervals; gap closed is "
         "(method - bicubic) / (HR - bicubic); blend is the weight of the network's output against "
         "bicubic's.\n\n"
-        "The best, median and worst lines of each network, for each set and reader: "
-        f"`{EVALUATION.as_posix()}/METHOD/panels/{CASES}/SET-READER.png`, and in MLflow on the "
+        "The best, median and worst lines of each network, for each set and OCR engine: "
+        f"`{EVALUATION.as_posix()}/METHOD/panels/{CASES}/SET-ENGINE.png`, and in MLflow on the "
         "network's run.\n"
     )
     return "\n".join(parts)
 
 
-def _cells(row: Mapping[str, Any], readers: list[str]) -> list[str]:
+def _cells(row: Mapping[str, Any], engines: list[str]) -> list[str]:
     cells = [
         row["method"],
         _number(row["psnr_db"], row["psnr_db_ci"], ".2f"),
         _number(row["ssim"], row["ssim_ci"], ".3f"),
     ]
-    for reader in readers:
-        score = row[reader]
+    for engine in engines:
+        score = row[engine]
         cells += [
             _number(score["accuracy"], score["accuracy_ci"], ".3f"),
             f"{score['cer']:.3f}",
@@ -130,8 +130,8 @@ def _draw_comparison(params: Params, evaluation: Path, dataset: Path, path: Path
     samples = pd.concat(
         read_samples(evaluation / name / "samples.parquet") for name in ("baselines", *MODELS)
     )
-    reader = reader_names(samples)[0]
-    readings = samples[samples["set"] == TEST].set_index(["method", "line_id"])[f"{reader}_text"]
+    engine = engine_names(samples)[0]
+    readings = samples[samples["set"] == TEST].set_index(["method", "line_id"])[f"{engine}_text"]
     methods = {"bicubic": bicubic_upscale(params.synthesis.scale)} | {
         model: network_upscale(load_model(evaluation / model / "model")) for model in MODELS
     }
@@ -146,5 +146,5 @@ def _draw_comparison(params: Params, evaluation: Path, dataset: Path, path: Path
         assert line.hr is not None
         cells.append(Cell(line.hr, str(readings["hr", line.line_id])))
         rows.append((line.text, cells))
-    title = f"test: {len(rows)} of {len(lines)} lines at equal distances, read by {reader}"
+    title = f"test: {len(rows)} of {len(lines)} lines at equal distances, read by {engine}"
     save_panel(path, ["LR", *methods, "HR"], rows, title)

@@ -24,7 +24,7 @@ _RIGHT, _WRONG = "#1a7f37", "#cf222e"
 
 @dataclass(frozen=True)
 class Cell:
-    """One method's image of a line, and what a reader made of it (None: it was not read)."""
+    """One method's image of a line, and what an OCR engine made of it (None: it was not read)."""
 
     image: Image
     reading: str | None

@@ -1,4 +1,4 @@
-"""The pictures of one method on one set: a panel, and a sheet of cases for each reader."""
+"""The pictures of one method on one set: a panel, and a sheet of cases for each OCR engine."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from textsr.config.params import Params
 from textsr.datasets.shards import Image
 from textsr.evaluation.cases import Case, choose_cases, compare_lines
 from textsr.evaluation.panels import Cell, save_panel, spread_evenly
-from textsr.evaluation.score import bicubic_upscale, reader_names
+from textsr.evaluation.score import bicubic_upscale, engine_names
 from textsr.evaluation.sets import EvaluationLine
 from textsr.evaluation.sheets import SheetRow, save_sheet
 
@@ -17,7 +17,7 @@ CASES = "cases"
 """The folder of the sheets, beside the panels."""
 
 _Cells = Callable[[int, str], list[Cell]]
-"""Maps the index of a line and a reader to a cell a method."""
+"""Maps the index of a line and an OCR engine to a cell a method."""
 
 
 def draw_pictures(
@@ -30,8 +30,8 @@ def draw_pictures(
 ) -> None:
     """Draw what a method made of a set's lines, beside bicubic and, where it is known, HR.
 
-    Writes under `folder`: `SET.png`, lines at equal distances, read by the first reader, and
-    `cases/SET-READER.png`, the lines that `choose_cases` chooses, for each reader.
+    Writes under `folder`: `SET.png`, lines at equal distances, read by the first OCR engine, and
+    `cases/SET-ENGINE.png`, the lines that `choose_cases` chooses, for each OCR engine.
 
     Args:
         params: the whole of params.yaml.
@@ -47,7 +47,7 @@ def draw_pictures(
     method, name = scores["method"].iloc[0], scores["set"].iloc[0]
     base = base[base["set"] == name]
     bicubic = base[base["method"] == "bicubic"]
-    readers = [reader for reader in reader_names(scores) if reader in reader_names(bicubic)]
+    engines = [engine for engine in engine_names(scores) if engine in engine_names(bicubic)]
     headings = ["bicubic", method, "HR"][: 2 if lines[0].hr is None else 3]
     readings = {
         (row["method"], row["line_id"]): row
@@ -55,30 +55,30 @@ def draw_pictures(
     }
     upscale = bicubic_upscale(params.synthesis.scale)
 
-    def cells(index: int, reader: str) -> list[Cell]:
+    def cells(index: int, engine: str) -> list[Cell]:
         line = lines[index]
         shown = {"bicubic": upscale(line.lr), method: images[index], "hr": line.hr}
         return [
-            Cell(image, str(readings[key, line.line_id][f"{reader}_text"]))
+            Cell(image, str(readings[key, line.line_id][f"{engine}_text"]))
             for key, image in shown.items()
             if image is not None
         ]
 
     wanted = params.evaluation.panel_lines
     indices = spread_evenly(len(lines), wanted)
-    title = f"{name}: {len(indices)} of {len(lines)} lines at equal distances, read by {readers[0]}"
-    rows = [(lines[index].text, cells(index, readers[0])) for index in indices]
+    title = f"{name}: {len(indices)} of {len(lines)} lines at equal distances, read by {engines[0]}"
+    rows = [(lines[index].text, cells(index, engines[0])) for index in indices]
     save_panel(folder / f"{name}.png", headings, rows, title)
 
     (folder / CASES).mkdir(exist_ok=True)
-    for reader in readers:
+    for engine in engines:
         title = (
-            f"{name}: best, median and worst lines of {method}, read by {reader}: "
+            f"{name}: best, median and worst lines of {method}, read by {engine}: "
             "green where right, else red"
         )
-        path = folder / CASES / f"{name}-{reader}.png"
-        ranked = compare_lines(scores, bicubic, reader)
-        _draw_cases(path, title, headings, ranked, lines, reader, cells, max(1, wanted // 3))
+        path = folder / CASES / f"{name}-{engine}.png"
+        ranked = compare_lines(scores, bicubic, engine)
+        _draw_cases(path, title, headings, ranked, lines, engine, cells, max(1, wanted // 3))
 
 
 def _draw_cases(
@@ -87,7 +87,7 @@ def _draw_cases(
     headings: Sequence[str],
     ranked: Sequence[Case],
     lines: Sequence[EvaluationLine],
-    reader: str,
+    engine: str,
     cells: _Cells,
     wanted: int,
 ) -> None:
@@ -96,7 +96,7 @@ def _draw_cases(
     def rows(places: Sequence[int]) -> list[SheetRow]:
         indices = [index_of[ranked[place].line_id] for place in places]
         return [
-            SheetRow(place + 1, ranked[place], lines[index].text, cells(index, reader))
+            SheetRow(place + 1, ranked[place], lines[index].text, cells(index, engine))
             for place, index in zip(places, indices, strict=True)
         ]
 

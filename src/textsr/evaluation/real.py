@@ -9,13 +9,13 @@ import pandas as pd
 from textsr.config.params import Params
 from textsr.errors import TextsrError
 from textsr.evaluation.panels import Cell, save_panel, spread_evenly
-from textsr.evaluation.run import resampling_of
-from textsr.evaluation.score import bicubic_upscale, network_upscale, reader_names, score_set
+from textsr.evaluation.run import bootstrap_of
+from textsr.evaluation.score import bicubic_upscale, engine_names, network_upscale, score_set
 from textsr.evaluation.sets import load_real_set
 from textsr.evaluation.statistics import Estimate
 from textsr.evaluation.summary import compare_methods, summarise
 from textsr.models.package import BlendedModel
-from textsr.ocr.engines import available_readers
+from textsr.ocr.engines import available_engines
 
 
 def score_folder(
@@ -49,48 +49,48 @@ def score_folder(
     known = [line.hr for line in lines if line.hr is not None]
     if known:
         images["hr"] = known
-    readers = available_readers(params.compute.threads)
-    tick = progress(f"reading {folder.name}", len(lines) * len(images) * len(readers))
+    engines = available_engines(params.compute.threads)
+    tick = progress(f"reading {folder.name}", len(lines) * len(images) * len(engines))
     tables = {
-        method: score_set(method, folder.name, lines, upscaled, readers, tick)
+        method: score_set(method, folder.name, lines, upscaled, engines, tick)
         for method, upscaled in images.items()
     }
     if panel is not None:
-        reader = readers[0].name
+        engine = engines[0].name
         rows = [
             (
                 lines[index].text,
                 [
-                    Cell(images[method][index], str(tables[method][f"{reader}_text"][index]))
+                    Cell(images[method][index], str(tables[method][f"{engine}_text"][index]))
                     for method in images
                 ],
             )
             for index in spread_evenly(len(lines), params.evaluation.panel_lines)
         ]
-        title = f"{folder.name}: {len(rows)} of {len(lines)} lines at equal distances, {reader}"
+        title = f"{folder.name}: {len(rows)} of {len(lines)} lines at equal distances, {engine}"
         save_panel(panel, list(images), rows, title)
     return _render(params, tables, model.spec.name)
 
 
 def _render(params: Params, tables: dict[str, pd.DataFrame], model: str) -> str:
-    resampling = resampling_of(params)
-    readers = reader_names(tables["bicubic"])
+    bootstrap = bootstrap_of(params)
+    engines = engine_names(tables["bicubic"])
     lines = [
-        f"| method | PSNR dB | SSIM | {' | '.join(f'{r} accuracy | {r} CER' for r in readers)} |",
-        "| --- " * (3 + 2 * len(readers)) + "|",
+        f"| method | PSNR dB | SSIM | {' | '.join(f'{r} accuracy | {r} CER' for r in engines)} |",
+        "| --- " * (3 + 2 * len(engines)) + "|",
     ]
     for method, table in tables.items():
-        row = summarise(table, resampling)
+        row = summarise(table, bootstrap)
         cells = [method]
         for metric, form in (("psnr_db", ".2f"), ("ssim", ".3f")):
             cells.append("" if row[metric] is None else format(row[metric], form))
-        for reader in readers:
-            low, high = row[reader]["accuracy_ci"]
-            cells.append(f"{row[reader]['accuracy']:.3f} [{low:.3f}, {high:.3f}]")
-            cells.append(f"{row[reader]['cer']:.3f}")
+        for engine in engines:
+            low, high = row[engine]["accuracy_ci"]
+            cells.append(f"{row[engine]['accuracy']:.3f} [{low:.3f}, {high:.3f}]")
+            cells.append(f"{row[engine]['cer']:.3f}")
         lines.append(f"| {' | '.join(cells)} |")
-    differences = compare_methods(tables[model], tables["bicubic"], resampling)
-    gains = "; ".join(f"{reader} {_points(differences[reader])}" for reader in readers)
+    differences = compare_methods(tables[model], tables["bicubic"], bootstrap)
+    gains = "; ".join(f"{engine} {_points(differences[engine])}" for engine in engines)
     lines += ["", f"{model} over bicubic, {len(tables[model])} lines, paired: {gains}."]
     return "\n".join(lines)
 

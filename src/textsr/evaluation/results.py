@@ -9,11 +9,11 @@ class Chosen(BaseModel):
     """The blend that was chosen on val."""
 
     weight: float
-    readers: dict[str, dict[str, float]] = {}
+    engines: dict[str, dict[str, float]] = {}
 
 
 class Validation(BaseModel):
-    """What the readers made of the blends."""
+    """What the OCR engines made of the blends."""
 
     chosen: Chosen
 

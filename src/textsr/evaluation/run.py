@@ -17,12 +17,12 @@ from textsr.evaluation.blend import choose_weight, score_blends
 from textsr.evaluation.pictures import draw_pictures
 from textsr.evaluation.score import bicubic_upscale, network_upscale, score_set
 from textsr.evaluation.sets import EvaluationLine, load_real_set, load_split
-from textsr.evaluation.statistics import Resampling
+from textsr.evaluation.statistics import Bootstrap
 from textsr.evaluation.summary import compare_methods, gaps_closed, summarise
 from textsr.files import replace_file, replace_folder, write_json
 from textsr.imports.sets import find_sets
 from textsr.models.package import BlendedModel, load_model, save_model
-from textsr.ocr.engines import Reader, available_readers
+from textsr.ocr.engines import OCREngine, available_engines
 from textsr.parquet import read_frame
 
 TEST = "test"
@@ -32,18 +32,18 @@ Progress = Callable[[str, int], Callable[[], None]]
 """Starts a progress bar with a name and a total; returns what advances it by one."""
 
 
-def resampling_of(params: Params) -> Resampling:
+def bootstrap_of(params: Params) -> Bootstrap:
     """Return the bootstrap that params.yaml asks for."""
     evaluation = params.evaluation
-    return Resampling(evaluation.bootstrap_resamples, evaluation.confidence, params.seed)
+    return Bootstrap(evaluation.bootstrap_resamples, evaluation.confidence, params.seed)
 
 
 def load_sets(params: Params, dataset: Path, data: Path) -> dict[str, list[EvaluationLine]]:
     """Load the synthetic test split and each set of `data/real`."""
     sets = {TEST: load_split(dataset / TEST)}
-    for own in find_sets(data, "real"):
-        kind: Literal["lr", "hr"] = "hr" if own.info.kind == "hr" else "lr"
-        sets[own.name] = load_real_set(own.name, own.folder, kind, params)
+    for imported in find_sets(data, "real"):
+        kind: Literal["lr", "hr"] = "hr" if imported.info.kind == "hr" else "lr"
+        sets[imported.name] = load_real_set(imported.name, imported.folder, kind, params)
     return sets
 
 
@@ -54,7 +54,7 @@ def run_baselines(
 
     Writes `samples.parquet` under `output`.
     """
-    readers = available_readers(params.compute.threads)
+    engines = available_engines(params.compute.threads)
     upscale = bicubic_upscale(params.synthesis.scale)
     sets = {"val": load_split(dataset / "val"), **load_sets(params, dataset, data)}
     jobs: list[tuple[str, str, list[EvaluationLine], list[Image]]] = []
@@ -63,8 +63,8 @@ def run_baselines(
         known = [line for line in lines if line.hr is not None]
         if known and name != "val":
             jobs.append(("hr", name, known, [line.hr for line in known if line.hr is not None]))
-    tick = progress("reading bicubic and HR", sum(len(job[2]) for job in jobs) * len(readers))
-    tables = [score_set(*job, readers, tick) for job in jobs]
+    tick = progress("reading bicubic and HR", sum(len(job[2]) for job in jobs) * len(engines))
+    tables = [score_set(*job, engines, tick) for job in jobs]
     write_samples(output / "samples.parquet", pd.concat(tables, ignore_index=True))
 
 
@@ -86,10 +86,10 @@ def run_evaluation(
         The content of `metrics.json`.
     """
     use_threads(params.compute.threads)
-    readers = available_readers(params.compute.threads)
+    engines = available_engines(params.compute.threads)
     trained = load_model(model)
     base = read_samples(baselines)
-    validation = _choose_blend(params, trained, base, dataset, readers, progress)
+    validation = _choose_blend(params, trained, base, dataset, engines, progress)
 
     spec = trained.spec.model_copy(update={"blend": validation["chosen"]["weight"]})
     save_model(output / "model", spec, trained.network)
@@ -99,10 +99,10 @@ def run_evaluation(
     with replace_folder(output / "panels") as panels:
         for name, lines in load_sets(params, dataset, data).items():
             images = [network_upscale(blended)(line.lr) for line in lines]
-            tick = progress(f"reading {name}", len(lines) * len(readers))
-            table = score_set(spec.name, name, lines, images, readers, tick)
+            tick = progress(f"reading {name}", len(lines) * len(engines))
+            table = score_set(spec.name, name, lines, images, engines, tick)
             tables.append(table)
-            metrics[name] = _set_metrics(table, base, resampling_of(params))
+            metrics[name] = _set_metrics(table, base, bootstrap_of(params))
             if name == TEST:
                 metrics[name]["unblended_psnr_db"] = _unblended_psnr(trained, lines)
             draw_pictures(params, lines, images, table, base, panels)
@@ -118,16 +118,16 @@ def _choose_blend(
     trained: BlendedModel,
     base: pd.DataFrame,
     dataset: Path,
-    readers: Sequence[Reader],
+    engines: Sequence[OCREngine],
     progress: Progress,
 ) -> dict[str, Any]:
     lines = load_split(dataset / "val")
     bicubic = base[(base["method"] == "bicubic") & (base["set"] == "val")]
     bicubic = bicubic.set_index("line_id").loc[[line.line_id for line in lines]]
-    exact = {reader.name: bicubic[f"{reader.name}_exact"].tolist() for reader in readers}
+    exact = {engine.name: bicubic[f"{engine.name}_exact"].tolist() for engine in engines}
     weights = params.evaluation.blend_weights
-    tick = progress("choosing the blend", len(weights) * len(lines) * len(readers))
-    candidates = score_blends(trained.network, trained.scale, lines, readers, exact, weights, tick)
+    tick = progress("choosing the blend", len(weights) * len(lines) * len(engines))
+    candidates = score_blends(trained.network, trained.scale, lines, engines, exact, weights, tick)
     return {
         "bicubic_accuracy": {name: float(np.mean(read)) for name, read in exact.items()},
         "candidates": candidates,
@@ -135,22 +135,22 @@ def _choose_blend(
     }
 
 
-def _set_metrics(table: pd.DataFrame, base: pd.DataFrame, resampling: Resampling) -> dict[str, Any]:
+def _set_metrics(table: pd.DataFrame, base: pd.DataFrame, bootstrap: Bootstrap) -> dict[str, Any]:
     name = table["set"].iloc[0]
     bicubic, hr = (
         base[(base["method"] == method) & (base["set"] == name)] for method in ("bicubic", "hr")
     )
-    metrics = summarise(table, resampling)
-    for key, estimate in compare_methods(table, bicubic, resampling).items():
+    metrics = summarise(table, bootstrap)
+    for key, estimate in compare_methods(table, bicubic, bootstrap).items():
         gain = {"gain": estimate.value, "gain_ci": estimate.interval}
         if key in ("psnr_db", "ssim"):
             metrics |= {f"{key}_{what}": value for what, value in gain.items()}
         else:
             metrics[key] |= gain
     if len(hr) == len(table):
-        for reader, closed in gaps_closed(table, bicubic, hr, resampling).items():
-            metrics[reader]["gap_closed"] = closed and closed.value
-            metrics[reader]["gap_closed_ci"] = closed and closed.interval
+        for engine, closed in gaps_closed(table, bicubic, hr, bootstrap).items():
+            metrics[engine]["gap_closed"] = closed and closed.value
+            metrics[engine]["gap_closed_ci"] = closed and closed.interval
     return metrics
 
 

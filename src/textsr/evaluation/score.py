@@ -13,7 +13,7 @@ from textsr.datasets.shards import Image
 from textsr.evaluation.fidelity import psnr_db, ssim
 from textsr.evaluation.sets import EvaluationLine
 from textsr.models.finite import require_finite_output
-from textsr.ocr.engines import Reader, read_lines, score_readings
+from textsr.ocr.engines import OCREngine, read_lines, score_readings
 
 Upscale = Callable[[Image], Image]
 """Maps a grey LR image to its upscaled image."""
@@ -56,15 +56,15 @@ def score_set(
     set_name: str,
     lines: Sequence[EvaluationLine],
     images: Sequence[Image],
-    readers: Sequence[Reader],
+    engines: Sequence[OCREngine],
     tick: Callable[[], None] = lambda: None,
 ) -> pd.DataFrame:
     """Score the images that a method made of a set's lines.
 
     Returns:
         A row a line with `method`, `set`, `line_id`, `text`, `psnr_db` and `ssim` against HR (NaN
-        where it is not known or is the image itself), and for each reader `READER_text`,
-        `READER_exact`, `READER_edits`, `READER_length` (see `ocr.score_readings`).
+        where it is not known or is the image itself), and for each OCR engine `ENGINE_text`,
+        `ENGINE_exact`, `ENGINE_edits`, `ENGINE_length` (see `ocr.score_readings`).
     """
     rows: dict[str, Any] = {
         "method": [method] * len(lines),
@@ -74,13 +74,13 @@ def score_set(
         "psnr_db": [_fidelity(psnr_db, i, x) for i, x in zip(images, lines, strict=True)],
         "ssim": [_fidelity(ssim, i, x) for i, x in zip(images, lines, strict=True)],
     }
-    for reader in readers:
-        readings = read_lines(reader, images, tick)
+    for engine in engines:
+        readings = read_lines(engine, images, tick)
         exact, edits, lengths = score_readings([line.text for line in lines], readings)
-        rows[f"{reader.name}_text"] = readings
-        rows[f"{reader.name}_exact"] = exact
-        rows[f"{reader.name}_edits"] = edits
-        rows[f"{reader.name}_length"] = lengths
+        rows[f"{engine.name}_text"] = readings
+        rows[f"{engine.name}_exact"] = exact
+        rows[f"{engine.name}_edits"] = edits
+        rows[f"{engine.name}_length"] = lengths
     return pd.DataFrame(rows)
 
 
@@ -90,6 +90,6 @@ def _fidelity(metric: Callable[[Image, Image], float], image: Image, line: Evalu
     return metric(image, line.hr)
 
 
-def reader_names(samples: pd.DataFrame) -> list[str]:
-    """Return the readers that a table of scores has columns of."""
+def engine_names(samples: pd.DataFrame) -> list[str]:
+    """Return the OCR engines that a table of scores has columns of."""
     return [name.removesuffix("_exact") for name in samples.columns if name.endswith("_exact")]

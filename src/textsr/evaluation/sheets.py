@@ -1,4 +1,4 @@
-"""A sheet of a method's best, median and worst lines, as one reader sees them."""
+"""A sheet of a method's best, median and worst lines, as one OCR engine sees them."""
 
 import textwrap
 from collections.abc import Sequence

@@ -31,7 +31,7 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Resampling:
+class Bootstrap:
     """How intervals are computed: resamples, confidence level and seed."""
 
     resamples: int

@@ -5,29 +5,29 @@ from typing import Any
 import pandas as pd
 
 from textsr.errors import TextsrError
-from textsr.evaluation.score import reader_names
-from textsr.evaluation.statistics import Estimate, Resampling
+from textsr.evaluation.score import engine_names
+from textsr.evaluation.statistics import Bootstrap, Estimate
 
 
-def summarise(samples: pd.DataFrame, resampling: Resampling) -> dict[str, Any]:
+def summarise(samples: pd.DataFrame, bootstrap: Bootstrap) -> dict[str, Any]:
     """Summarise one method on one set: a row of the leaderboard.
 
     Returns:
         `samples`, `psnr_db`, `psnr_db_ci`, `ssim`, `ssim_ci` (None where there is no HR), and for
-        each reader `accuracy`, `accuracy_ci`, `cer`, `cer_ci`.
+        each OCR engine `accuracy`, `accuracy_ci`, `cer`, `cer_ci`.
     """
     row: dict[str, Any] = {"samples": len(samples)}
     for metric in ("psnr_db", "ssim"):
         known = samples[metric].dropna()
-        estimate = resampling.mean(known.tolist()) if len(known) else None
+        estimate = bootstrap.mean(known.tolist()) if len(known) else None
         row[metric] = estimate and estimate.value
         row[f"{metric}_ci"] = estimate and estimate.interval
-    for reader in reader_names(samples):
-        accuracy = resampling.mean(samples[f"{reader}_exact"].astype(float).tolist())
-        cer = resampling.rate(
-            samples[f"{reader}_edits"].tolist(), samples[f"{reader}_length"].tolist()
+    for engine in engine_names(samples):
+        accuracy = bootstrap.mean(samples[f"{engine}_exact"].astype(float).tolist())
+        cer = bootstrap.rate(
+            samples[f"{engine}_edits"].tolist(), samples[f"{engine}_length"].tolist()
         )
-        row[reader] = {
+        row[engine] = {
             "accuracy": accuracy.value,
             "accuracy_ci": accuracy.interval,
             "cer": cer.value,
@@ -37,9 +37,9 @@ def summarise(samples: pd.DataFrame, resampling: Resampling) -> dict[str, Any]:
 
 
 def compare_methods(
-    model: pd.DataFrame, other: pd.DataFrame, resampling: Resampling
+    model: pd.DataFrame, other: pd.DataFrame, bootstrap: Bootstrap
 ) -> dict[str, Estimate]:
-    """Estimate model - other, line by line: `psnr_db`, `ssim`, and `READER` accuracies.
+    """Estimate model - other, line by line: `psnr_db`, `ssim`, and `ENGINE` accuracies.
 
     Raises:
         TextsrError: if the two tables are not of the same lines.
@@ -48,29 +48,29 @@ def compare_methods(
     differences = {}
     for metric in ("psnr_db", "ssim"):
         if model[metric].notna().all() and other[metric].notna().all() and len(model):
-            differences[metric] = resampling.difference(
+            differences[metric] = bootstrap.difference(
                 model[metric].tolist(), other[metric].tolist()
             )
-    for reader in sorted(set(reader_names(model)) & set(reader_names(other))):
-        differences[reader] = resampling.difference(
-            model[f"{reader}_exact"].astype(float).tolist(),
-            other[f"{reader}_exact"].astype(float).tolist(),
+    for engine in sorted(set(engine_names(model)) & set(engine_names(other))):
+        differences[engine] = bootstrap.difference(
+            model[f"{engine}_exact"].astype(float).tolist(),
+            other[f"{engine}_exact"].astype(float).tolist(),
         )
     return differences
 
 
 def gaps_closed(
-    model: pd.DataFrame, bicubic: pd.DataFrame, hr: pd.DataFrame, resampling: Resampling
+    model: pd.DataFrame, bicubic: pd.DataFrame, hr: pd.DataFrame, bootstrap: Bootstrap
 ) -> dict[str, Estimate | None]:
-    """Estimate for each reader what share of the way from bicubic to HR the model goes."""
+    """Estimate for each OCR engine what share of the way from bicubic to HR the model goes."""
     model, bicubic = aligned(model, bicubic)
     model, hr = aligned(model, hr)
     return {
-        reader: resampling.gap_closed(
-            *(table[f"{reader}_exact"].astype(float).tolist() for table in (model, bicubic, hr))
+        engine: bootstrap.gap_closed(
+            *(table[f"{engine}_exact"].astype(float).tolist() for table in (model, bicubic, hr))
         )
-        for reader in reader_names(model)
-        if f"{reader}_exact" in bicubic and f"{reader}_exact" in hr
+        for engine in engine_names(model)
+        if f"{engine}_exact" in bicubic and f"{engine}_exact" in hr
     }
 
 

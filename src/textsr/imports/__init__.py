@@ -1,1 +1,1 @@
-"""Readers of other people's formats, a module each; `datasets.sets` writes what they yield."""
+"""Engines of other people's formats, a module each; `datasets.sets` writes what they yield."""

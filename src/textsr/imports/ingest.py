@@ -20,8 +20,8 @@ from textsr.errors import TextsrError
 from textsr.files import replace_folder
 from textsr.images.folders import find_images, read_grey
 from textsr.imports.labels import LABELS, read_labels
-from textsr.imports.schema import OWN_SCHEMA
-from textsr.imports.sets import OwnSet, Use, find_sets
+from textsr.imports.schema import IMPORTED_SCHEMA
+from textsr.imports.sets import ImportedSet, Use, find_sets
 from textsr.synthesis.corpus import split_of
 from textsr.synthesis.degrade import degrade
 from textsr.validation.measure import correlate
@@ -60,30 +60,30 @@ def ingest(
         TextsrError: if an image cannot be decoded, a pair is not of its set's scale or blank, or
             the pairs of a set are out of step.
     """
-    own = [found for use in _USES for found in find_sets(data, use)]
-    held_out = _held_out(data, own)
+    imported = [found for use in _USES for found in find_sets(data, use)]
+    held_out = _held_out(data, imported)
     with _ShardWriter(output / "train", params.synthesis.shard_rows) as writer:
-        return [_ingest_set(one, params.synthesis, writer, held_out, start) for one in own]
+        return [_ingest_set(one, params.synthesis, writer, held_out, start) for one in imported]
 
 
 def _ingest_set(
-    own: OwnSet,
+    imported: ImportedSet,
     synthesis: Synthesis,
     writer: "_ShardWriter",
     held_out: set[str],
     start: Callable[[str, int], Callable[[], None]],
 ) -> str:
-    if own.info.scale not in (None, synthesis.scale):
+    if imported.info.scale not in (None, synthesis.scale):
         return (
-            f"{own.folder}: left out: its pairs are of scale {own.info.scale}, "
+            f"{imported.folder}: left out: its pairs are of scale {imported.info.scale}, "
             f"synthesis.scale is {synthesis.scale}"
         )
-    if own.info.split not in (None, "train"):
-        return f"{own.folder}: left out: its publisher means it for {own.info.split}"
-    tick = start(f"reading {own.name}", own.info.images)
+    if imported.info.split not in (None, "train"):
+        return f"{imported.folder}: left out: its publisher means it for {imported.info.split}"
+    tick = start(f"reading {imported.name}", imported.info.images)
     counts: Counter[str] = Counter()
-    steps = _Steps(own.folder)
-    for row, originals in _rows(own, synthesis):
+    steps = _Steps(imported.folder)
+    for row, originals in _rows(imported, synthesis):
         if len(originals) == 2:
             steps.see(row["sample_id"], *originals)
         if row["text"] and split_of(row["text"]) != "train":
@@ -95,7 +95,7 @@ def _ingest_set(
             counts["for training"] += 1
         tick()
     steps.check()
-    return f"{own.folder}: " + ", ".join(f"{count} {name}" for name, count in counts.items())
+    return f"{imported.folder}: " + ", ".join(f"{count} {name}" for name, count in counts.items())
 
 
 class _Steps:
@@ -109,12 +109,12 @@ class _Steps:
 
     def see(self, name: str, lr: Image, hr: Image) -> None:
         """Take a pair in, the next of its set."""
-        own = correlate(hr, lr)
-        if own is None:
+        agreement = correlate(hr, lr)
+        if agreement is None:
             raise TextsrError(f"{self._folder.parent}/{name}: a blank image; leave the pair out")
         other = None if self._before is None else correlate(self._before, lr)
         self._seen += 1
-        if other is not None and other > own:
+        if other is not None and other > agreement:
             self._strays.append(name)
         self._before = hr
 
@@ -128,7 +128,7 @@ class _Steps:
             )
 
 
-def _held_out(data: Path, own: list[OwnSet]) -> set[str]:
+def _held_out(data: Path, imported: list[ImportedSet]) -> set[str]:
     """Return the digests of all images that are not to be trained on, whatever set they are in."""
     real = (
         found.folder / label.file
@@ -137,7 +137,7 @@ def _held_out(data: Path, own: list[OwnSet]) -> set[str]:
     )
     others = (
         path
-        for found in own
+        for found in imported
         if found.info.split not in (None, "train")
         for path in find_images(found.folder)
     )
@@ -151,29 +151,37 @@ def _digest(image: Image) -> str:
     return digest.hexdigest()
 
 
-def _rows(own: OwnSet, synthesis: Synthesis) -> Iterator[tuple[dict[str, Any], list[Image]]]:
+def _rows(
+    imported: ImportedSet, synthesis: Synthesis
+) -> Iterator[tuple[dict[str, Any], list[Image]]]:
     """Yield the rows of a set, each with the images that it was made of, HR last."""
-    labelled = (own.folder / LABELS).is_file()
-    texts = {label.file: label.text for label in read_labels(own.folder)} if labelled else {}
-    pairs = own.info.kind == "pairs"
-    partners = {path.stem: path for path in find_images(own.folder / "hr")} if pairs else {}
-    for path in find_images(own.folder / "lr" if pairs else own.folder):
+    labelled = (imported.folder / LABELS).is_file()
+    texts = {label.file: label.text for label in read_labels(imported.folder)} if labelled else {}
+    pairs = imported.info.kind == "pairs"
+    partners = {path.stem: path for path in find_images(imported.folder / "hr")} if pairs else {}
+    for path in find_images(imported.folder / "lr" if pairs else imported.folder):
         if pairs:
             if path.stem not in partners:
-                raise TextsrError(f"{path}: no partner in {own.folder}/hr; import the set anew")
+                raise TextsrError(
+                    f"{path}: no partner in {imported.folder}/hr; import the set anew"
+                )
             lr, hr = read_grey(path), read_grey(partners[path.stem])
             _check_scale(lr, hr, synthesis.scale, path)
             originals = [lr, hr]
         else:
             originals = [read_grey(path)]
             hr = to_line(originals[0], synthesis.lr_height * synthesis.scale, synthesis.scale)
-            seed = [synthesis.seed, _DEGRADATION_STREAM, crc32(f"{own.name}/{path.name}".encode())]
+            seed = [
+                synthesis.seed,
+                _DEGRADATION_STREAM,
+                crc32(f"{imported.name}/{path.name}".encode()),
+            ]
             rng = np.random.default_rng(seed)
             lr = degrade(hr, synthesis.degradation, synthesis.scale, rng).image
-        name = f"{own.name}/{path.stem}"
+        name = f"{imported.name}/{path.stem}"
         row = {
             "sample_id": name,
-            "set": own.name,
+            "set": imported.name,
             "origin": "pairs" if pairs else "hr",
             "text": texts.get(path.name),
             "scale": synthesis.scale,
@@ -222,7 +230,7 @@ class _ShardWriter:
             self._flush()
 
     def _flush(self) -> None:
-        table = pa.Table.from_pylist(self._pending, OWN_SCHEMA)
+        table = pa.Table.from_pylist(self._pending, IMPORTED_SCHEMA)
         pq.write_table(table, self._folder / f"{self._shards:05d}", compression=COMPRESSION)
         self._shards += 1
         self._pending = []

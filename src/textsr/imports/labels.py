@@ -33,11 +33,11 @@ def read_labels(folder: Path) -> list[Label]:
         raise TextsrError(f"{path}: not a file; put the file in its place")
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE)
-            if not {"file", "text"} <= set(reader.fieldnames or ()):
+            rows = csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE)
+            if not {"file", "text"} <= set(rows.fieldnames or ()):
                 raise TextsrError(f"{path}: needs a header line with the columns file and text")
-            for row in reader:
-                where = f"{path}: line {reader.line_num}"
+            for row in rows:
+                where = f"{path}: line {rows.line_num}"
                 if None in row:
                     raise TextsrError(
                         f"{where} has more fields than the header; a text holds no tab"

@@ -4,7 +4,7 @@ import pyarrow as pa
 
 from textsr.datasets.schema import IMAGE
 
-OWN_SCHEMA = pa.schema(
+IMPORTED_SCHEMA = pa.schema(
     {
         "sample_id": pa.string(),  # SET/NAME
         "set": pa.string(),

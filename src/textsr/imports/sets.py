@@ -41,7 +41,7 @@ class SetInfo(Section):
     images: PositiveInt
     """Images, or pairs."""
     scale: Literal[2, 4] | None = None
-    """Of pairs: HR pixels an LR pixel."""
+    """Of pairs: HR pixels per LR pixel."""
     split: Split | None = None
     """The split that its publisher gives it, if any."""
     licence: str | None = None
@@ -66,7 +66,7 @@ class Item:
 
 
 @dataclass(frozen=True)
-class OwnSet:
+class ImportedSet:
     """A set that was found under `data/`."""
 
     name: str
@@ -202,7 +202,7 @@ def suffix_of(encoded: bytes) -> str:
     return next((suffix for magic, suffix in _MAGIC.items() if encoded.startswith(magic)), ".png")
 
 
-def find_sets(data: Path, use: Use) -> Iterator[OwnSet]:
+def find_sets(data: Path, use: Use) -> Iterator[ImportedSet]:
     """Yield the sets of `data/USE`, by name.
 
     A folder without `set.json` counts as one of LR images where that is all it can be: in `real`
@@ -220,7 +220,7 @@ def find_sets(data: Path, use: Use) -> Iterator[OwnSet]:
             raise TextsrError(f"{folder}: the name of a synthetic split; rename the folder")
         info = _find_info(folder, use)
         if info is not None:
-            yield OwnSet(folder.name, folder, info)
+            yield ImportedSet(folder.name, folder, info)
 
 
 def _find_info(folder: Path, use: Use) -> SetInfo | None:

@@ -36,7 +36,7 @@ def compare_picture(
     Args:
         original: HxW or HxWx3.
         upscaled: `scale` times as high and as wide.
-        scale: HR pixels an LR pixel.
+        scale: HR pixels per LR pixel.
         max_size: width and height of a panel in pixels.
 
     Returns:

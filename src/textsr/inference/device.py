@@ -27,8 +27,8 @@ def suits_bf16(model: BlendedModel, device: torch.device) -> bool:
     """Whether the model is computed in bf16 there: on CPUs that have instructions for it.
 
     It takes half the time. Our networks only correct bicubic's output, which stays in full
-    precision, so that the pixels move by a tenth of a grey level on average. `seed` writes them
-    itself, and they have more digits than bf16. Elsewhere bf16 would be emulated.
+    precision, so that the pixels move by a tenth of a grey level on average. `srcnn_transposed`
+    writes them itself, and they have more digits than bf16. Elsewhere bf16 would be emulated.
     """
     return (
         model.spec.architecture == "upsampler"

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from textsr.images.image import FloatImage
 
 RANGE_PX = (7, 24)
-"""Heights of text that the package's weights improve; nine of ten lines of 16 have 7 to 16."""
+"""Heights of text that the pretrained weights improve; nine of ten lines of 16 have 7 to 16."""
 
 Sizes = npt.NDArray[np.integer[Any]]
 

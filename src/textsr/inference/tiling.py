@@ -31,7 +31,7 @@ class Tile(NamedTuple):
 
 
 def scale_of(model: nn.Module) -> int:
-    """HR pixels an LR pixel."""
+    """HR pixels per LR pixel."""
     return cast(int, model.scale)
 
 

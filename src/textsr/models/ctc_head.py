@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 
-class TextHead(nn.Module):
+class CTCHead(nn.Module):
     """A linear classifier of frames into characters, for CTC (Graves et al. 2006, section 3).
 
     It is trained with the network and not kept: nothing reads through it, but to answer it the
@@ -50,7 +50,7 @@ class TextHead(nn.Module):
         return losses / lengths.to(losses.device)
 
     @torch.no_grad()
-    def adopt(self, other: "TextHead") -> None:
+    def adopt(self, other: "CTCHead") -> None:
         """Take over the weights of another head's classes, matched by character."""
         pairs = [(self._classes[c], i) for c, i in other._classes.items() if c in self._classes]
         mine, theirs = zip((0, 0), *pairs, strict=True)

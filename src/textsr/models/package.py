@@ -4,17 +4,17 @@ Loading one runs no code from the folder.
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from torch import Tensor, nn
 
 from textsr.errors import TextsrError
 from textsr.files import replace_folder
 from textsr.models.bicubic import bicubic
-from textsr.models.quantization import to_eight_bits
-from textsr.models.srcnn_transposed import SeedNet
+from textsr.models.quantization import quantize
+from textsr.models.srcnn_transposed import SRCNNTransposed
 from textsr.models.text_encoder import COARSE_BLOCKS, SEQUENCE_BLOCKS
 from textsr.models.upsampler import UpsamplerNet
 from textsr.models.weights import read_small_file, read_weights, save_weights
@@ -37,7 +37,7 @@ class ModelSpec(BaseModel):
 
     name: str
     """How the leaderboard calls it."""
-    architecture: Literal["upsampler", "seed"]
+    architecture: Literal["upsampler", "srcnn_transposed"]
     scale: Literal[2, 4]
     encoder: Literal["text", "resnet18"] | None = None
     width: Annotated[int, Field(ge=1, le=4096)] | None = None
@@ -47,6 +47,12 @@ class ModelSpec(BaseModel):
     """Of the text encoder; likewise."""
     blend: Annotated[float, Field(ge=0, le=1)] = 1.0
     """Weight of the network's output; the rest is bicubic's."""
+
+    @field_validator("architecture", mode="before")
+    @classmethod
+    def _todays_name(cls, name: Any) -> Any:
+        """Read folders that were written when the network was called `seed`, too."""
+        return "srcnn_transposed" if name == "seed" else name
 
     @model_validator(mode="after")
     def _complete(self) -> "ModelSpec":
@@ -79,8 +85,8 @@ class BlendedModel(nn.Module):
 
 def build_network(spec: ModelSpec) -> nn.Module:
     """Build the network of a specification with fresh weights."""
-    if spec.architecture == "seed":
-        return SeedNet(spec.scale)
+    if spec.architecture == "srcnn_transposed":
+        return SRCNNTransposed(spec.scale)
     assert spec.encoder is not None  # ModelSpec has checked both
     assert spec.width is not None
     return UpsamplerNet(
@@ -93,7 +99,7 @@ def build_network(spec: ModelSpec) -> nn.Module:
 
 
 def save_model(
-    folder: Path, spec: ModelSpec, network: nn.Module, *, eight_bits: bool = False
+    folder: Path, spec: ModelSpec, network: nn.Module, *, quantized: bool = False
 ) -> None:
     """Write a model's folder, whole or not at all; its weights in 8 bits, if they are to be small.
 
@@ -105,7 +111,7 @@ def save_model(
     with replace_folder(folder) as temporary:
         state = network.state_dict()
         save_weights(
-            to_eight_bits(state) if eight_bits else state,
+            quantize(state) if quantized else state,
             temporary / WEIGHTS,
             final=folder / WEIGHTS,
         )

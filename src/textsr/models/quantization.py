@@ -15,7 +15,7 @@ SCALE = "@scale"
 _LARGEST = 127
 
 
-def to_eight_bits(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def quantize(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Round a network's weights to 8 bits.
 
     Args:
@@ -39,8 +39,8 @@ def to_eight_bits(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return stored
 
 
-def from_eight_bits(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the state that `to_eight_bits` stored; one that it did not store, as it is."""
+def dequantize(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the state that `quantize` stored; one that it did not store, as it is."""
     state = {}
     for name, value in stored.items():
         if name.endswith(SCALE):

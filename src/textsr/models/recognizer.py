@@ -1,4 +1,4 @@
-"""Our own recogniser of lines: it teaches the super-resolution network, and judges nothing."""
+"""Our own recognizer of lines: it teaches the super-resolution network, and judges nothing."""
 
 import json
 from copy import deepcopy
@@ -12,7 +12,7 @@ from torch.nn.utils import fuse_conv_bn_eval
 
 from textsr.errors import TextsrError
 from textsr.files import replace_folder, write_text
-from textsr.models.ctc_head import TextHead
+from textsr.models.ctc_head import CTCHead
 from textsr.models.weights import read_small_file, read_weights, save_weights
 
 _WEIGHTS = "recognizer.safetensors"
@@ -23,7 +23,7 @@ _FRAME_PX = 4  # of the reduced line
 _DROPOUT = 0.1
 
 
-class Recogniser(nn.Module):
+class Recognizer(nn.Module):
     """The convolutions of CRNN (Shi et al. 2017, table 1), narrower, and CTC on their frames.
 
     Three convolutions along the line stand in for its recurrent layers. Batch normalisation takes
@@ -49,7 +49,7 @@ class Recogniser(nn.Module):
             *_convolution(256, 256, (1, 3)),
             nn.Dropout(_DROPOUT),
         )
-        self.head = TextHead(256, alphabet)
+        self.head = CTCHead(256, alphabet)
 
     def frames(self, lines: Tensor) -> Tensor:
         """Map HR lines (B, 1, H, W) in [0, 1] to frames (B, 256, 1, W * 32 / H / 4)."""
@@ -58,7 +58,7 @@ class Recogniser(nn.Module):
         frames: Tensor = self.body(reduced - 0.5)
         return frames
 
-    def folded(self) -> "Recogniser":
+    def folded(self) -> "Recognizer":
         """Return a copy that reads the same, its batch normalisation folded into convolutions.
 
         Frozen, it has the same statistics always, and asking it takes two thirds of the time.
@@ -74,7 +74,7 @@ class Recogniser(nn.Module):
         return copy.requires_grad_(False)
 
     def losses(self, lines: Tensor, texts: list[str], widths: list[int]) -> Tensor:
-        """Return CTC's loss a character of each line with a known text; see `TextHead.losses`.
+        """Return CTC's loss a character of each line with a known text; see `CTCHead.losses`.
 
         Args:
             lines: (B, 1, H, W) in [0, 1].
@@ -100,23 +100,23 @@ def _convolution(
 
 
 def _reduced(width: int, height: int) -> int:
-    """Return the width of a line at the recogniser's height, a whole number of frames."""
+    """Return the width of a line at the recognizer's height, a whole number of frames."""
     return max(round(width * _HEIGHT / height / _FRAME_PX), 1) * _FRAME_PX
 
 
-def save_recogniser(folder: Path, recogniser: Recogniser) -> None:
-    """Write a recogniser's folder, whole or not at all.
+def save_recognizer(folder: Path, recognizer: Recognizer) -> None:
+    """Write a recognizer's folder, whole or not at all.
 
     Raises:
         TextsrError: if a weight is not finite.
     """
     with replace_folder(folder) as temporary:
-        save_weights(recogniser.state_dict(), temporary / _WEIGHTS, final=folder / _WEIGHTS)
-        write_text(temporary / _ALPHABET, json.dumps(recogniser.head.alphabet))
+        save_weights(recognizer.state_dict(), temporary / _WEIGHTS, final=folder / _WEIGHTS)
+        write_text(temporary / _ALPHABET, json.dumps(recognizer.head.alphabet))
 
 
-def load_recogniser(folder: Path) -> Recogniser:
-    """Load a recogniser, frozen and in evaluation mode.
+def load_recognizer(folder: Path) -> Recognizer:
+    """Load a recognizer, frozen and in evaluation mode.
 
     Raises:
         TextsrError: if a file is missing or damaged, or not all weights are finite.
@@ -126,13 +126,13 @@ def load_recogniser(folder: Path) -> Recogniser:
         alphabet = json.loads(read_small_file(path, _ALPHABET_BYTES))
         path = folder / _WEIGHTS
         with torch.device("meta"):
-            expected = Recogniser(alphabet).state_dict()
+            expected = Recognizer(alphabet).state_dict()
         weights = read_weights(path, expected)
-        recogniser = Recogniser(alphabet)
-        recogniser.load_state_dict(weights)
-    except Exception as error:  # each reader raises its own type
+        recognizer = Recognizer(alphabet)
+        recognizer.load_state_dict(weights)
+    except Exception as error:  # each recognizer raises its own type
         raise TextsrError(
-            f"{folder}: not a recogniser ({path.name}: {error}); make it with "
-            "`dvc repro recogniser`"
+            f"{folder}: not a recognizer ({path.name}: {error}); make it with "
+            "`dvc repro recognizer`"
         ) from error
-    return recogniser.eval().requires_grad_(False)
+    return recognizer.eval().requires_grad_(False)

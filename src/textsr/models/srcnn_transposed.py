@@ -1,13 +1,16 @@
-"""The article's `SuperResolutionNet`, made to work, as a baseline on the leaderboard."""
+"""SRCNN (Dong et al. 2014, arXiv 1501.00092) with transposed convolutions that upscale.
+
+The plain network that the others on the leaderboard are compared with. FSRCNN (Dong et al. 2016,
+arXiv 1608.00367, section 3.2) was the first to upscale at the end, by a transposed convolution.
+"""
 
 from torch import Tensor, nn
 
 
-class SeedNet(nn.Module):
+class SRCNNTransposed(nn.Module):
     """A 5x5 convolution, then one stride-2 transposed convolution an octave of the scale.
 
-    As in the article, except that its input is an LR line and its target the HR line at `scale`
-    times the size: the article resized both to 128x128 and could not compute its loss.
+    Trained by mean squared error on an LR line and the HR line at `scale` times the size.
     """
 
     def __init__(self, scale: int) -> None:

@@ -19,7 +19,7 @@ class TextEncoder(nn.Module):
     """Three stages of 3x3 residual blocks, each half as high, then blocks along the line.
 
     The width stays at half the LR resolution, while the height of a 16-pixel line shrinks to one
-    row: what recognisers do (CRNN, Shi et al. 2017, section 2.1), so that the coarsest level can
+    row: what recognizers do (CRNN, Shi et al. 2017, section 2.1), so that the coarsest level can
     know letters, whose features come in the order in which the line is read. Every level is made
     of plain convolutions: on CPUs they run several times faster than depthwise or recurrent
     layers, and they see a bounded part of the image, so that it can be cut into tiles.

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from textsr.models.finite import find_non_finite, require_finite_weights
-from textsr.models.quantization import SCALE, from_eight_bits
+from textsr.models.quantization import SCALE, dequantize
 
 _HEADER_BYTES = 1_000_000  # our largest networks need a tenth
 _LENGTH_BYTES = 8  # of the header's length, with which a safetensors file begins
@@ -71,7 +71,7 @@ def read_weights(path: Path, network: Mapping[str, Tensor]) -> dict[str, Tensor]
         header = {name: (part.get_dtype(), tuple(part.get_shape())) for name, part in parts.items()}
         problem = _difference(header, network)
         if problem is None:
-            state = from_eight_bits({name: stored.get_tensor(name) for name in names})
+            state = dequantize({name: stored.get_tensor(name) for name in names})
             problem = find_non_finite(state)
     if problem is not None:
         raise ValueError(problem)

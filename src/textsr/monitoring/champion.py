@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from textsr import pretrained as reference
+from textsr import pretrained
 from textsr.config.params import Params
 from textsr.monitoring.profile import Profile, load_profile
 from textsr.registry.aliases import CHAMPION, version_of
@@ -18,12 +18,12 @@ PROFILE = "reference.parquet"
 
 @dataclass(frozen=True)
 class Champion:
-    """The champion, or the package's weights where no version is champion.
+    """The champion, or the pretrained weights where no version is champion.
 
     Attributes:
         name: what reports call it.
         folder: its model folder.
-        run_id: of its MLflow run; None for the package's weights, or where it was deleted.
+        run_id: of its MLflow run; None for the pretrained weights, or where it was deleted.
         data_hash: of the `data/` that it was trained with; None where it is not known.
         differences: what the local project would train it on otherwise, a sentence each.
     """
@@ -44,8 +44,8 @@ def find_champion(tracker: Tracker, params: Params, root: Path) -> Champion:
     name = params.registration.model_name
     version = version_of(tracker, name, CHAMPION)
     if version is None:
-        said = f"the package's weights (no version of {name} is {CHAMPION})"
-        return Champion(said, reference.FOLDER, None, None, ())
+        said = f"the pretrained weights (no version of {name} is {CHAMPION})"
+        return Champion(said, pretrained.FOLDER, None, None, ())
     said = f"{name} version {version.version}, the {CHAMPION}"
     folder = fetch_model(tracker, f"models:/{name}@{CHAMPION}")
     run_id = str(version.run_id)
@@ -71,7 +71,7 @@ def _differences(
     if here != tags.get("data_hash"):
         said.append(f"data.dvc is {here}, its was {tags.get('data_hash', 'not recorded')}")
     local = describe_lines(params)
-    mixed = {key for key in trained if key.startswith(("domains.", "training.mixture."))}
+    mixed = {key for key in trained if key.startswith(("extra_datasets.", "training.mixture."))}
     keys = sorted(key for key in local.keys() | mixed if trained.get(key) != local.get(key))
     if keys:
         more = f" and {len(keys) - 3} more" if len(keys) > 3 else ""

@@ -12,7 +12,7 @@ from textsr.datasets.shards import Image
 from textsr.images.image import LoadedImage
 from textsr.inference.upscale import upscale_image
 from textsr.models.package import BlendedModel
-from textsr.ocr.engines import RapidOCRReader
+from textsr.ocr.engines import RapidOCREngine
 
 UNITS = {
     "height_px": "LR pixels",
@@ -95,8 +95,8 @@ def _blocking(image: Image) -> float | None:
     return float(max(shares) - np.median(shares))
 
 
-class ConfidenceReader(RapidOCRReader):
-    """RapidOCR's recogniser, asked how sure it is."""
+class ConfidenceEngine(RapidOCREngine):
+    """RapidOCR's recognizer, asked how sure it is."""
 
     def confidence(self, line: Image) -> float:
         """Return the mean probability of the characters it reads, 0 where it reads none."""
@@ -110,7 +110,7 @@ def measure_images(
     images: Sequence[Image],
     read: int,
     model: BlendedModel,
-    reader: ConfidenceReader,
+    engine: ConfidenceEngine,
     tick: Callable[[], None],
 ) -> pd.DataFrame:
     """Measure images, a row each; columns are those of `UNITS`, NaN where not measured.
@@ -119,7 +119,7 @@ def measure_images(
         images: grey HxW images.
         read: how many of them, at equal distances, are read as they are and upscaled.
         model: what upscales them.
-        reader: what reads them.
+        engine: what reads them.
         tick: called after each image.
     """
     chosen = set(np.linspace(0, len(images) - 1, min(read, len(images))).round().astype(int))
@@ -129,8 +129,8 @@ def measure_images(
         row = measure_image(image)
         if number in chosen:
             upscaled = upscale_image(model, LoadedImage(image), device=device, halo=model.halo)
-            row["confidence_before"] = reader.confidence(image)
-            row["confidence_after"] = reader.confidence(np.asarray(upscaled.pixels, np.uint8))
+            row["confidence_before"] = engine.confidence(image)
+            row["confidence_after"] = engine.confidence(np.asarray(upscaled.pixels, np.uint8))
         rows.append(row)
         tick()
     return pd.DataFrame(rows, columns=list(UNITS), dtype=np.float64)

@@ -16,7 +16,7 @@ from textsr.datasets.shards import Image, decode_row, spread_rows, total_rows
 from textsr.errors import TextsrError
 from textsr.files import fingerprint, replace_file
 from textsr.models.package import BlendedModel
-from textsr.monitoring.measure import UNITS, VERSION, ConfidenceReader, measure_images
+from textsr.monitoring.measure import UNITS, VERSION, ConfidenceEngine, measure_images
 from textsr.training.batches import training_folders
 
 _KEY = b"textsr.profile"
@@ -40,25 +40,29 @@ class Profile:
 
 
 def profile_key(
-    params: Params, dataset: Path, own: Path, model: Path, domains: Path | None = None
+    params: Params, dataset: Path, imported: Path, model: Path, extra_datasets: Path | None = None
 ) -> str:
     """Hash what a profile depends on: the training lines, the model, how many are measured."""
     monitoring, training = params.monitoring, params.training
     description = json.dumps(
         [
             *(VERSION, monitoring.reference_lines, monitoring.ocr_lines),
-            *(training.own_share, training.mixture),
+            *(training.imported_fraction, training.mixture),
         ]
     )
-    folders = [*training_folders(params, dataset, domains).values(), own / "train", model]
+    folders = [
+        *training_folders(params, dataset, extra_datasets).values(),
+        imported / "train",
+        model,
+    ]
     return fingerprint(description, [folder for folder in folders if folder.is_dir()])
 
 
 def training_lines(
-    params: Params, dataset: Path, own: Path, domains: Path | None = None
+    params: Params, dataset: Path, imported: Path, extra_datasets: Path | None = None
 ) -> list[Image]:
     """Return LR lines that training draws from, at equal distances, in the shares it takes."""
-    folders = training_folders(params, dataset, domains)
+    folders = training_folders(params, dataset, extra_datasets)
     turns = {name: params.training.mixture.get(name, 1) for name in folders}
     count = min(params.monitoring.reference_lines, sum(map(total_rows, folders.values())))
     lines: list[Image] = []
@@ -66,17 +70,17 @@ def training_lines(
         wanted = round(count * turns[name] / sum(turns.values()))
         # Few lines are drawn as often as many.
         part = list(islice(cycle(_lines(folder, wanted)), wanted))
-        lines += _with_own(part, own, params) if name == DATASET else part
+        lines += _with_imported(part, imported, params) if name == DATASET else part
     return lines
 
 
-def _with_own(lines: list[Image], own: Path, params: Params) -> list[Image]:
+def _with_imported(lines: list[Image], imported: Path, params: Params) -> list[Image]:
     """Put imported lines in the place of some of the dataset's."""
-    wanted = round(len(lines) * params.training.own_share)
-    imported = _lines(own / "train", wanted) if own.is_dir() else []
-    if not imported:
+    wanted = round(len(lines) * params.training.imported_fraction)
+    theirs = _lines(imported / "train", wanted) if imported.is_dir() else []
+    if not theirs:
         return lines
-    return [*lines[: len(lines) - wanted], *islice(cycle(imported), wanted)]
+    return [*lines[: len(lines) - wanted], *islice(cycle(theirs), wanted)]
 
 
 def _lines(folder: Path, count: int) -> list[Image]:
@@ -86,27 +90,27 @@ def _lines(folder: Path, count: int) -> list[Image]:
 def measure_profile(
     params: Params,
     dataset: Path,
-    own: Path,
+    imported: Path,
     folder: Path,
     model: BlendedModel,
-    reader: ConfidenceReader,
+    engine: ConfidenceEngine,
     start: Callable[[str, int], Callable[[], None]],
-    domains: Path | None = None,
+    extra_datasets: Path | None = None,
 ) -> Profile:
-    """Measure the training lines in `dataset`, `own` and `domains`; `folder` is the model's."""
-    lines = training_lines(params, dataset, own, domains)
+    """Measure the lines of `dataset`, `imported` and `extra_datasets`; `folder` is the model's."""
+    lines = training_lines(params, dataset, imported, extra_datasets)
     tick = start("measuring training lines", len(lines))
-    values = measure_images(lines, params.monitoring.ocr_lines, model, reader, tick)
+    values = measure_images(lines, params.monitoring.ocr_lines, model, engine, tick)
     return Profile(
         values=values,
-        key=profile_key(params, dataset, own, folder, domains),
+        key=profile_key(params, dataset, imported, folder, extra_datasets),
         model=fingerprint("", [folder]),
-        origin=_origin(params, len(lines), domains),
+        origin=_origin(params, len(lines), extra_datasets),
     )
 
 
-def _origin(params: Params, lines: int, domains: Path | None) -> str:
-    folders = list(training_folders(params, project.DATASET, domains).values())
+def _origin(params: Params, lines: int, extra_datasets: Path | None) -> str:
+    folders = list(training_folders(params, project.DATASET, extra_datasets).values())
     return f"{', '.join(map(str, folders))}, {lines} lines of {'them' if folders[1:] else 'it'}"
 
 

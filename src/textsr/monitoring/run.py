@@ -18,7 +18,7 @@ from textsr.monitoring.champion import (
     find_champion,
 )
 from textsr.monitoring.drift import compare, judge
-from textsr.monitoring.measure import ConfidenceReader, measure_images
+from textsr.monitoring.measure import ConfidenceEngine, measure_images
 from textsr.monitoring.production import read_production
 from textsr.monitoring.profile import (
     Profile,
@@ -61,11 +61,11 @@ def run_monitor(
     tracker = Tracker(root)
     champion = find_champion(tracker, params, root)
     model = load_model(champion.folder).to(choose_device())
-    reader = ConfidenceReader(params.compute.threads)
-    profile = _profile(params, root, tracker, champion, model, reader, output.parent, start)
+    engine = ConfidenceEngine(params.compute.threads)
+    profile = _profile(params, root, tracker, champion, model, engine, output.parent, start)
     images = list(production.images.values())
     tick = start("measuring production images", len(images))
-    measured = measure_images(images, params.monitoring.ocr_lines, model, reader, tick)
+    measured = measure_images(images, params.monitoring.ocr_lines, model, engine, tick)
     findings = compare(profile.values, measured, params.monitoring)
     verdict = judge(findings, len(images), params.monitoring)
     report = describe(watched, verdict, production, champion, profile, findings, params.monitoring)
@@ -79,7 +79,7 @@ def _profile(
     tracker: Tracker,
     champion: Champion,
     model: BlendedModel,
-    reader: ConfidenceReader,
+    engine: ConfidenceEngine,
     folder: Path,
     start: Progress,
 ) -> Profile:
@@ -88,11 +88,13 @@ def _profile(
     The local dataset, where the champion was trained on it; else the profile beside the champion;
     else the local dataset all the same, which the report tells; else the profile last kept here.
     """
-    dataset, own, domains = (
-        root / place for place in (project.DATASET, project.OWN, project.DOMAINS)
+    dataset, imported, extra_datasets = (
+        root / place for place in (project.DATASET, project.IMPORTED, project.EXTRA_DATASETS)
     )
     missing = [
-        part for part in training_folders(params, dataset, domains).values() if not part.is_dir()
+        part
+        for part in training_folders(params, dataset, extra_datasets).values()
+        if not part.is_dir()
     ]
     if missing or champion.differences:
         attached = attached_profile(tracker, champion)
@@ -105,15 +107,17 @@ def _profile(
             raise TextsrError(
                 f"{missing[0]}: no training lines, and no profile of them in {path} or "
                 f"beside {champion.name}; get them with `dvc pull` or "
-                "`dvc repro synthesize domains`"
+                "`dvc repro synthesize extra_datasets`"
             )
         return kept
-    key = profile_key(params, dataset, own, champion.folder, domains)
+    key = profile_key(params, dataset, imported, champion.folder, extra_datasets)
     if path.exists():
         kept = load_profile(path)
         if kept.key == key:
             return kept
-    profile = measure_profile(params, dataset, own, champion.folder, model, reader, start, domains)
+    profile = measure_profile(
+        params, dataset, imported, champion.folder, model, engine, start, extra_datasets
+    )
     save_profile(path, profile)
     if champion.run_id is not None and not champion.differences:
         attach_profile(tracker, champion, path)

@@ -1,7 +1,7 @@
-"""The two judging readers and how a reading is scored.
+"""The two judging OCR engines and how a reading is scored.
 
 RapidOCR (PP-OCR recognition through ONNX Runtime, models inside its wheel) is always present.
-Tesseract is a second, independent reader, used when `tesserocr` and its language data are
+Tesseract is a second, independent OCR engine, used when `tesserocr` and its language data are
 installed, so that no model is tuned to one engine.
 """
 
@@ -24,7 +24,7 @@ _TESSERACT_HEIGHT = 48
 _TESSERACT_MARGIN = 10
 
 
-class Reader(Protocol):
+class OCREngine(Protocol):
     """An OCR engine that reads one line of text."""
 
     name: str
@@ -33,8 +33,8 @@ class Reader(Protocol):
         """Return the text of a grey HxW image of one line."""
 
 
-class RapidOCRReader:
-    """PP-OCR's recogniser on one line: no detection, no direction classifier."""
+class RapidOCREngine:
+    """PP-OCR's recognizer on one line: no detection, no direction classifier."""
 
     name = "rapidocr"
 
@@ -58,7 +58,7 @@ class RapidOCRReader:
         return " ".join(result.txts) if result is not None and result.txts else ""
 
 
-class TesseractReader:
+class TesseractEngine:
     """Tesseract's LSTM engine in single-line mode."""
 
     name = "tesseract"
@@ -93,7 +93,7 @@ class TesseractReader:
 
 
 def tesseract_data() -> Path | None:
-    """Return the folder of Tesseract's English data, or None when the reader cannot be used."""
+    """Return the folder of Tesseract's English data, or None when the OCR engine cannot be used."""
     if importlib.util.find_spec("tesserocr") is None:
         return None
     folders = [Path(os.environ["TESSDATA_PREFIX"])] if "TESSDATA_PREFIX" in os.environ else []
@@ -103,22 +103,22 @@ def tesseract_data() -> Path | None:
     return next((folder for folder in folders if (folder / "eng.traineddata").is_file()), None)
 
 
-def available_readers(threads: int = 0) -> list[Reader]:
+def available_engines(threads: int = 0) -> list[OCREngine]:
     """Return RapidOCR and, when its engine and data are installed, Tesseract."""
-    readers: list[Reader] = [RapidOCRReader(threads)]
+    engines: list[OCREngine] = [RapidOCREngine(threads)]
     data = tesseract_data()
     if data is not None:
-        readers.append(TesseractReader(data))
-    return readers
+        engines.append(TesseractEngine(data))
+    return engines
 
 
 def read_lines(
-    reader: Reader, lines: Iterable[Image], tick: Callable[[], None] = lambda: None
+    engine: OCREngine, lines: Iterable[Image], tick: Callable[[], None] = lambda: None
 ) -> list[str]:
     """Read each line; call `tick` after each, for progress."""
     texts = []
     for line in lines:
-        texts.append(reader.read(line))
+        texts.append(engine.read(line))
         tick()
     return texts
 

@@ -1,4 +1,4 @@
-"""Making a trained and evaluated model, or a reader, the one that comes with the package."""
+"""Making a trained and evaluated model, or a recognizer, the one that comes with the package."""
 
 import shutil
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from textsr.errors import TextsrError
 from textsr.evaluation.results import Metrics
 from textsr.files import read_json, replace_folder, write_text
 from textsr.models.package import WEIGHTS, load_model, save_model
-from textsr.models.recognizer import load_recogniser, save_recogniser
+from textsr.models.recognizer import load_recognizer, save_recognizer
 from textsr.pretrained import NAME
 from textsr.tracking.client import RunRecord
 
@@ -27,8 +27,8 @@ _LINEAGE = {
 }
 
 
-def publish_reference(trained: Path, evaluation: Path, params: Path, target: Path) -> Path:
-    """Write the reference folder `target`, whole or not at all.
+def publish_pretrained(trained: Path, evaluation: Path, params: Path, target: Path) -> Path:
+    """Write the folder of pretrained weights `target`, whole or not at all.
 
     Args:
         trained: the training's folder, with `run.json`.
@@ -45,7 +45,7 @@ def publish_reference(trained: Path, evaluation: Path, params: Path, target: Pat
     model = load_model(evaluation / "model")
     with replace_folder(target) as folder:
         spec = model.spec.model_copy(update={"name": NAME})
-        save_model(folder / "model", spec, model.network, eight_bits=True)
+        save_model(folder / "model", spec, model.network, quantized=True)
         for path in sorted((folder / "model").iterdir()):
             path.chmod(0o644)  # it is installed for all users
             path.rename(folder / path.name)
@@ -54,66 +54,66 @@ def publish_reference(trained: Path, evaluation: Path, params: Path, target: Pat
         if size > MAX_BYTES:
             raise TextsrError(
                 f"{evaluation / 'model'}: {size / 1e6:.1f} MB in 8 bits, more than the "
-                f"{MAX_BYTES / 1e6:g} MB of a reference; lower training.width, or add fewer blocks "
-                "(training.reference.sequence_blocks), and train anew"
+                f"{MAX_BYTES / 1e6:g} MB of pretrained weights; lower training.width, or add fewer "
+                "blocks (training.pretrained.sequence_blocks), and train anew"
             )
         shutil.copyfile(params, folder / "params.yaml")
         write_text(folder / "README.md", render_card(record, metrics, model.spec.blend, size))
     return target
 
 
-def publish_recogniser(
-    made: Path, params: Path, target: Path, *, from_package: bool, lineage: Mapping[str, str]
+def publish_recognizer(
+    made: Path, params: Path, target: Path, *, from_pretrained: bool, lineage: Mapping[str, str]
 ) -> Path:
-    """Write the reader's folder `target`, whole or not at all, at half precision.
+    """Write the recognizer's folder `target`, whole or not at all, at half precision.
 
     Args:
-        made: the stage's folder, with `recogniser/` and `metrics.json`.
+        made: the stage's folder, with `recognizer/` and `metrics.json`.
         params: the params.yaml that made it.
         target: the folder to replace.
-        from_package: whether its training began with the package's reader.
+        from_pretrained: whether its training began with the pretrained recognizer.
         lineage: where it is published, as `tracking.lineage_tags` returns it.
 
     Raises:
-        TextsrError: if there is no reader, or it has seen no training.
+        TextsrError: if there is no recognizer, or it has seen no training.
     """
-    recogniser = load_recogniser(made / "recogniser")
+    recognizer = load_recognizer(made / "recognizer")
     metrics = read_json(made / "metrics.json", dict[str, Any])
     if not metrics["step"]:
-        raise TextsrError(f"{made}: not trained here; set recogniser.steps and make it anew")
+        raise TextsrError(f"{made}: not trained here; set recognizer.steps and make it anew")
     if "train_lines" not in metrics:
         raise TextsrError(
             f"{made / 'metrics.json'}: does not say what it learned from; make it anew with "
-            "`dvc repro recogniser`"
+            "`dvc repro recognizer`"
         )
     with replace_folder(target) as folder:
-        save_recogniser(folder / "made", recogniser.half())
+        save_recognizer(folder / "made", recognizer.half())
         for path in sorted((folder / "made").iterdir()):
             path.chmod(0o644)
             path.rename(folder / path.name)
         (folder / "made").rmdir()
         shutil.copyfile(params, folder / "params.yaml")
-        write_text(folder / "README.md", render_reader_card(metrics, from_package, lineage))
+        write_text(folder / "README.md", render_recognizer_card(metrics, from_pretrained, lineage))
     return target
 
 
-def render_reader_card(
-    metrics: Mapping[str, Any], from_package: bool, lineage: Mapping[str, str]
+def render_recognizer_card(
+    metrics: Mapping[str, Any], from_pretrained: bool, lineage: Mapping[str, str]
 ) -> str:
-    """Render the reader's model card as Markdown."""
+    """Render the recognizer's model card as Markdown."""
     steps = f"{metrics['step']:.0f} steps"
-    if from_package:
-        steps += ", on from the package's reader of then"
+    if from_pretrained:
+        steps += ", on from the pretrained recognizer of then"
     lines, families = (f"{metrics[f'train_{name}']:,.0f}" for name in ("lines", "families"))
     hr, bicubic = (f"{metrics[f'val_{name}']:.1%}" for name in ("hr", "bicubic"))
     return f"""\
-# Our own reader
+# Our own recognizer
 
 A small CRNN without recurrent layers (`textsr.models.recognizer`) that reads grey lines of Latin
-text. It teaches super-resolution networks (`training.reading_weight`), which must make lines that
-it can read, and judges none of them; it is not meant for reading.
+text. It teaches super-resolution networks (`training.recognition_loss.weight`), which must make
+lines that it can read, and judges none of them; it is not meant for reading.
 
-`textsr recogniser` with the `params.yaml` beside this file made it in {steps}, out of synthetic
+`textsr recognizer` with the `params.yaml` beside this file made it in {steps}, out of synthetic
 lines alone: {lines}, in {families} families of fonts. Of the validation split, whose fonts and
 texts it has not seen, it reads {hr} of the HR lines and {bicubic} of bicubic's exactly.
 
@@ -174,8 +174,8 @@ def _result(name: str, row: Mapping[str, Any]) -> str:
         gain, interval = row.get(f"{metric}_gain"), row.get(f"{metric}_gain_ci")
         digits = 2 if metric == "psnr_db" else 3
         cells.append("" if gain is None else _with_interval(gain, interval, digits))
-    for reader in ("rapidocr", "tesseract"):
-        score = row.get(reader)
+    for recognizer in ("rapidocr", "tesseract"):
+        score = row.get(recognizer)
         cells.append(
             _with_interval(100 * score["gain"], [100 * side for side in score["gain_ci"]], 1)
             if score

@@ -42,9 +42,9 @@ _PROBE_BATCH_SIZE = 64
 class ViewBatches:
     """Two views of random crops of LR lines, synthetic and the user's own alike."""
 
-    def __init__(self, lines: ShuffledLines, own: UnlabelledImages, params: Params) -> None:
+    def __init__(self, lines: ShuffledLines, imported: UnlabelledImages, params: Params) -> None:
         self._lines = lines
-        self._own = own
+        self._own = imported
         self._params = params
 
     def __call__(self, step: int) -> tuple[Tensor, Tensor]:
@@ -52,9 +52,9 @@ class ViewBatches:
         params, seed = self._params.pretraining, self._params.seed
         rng = np.random.default_rng([seed, 3, step])
         share = len(self._own) / (len(self._lines) + len(self._own))
-        synthetic, own = split_positions(step, params.batch_size, share)
+        synthetic, imported = split_positions(step, params.batch_size, share)
         lines = [self._lines.decode("lr", position) for position in synthetic]
-        lines += [self._own[epoch_order(seed, len(self._own), position)] for position in own]
+        lines += [self._own[epoch_order(seed, len(self._own), position)] for position in imported]
         crops = []
         for line in lines:
             left = int(rng.integers(0, max(line.shape[1] - params.crop_width, 0) + 1))
@@ -82,7 +82,7 @@ def run_pretraining(
     if method not in METHODS:
         raise TextsrError(f"{method}: no such method; choose one of {', '.join(SSL_METHODS)}")
     use_threads(params.compute.threads)
-    own = UnlabelledImages(unlabelled, params.synthesis.lr_height)
+    imported = UnlabelledImages(unlabelled, params.synthesis.lr_height)
     width = params.training.width
     described = f"{method} {params.seed} {width} {params.pretraining.model_dump_json()}"
     run = fingerprint(described, [dataset / "train", unlabelled, Path(textsr.__file__).parent])
@@ -92,11 +92,14 @@ def run_pretraining(
     module = METHODS[method](encoder, params.pretraining)
     module.to(memory_format=torch.channels_last)
     lines = ShuffledLines(
-        dataset / "train", ("lr",), window_rows=params.training.shuffle_rows, seed=params.seed
+        dataset / "train",
+        ("lr",),
+        window_rows=params.training.shuffle_buffer_rows,
+        seed=params.seed,
     )
     state, curves = fit(
         module,
-        ViewBatches(lines, own, params),
+        ViewBatches(lines, imported, params),
         steps=params.pretraining.steps,
         checkpoint_every=params.pretraining.checkpoint_every_steps,
         checkpoints=checkpoint_folder(f"pretrain-{method}", run),
@@ -120,7 +123,7 @@ def run_pretraining(
         {
             "probe_r2": round(trained_r2, 4),
             "probe_r2_untrained": round(untrained_r2, 4),
-            "own_images": len(own),
+            "own_images": len(imported),
             **{name: round(value, 5) for name, value in curves[-1].items()},
         },
     )

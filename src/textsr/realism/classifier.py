@@ -2,7 +2,7 @@
 
 A two-sample test (Lopez-Paz and Oquab 2017, "Revisiting classifier two-sample tests"): at 50% it
 cannot tell, at 100% it always can. It sees patches at their native resolution, so that neither
-the lines' sizes nor resampling of ours can give them away.
+the lines' sizes nor bootstrap of ours can give them away.
 """
 
 from collections.abc import Sequence

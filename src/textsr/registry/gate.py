@@ -63,26 +63,26 @@ def decide(
     Args:
         gate: thresholds of params.yaml.
         over_bicubic: challenger - bicubic on the test split: `psnr_db`, `ssim`, and a paired
-            difference of accuracy for each reader.
+            difference of accuracy for each OCR engine.
         over_champion: the same against the present champion; None if there is none.
         ms_per_line: latency of the challenger, milliseconds.
     """
-    readers = [key for key in over_bicubic if key not in ("psnr_db", "ssim")]
-    checks = [_not_worse(reader, "bicubic", over_bicubic[reader]) for reader in readers]
-    better = [reader for reader in readers if _known(x := over_bicubic[reader]) and x.low > 0]
-    wanted = gate.min_readers_better
+    engines = [key for key in over_bicubic if key not in ("psnr_db", "ssim")]
+    checks = [_not_worse(engine, "bicubic", over_bicubic[engine]) for engine in engines]
+    better = [engine for engine in engines if _known(x := over_bicubic[engine]) and x.low > 0]
+    wanted = gate.min_engines_better
     checks.append(
         Check(
-            name=f"better than bicubic on at least {wanted} reader{'s' if wanted > 1 else ''}",
+            name=f"better than bicubic on at least {wanted} OCR engine{'s' if wanted > 1 else ''}",
             passed=len(better) >= wanted,
             evidence=", ".join(better) or "on none does the interval exclude zero",
         )
     )
     if over_champion is not None:
         checks += [
-            _not_worse(reader, "the champion", over_champion[reader])
-            for reader in readers
-            if reader in over_champion
+            _not_worse(engine, "the champion", over_champion[engine])
+            for engine in engines
+            if engine in over_champion
         ]
     for metric, floor, unit in (
         ("psnr_db", gate.min_psnr_gain_db, " dB"),
@@ -91,7 +91,7 @@ def decide(
         checks.append(_floor(metric, over_bicubic.get(metric, _UNKNOWN), floor, unit))
     checks.append(
         Check(
-            name=f"at most {gate.max_ms_per_line:g} ms a line",
+            name=f"at most {gate.max_ms_per_line:g} ms per line",
             passed=ms_per_line <= gate.max_ms_per_line,
             evidence=f"{ms_per_line:.1f} ms",
         )
@@ -99,9 +99,9 @@ def decide(
     return Decision(promoted=all(check.passed for check in checks), checks=checks)
 
 
-def _not_worse(reader: str, other: str, difference: Estimate) -> Check:
+def _not_worse(engine: str, other: str, difference: Estimate) -> Check:
     return Check(
-        name=f"{reader}: accuracy not worse than {other}",
+        name=f"{engine}: accuracy not worse than {other}",
         passed=_known(difference) and difference.high >= 0,
         evidence=_points(difference),
     )

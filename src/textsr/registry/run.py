@@ -9,14 +9,14 @@ import pandas as pd
 from textsr.config.params import MODELS, Params
 from textsr.errors import TextsrError
 from textsr.evaluation.results import Leaderboard, Metrics, Speed
-from textsr.evaluation.run import TEST, read_samples, resampling_of
+from textsr.evaluation.run import TEST, bootstrap_of, read_samples
 from textsr.evaluation.score import network_upscale, score_set
 from textsr.evaluation.sets import load_split
 from textsr.evaluation.statistics import Estimate
 from textsr.evaluation.summary import compare_methods, summarise
 from textsr.files import fingerprint, read_json, write_json
 from textsr.models.package import load_model
-from textsr.ocr.engines import available_readers
+from textsr.ocr.engines import available_engines
 from textsr.registry.aliases import (
     CHAMPION,
     PREVIOUS,
@@ -56,7 +56,7 @@ def publish_evaluation(tracker: Tracker, trained: Path, evaluation: Path) -> str
     return run_id
 
 
-def publish_references(tracker: Tracker, params: Params, samples: Path) -> None:
+def publish_baselines(tracker: Tracker, params: Params, samples: Path) -> None:
     """Make the MLflow runs of bicubic and HR, where they are missing.
 
     Args:
@@ -67,10 +67,10 @@ def publish_references(tracker: Tracker, params: Params, samples: Path) -> None:
     base = read_samples(samples)
     for method, tables in base[base["set"] != "val"].groupby("method"):
         summaries = {
-            str(name): summarise(table, resampling_of(params))
+            str(name): summarise(table, bootstrap_of(params))
             for name, table in tables.groupby("set")
         }
-        tracker.publish_reference(
+        tracker.publish_baseline(
             params.tracking.experiment,
             str(method),
             set_metrics(summaries),
@@ -94,7 +94,7 @@ def run_registration(
     run_ids = {
         model: publish_evaluation(tracker, trained / model, evaluation / model) for model in MODELS
     }
-    publish_references(tracker, params, evaluation / "baselines" / "samples.parquet")
+    publish_baselines(tracker, params, evaluation / "baselines" / "samples.parquet")
     name = params.registration.model_name
     leaderboard = reports / "leaderboard.json"
     winner = read_json(leaderboard, Leaderboard)["winner"]
@@ -104,15 +104,15 @@ def run_registration(
     assert model_uri is not None  # publish_evaluation has logged it
     samples = _on_test(read_samples(evaluation / winner / "samples.parquet"))
     base = read_samples(evaluation / "baselines" / "samples.parquet")
-    resampling = resampling_of(params)
-    over_bicubic = compare_methods(samples, _on_test(base[base["method"] == "bicubic"]), resampling)
+    bootstrap = bootstrap_of(params)
+    over_bicubic = compare_methods(samples, _on_test(base[base["method"] == "bicubic"]), bootstrap)
     finish_interrupted(tracker, name)
     champion = version_of(tracker, name, CHAMPION)
     over_champion: dict[str, Estimate] | None = None
     if champion is not None and champion.tags.get("model_uri") != model_uri:
         folder = fetch_model(tracker, f"models:/{name}@{CHAMPION}")
         theirs = _score(params, folder, dataset, progress)
-        over_champion = compare_methods(samples, theirs, resampling)
+        over_champion = compare_methods(samples, theirs, bootstrap)
     speed = read_json(evaluation / winner / "speed.json", Speed)
     decision = decide(params.registration.gate, over_bicubic, over_champion, speed["ms_per_line"])
 
@@ -158,9 +158,9 @@ def _on_test(samples: pd.DataFrame) -> pd.DataFrame:
 
 
 def _score(params: Params, folder: Path, dataset: Path, progress: Progress) -> pd.DataFrame:
-    """Score the champion anew: it may have been judged on other lines, or by other readers."""
+    """Score the champion anew: it may have been judged on other lines, or by other OCR engines."""
     lines = load_split(dataset / TEST)
-    readers = available_readers(params.compute.threads)
+    engines = available_engines(params.compute.threads)
     upscale = network_upscale(load_model(folder))
-    tick = progress("reading the champion's output", len(lines) * len(readers))
-    return score_set(CHAMPION, TEST, lines, [upscale(line.lr) for line in lines], readers, tick)
+    tick = progress("reading the champion's output", len(lines) * len(engines))
+    return score_set(CHAMPION, TEST, lines, [upscale(line.lr) for line in lines], engines, tick)

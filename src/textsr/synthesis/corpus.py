@@ -15,7 +15,7 @@ _HELD_OUT_PERCENT = {"val": range(0, 5), "test": range(5, 15)}
 _LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ"
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _CURRENCIES = ("$", "€", "£", "USD ", "EUR ", "RM ", "")
-_DOMAINS = ("com", "org", "net", "co.uk", "de", "io", "edu")
+_EXTRA_DATASETS = ("com", "org", "net", "co.uk", "de", "io", "edu")
 
 
 def text_key(text: str) -> str:
@@ -199,7 +199,7 @@ def _code(corpus: Corpus, rng: np.random.Generator) -> str:
 
 
 def _host(corpus: Corpus, rng: np.random.Generator) -> str:
-    return f"{_common(corpus, rng)}.{_pick(rng, list(_DOMAINS))}".lower()
+    return f"{_common(corpus, rng)}.{_pick(rng, list(_EXTRA_DATASETS))}".lower()
 
 
 def _email(corpus: Corpus, rng: np.random.Generator) -> str:

@@ -66,7 +66,7 @@ def render_line(
         height: of the line, pixels.
         max_width: of the line, pixels; wider text is drawn smaller.
         width_multiple: the line's width is a multiple of this.
-        scale: HR pixels an LR pixel.
+        scale: HR pixels per LR pixel.
         rng: source of every choice.
 
     Raises:

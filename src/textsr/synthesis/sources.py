@@ -83,7 +83,7 @@ _READMES = {
     "pairs/README.txt": (
         "Sets of LR-HR pairs, made by `textsr import pairs LR_DIR HR_DIR --name NAME` or\n"
         "`textsr import textzoom FOLDER`. Training mixes them with the synthetic lines at\n"
-        "training.own_share. Then run `dvc add data && dvc repro`.\n"
+        "training.imported_fraction. Then run `dvc add data && dvc repro`.\n"
     ),
     "hr/README.txt": (
         "Sets of sharp images of lines of text, made by `textsr import hr FOLDER --name NAME`.\n"

@@ -48,8 +48,8 @@ _CALLERS = {"prefect_flow_run_id": "TEXTSR_FLOW_RUN_ID", "dvc_experiment": "DVC_
 _NOTE = "mlflow.note.content"
 _HOW_TO_CHOOSE = """\
 **How to choose a model here.** Tick the runs and press *Compare*. What decides is
-`test/READER_gain`: OCR accuracy over bicubic on lines whose fonts and texts training never saw.
-Then `test/READER_gap_closed` (1 would read as well as the true image), then `test/psnr_db` and
+`test/ENGINE_gain`: OCR accuracy over bicubic on lines whose fonts and texts training never saw.
+Then `test/ENGINE_gap_closed` (1 would read as well as the true image), then `test/psnr_db` and
 `test/ssim`. The runs `bicubic` and `hr` are the peer and the ceiling. Intervals, readings of every
 line and side-by-side pictures are under *Artifacts*, in `evaluation/`.
 """
@@ -227,7 +227,7 @@ class Tracker:
                 log(run_id, str(path), f"evaluation/{path.name}" if path.is_dir() else "evaluation")
         self.client.set_tag(run_id, _EVALUATED, evaluation_key)
 
-    def publish_reference(
+    def publish_baseline(
         self, experiment: str, method: str, metrics: Mapping[str, float], key: str
     ) -> None:
         """Make the run of a method that is not trained, once for each evaluation of it.
@@ -415,19 +415,19 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 def describe_lines(params: Params) -> dict[str, str]:
     """Return the params that decide which lines training draws, flattened.
 
-    Of a domain, what makes it another than the dataset, however params.yaml puts it.
+    Of an extra dataset, what makes it another than the dataset, however params.yaml puts it.
     """
 
     def synthesis(of: Params) -> dict[str, str]:
         return flatten(of.synthesis.model_dump(mode="json"))
 
     dataset = synthesis(params)
-    domains = {
-        name: dict(synthesis(params.domain(name)).items() - dataset.items())
-        for name in params.domains
+    extra_datasets = {
+        name: dict(synthesis(params.extra_dataset(name)).items() - dataset.items())
+        for name in params.extra_datasets
     }
     mixture = {"mixture": params.training.mixture}
-    return flatten({"synthesis": dataset, "domains": domains, "training": mixture})
+    return flatten({"synthesis": dataset, "extra_datasets": extra_datasets, "training": mixture})
 
 
 def evaluation_metrics(result: Mapping[str, Any], speed: Mapping[str, float]) -> dict[str, float]:
@@ -442,7 +442,7 @@ def evaluation_metrics(result: Mapping[str, Any], speed: Mapping[str, float]) ->
 def set_metrics(sets: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
     """Flatten summaries by set (see `evaluation.summary.summarise`) to `SET/METRIC`.
 
-    The interval of a reader's gain over bicubic, which decides, becomes two metrics of its own;
+    The interval of an engine's gain over bicubic, which decides, becomes two metrics of its own;
     the other intervals are in the evaluation's files.
     """
     flat: dict[str, float] = {}

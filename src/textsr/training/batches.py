@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from textsr.config.params import DATASET, Params
+from textsr.datasets.cached import CachedBatches
 from textsr.datasets.pairs import Batch, PairBatches, shuffled_pairs
-from textsr.datasets.resident import ResidentBatches
 from textsr.datasets.shards import alphabet_of, iterate_rows
 from textsr.datasets.stream import ShuffledLines
 from textsr.errors import TextsrError
@@ -36,11 +36,11 @@ class MixedBatches:
         return batches(round_ * turns + int(np.count_nonzero(order[:place] == number)))
 
 
-def training_folders(params: Params, dataset: Path, domains: Path | None) -> dict[str, Path]:
+def training_folders(params: Params, dataset: Path, extra_datasets: Path | None) -> dict[str, Path]:
     """Return the folders of the training splits that take part, by the names in the mixture."""
     folders = {DATASET: dataset / "train"}
-    if domains is not None:
-        folders |= {name: domains / name / "train" for name in sorted(params.domains)}
+    if extra_datasets is not None:
+        folders |= {name: extra_datasets / name / "train" for name in sorted(params.extra_datasets)}
     return folders
 
 
@@ -55,10 +55,10 @@ def make_batches(
     *,
     batch_size: int,
     seed: int,
-    own: Path | None = None,
-    domains: Path | None = None,
+    imported: Path | None = None,
+    extra_datasets: Path | None = None,
 ) -> Callable[[int], Batch]:
-    """Return the batch of each step, out of the training splits of the dataset and of domains.
+    """Return the batch of each step, out of the training splits of all datasets.
 
     Args:
         params: the whole of params.yaml.
@@ -67,20 +67,22 @@ def make_batches(
         seed: of what is drawn beside the order of streamed lines.
         own: folder of the splits of the user's pairs, if there are any; they join the dataset's
             batches.
-        domains: folder of the domains, mixed in as `training.mixture` says; None: the dataset
-            alone.
+        extra_datasets: folder of the extra datasets, mixed in as `training.mixture` says; None: the
+            dataset alone.
 
     Raises:
         TextsrError: if a folder's lines are of another scale or height than params.yaml says, own
-            pairs are to be resident, or there is less than a batch of lines.
+            pairs are to be cached in memory, or there is less than a batch of lines.
     """
     own_lines = None
-    if own is not None:
+    if imported is not None:
         # Where nothing is imported, there is a split of no rows.
-        own_lines = shuffled_pairs(own / "train", params.training.shuffle_rows, params.seed)
-    folders = training_folders(params, dataset, domains)
+        own_lines = shuffled_pairs(
+            imported / "train", params.training.shuffle_buffer_rows, params.seed
+        )
+    folders = training_folders(params, dataset, extra_datasets)
     for name, folder in folders.items():
-        _require_drawn_by(params if name == DATASET else params.domain(name), folder)
+        _require_drawn_by(params if name == DATASET else params.extra_dataset(name), folder)
     sets = [
         (
             params.training.mixture.get(name, 1),
@@ -95,27 +97,30 @@ def _require_drawn_by(params: Params, folder: Path) -> None:
     """Require the scale and height of params.yaml: a stage run by hand may find older lines."""
     first = next(iterate_rows(folder, ["scale", "lr_height"], 1), None)
     if first is None:
-        raise TextsrError(f"{folder}: no lines; draw them with `dvc repro synthesize domains`")
+        raise TextsrError(
+            f"{folder}: no lines; draw them with `dvc repro synthesize extra_datasets`"
+        )
     found = (first["scale"], first["lr_height"])
     wanted = (params.synthesis.scale, params.synthesis.lr_height)
     if found != wanted:
         raise TextsrError(
             f"{folder}: lines {found[1]} LR pixels high, of scale {found[0]}, and params.yaml says "
-            f"{wanted[1]} and {wanted[0]}; draw them anew with `dvc repro synthesize domains`"
+            f"{wanted[1]} and {wanted[0]}; draw them anew with "
+            "`dvc repro synthesize extra_datasets`"
         )
 
 
 def _batches(
-    params: Params, folder: Path, batch_size: int, seed: int, own: ShuffledLines | None
+    params: Params, folder: Path, batch_size: int, seed: int, imported: ShuffledLines | None
 ) -> Callable[[int], Batch]:
     training, synthesis = params.training, params.synthesis
-    if training.resident:
-        if own:
+    if training.cache_in_memory:
+        if imported:
             raise TextsrError(
-                "training.resident: synthetic lines alone can be resident, and there are own "
-                "pairs; set it to false"
+                "training.cache_in_memory: synthetic lines alone are cached, and there are "
+                "imported pairs; set it to false"
             )
-        return ResidentBatches(
+        return CachedBatches(
             folder,
             batch_size=batch_size,
             scale=synthesis.scale,
@@ -123,12 +128,12 @@ def _batches(
             max_shift=training.max_shift_px,
         )
     return PairBatches(
-        shuffled_pairs(folder, training.shuffle_rows, params.seed),
+        shuffled_pairs(folder, training.shuffle_buffer_rows, params.seed),
         batch_size=batch_size,
         max_size=(synthesis.lr_height, synthesis.max_lr_width),
         scale=synthesis.scale,
         seed=seed,
         max_shift=training.max_shift_px,
-        own=own,
-        own_share=training.own_share,
+        imported=imported,
+        imported_fraction=training.imported_fraction,
     )

@@ -37,12 +37,12 @@ class LastTwo(TorchCheckpointIO):
                 path.replace(path.with_name(_BEFORE))
 
 
-def newest_checkpoint(folder: Path, *, is_leader: bool) -> Path | None:
+def newest_checkpoint(folder: Path, *, is_rank_zero: bool) -> Path | None:
     """Return the newest checkpoint that can be resumed; set aside and tell of what cannot.
 
     Args:
         folder: of one run's checkpoints.
-        is_leader: whether this process is the one that renames and speaks.
+        is_rank_zero: whether this process is the one that renames and speaks.
 
     Raises:
         TextsrError: if a file is there, and cannot be opened.
@@ -57,7 +57,7 @@ def newest_checkpoint(folder: Path, *, is_leader: bool) -> Path | None:
             found = path
             break
         damaged[path] = problem
-    if is_leader:
+    if is_rank_zero:
         goes_on = "begins anew" if found is None else f"goes on from {found.name}"
         for path, problem in damaged.items():
             aside = _set_aside(path)

@@ -28,17 +28,17 @@ class DivergenceGuard(Callback):
     loss, which is each one's own, is looked at where there is one process.
     """
 
-    def __init__(self, section: str, checkpoint: Path, is_leader: bool) -> None:
+    def __init__(self, section: str, checkpoint: Path, is_rank_zero: bool) -> None:
         """Guard a training.
 
         Args:
             section: of params.yaml, where its `learning_rate` stands.
             checkpoint: the file of its last checkpoint.
-            is_leader: whether this process is the one that speaks.
+            is_rank_zero: whether this process is the one that speaks.
         """
         self._section = section
         self._checkpoint = checkpoint
-        self._is_leader = is_leader
+        self._is_rank_zero = is_rank_zero
         self._saved: int | None = None
         self._loss = torch.zeros(())
         self._computed: tuple[int, Tensor] | None = None
@@ -93,7 +93,7 @@ class DivergenceGuard(Callback):
             self._stop(trainer, step, f"the norm of the gradients is {norm}")
 
     def _stop(self, trainer: Trainer, step: int, what: str) -> NoReturn:
-        if not self._is_leader:
+        if not self._is_rank_zero:
             sys.exit()  # without a status, at which Lightning would kill the one that speaks
         kept = (
             "No checkpoint had been written"

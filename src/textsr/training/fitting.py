@@ -80,7 +80,7 @@ class _Curves(Callback):
         self._print_rows = print_rows
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if follows():
+        if not is_rank_zero():
             return
         if self.rows and self.rows[-1]["step"] == trainer.global_step:
             return  # Lightning ends the last chunk once more where a run that validates resumes
@@ -120,7 +120,7 @@ def fit(
     Lightning starts this very command again for each; a batch is divided among them and their
     gradients are averaged, so that a step is the same up to rounding. `torchrun` may start the
     processes instead, on several nodes that share the folder of checkpoints. All but the first
-    process `follows()`, and has no result.
+    process is not rank zero, and has no result.
 
     The folder of checkpoints stays; the caller removes it with `forget_checkpoints` once the
     result is safe.
@@ -143,7 +143,7 @@ def fit(
 
     Returns:
         The module's final state (averaged if `ema_decay`), and the curves, a row a chunk; both
-        empty where this process follows another.
+        empty where this process is not rank zero.
 
     Raises:
         TextsrError: if there are not so many devices, or at the first loss, gradient, metric or
@@ -167,7 +167,7 @@ def fit(
     callbacks: list[Callback] = []
     if ema_decay is not None:
         callbacks.append(EMAWeightAveraging(decay=ema_decay))
-    callbacks += [DivergenceGuard(section, last, is_leader=not follows()), curves, saver]
+    callbacks += [DivergenceGuard(section, last, is_rank_zero=is_rank_zero()), curves, saver]
     if terminal:
         callbacks.append(RichProgressBar())
     trainer = Trainer(
@@ -200,7 +200,7 @@ def fit(
         batch_size=None,
         sampler=_ChunkSampler(steps, checkpoint_every, lambda: trainer.global_step),
     )
-    resumed = newest_checkpoint(checkpoints, is_leader=not follows())
+    resumed = newest_checkpoint(checkpoints, is_rank_zero=is_rank_zero())
     with warnings.catch_warnings():
         # Batches are made in the training process: decoding takes a few per cent of a step, and
         # worker processes on two cores would take it from the step itself.
@@ -216,7 +216,7 @@ def fit(
             ckpt_path=resumed and str(resumed),
             weights_only=True,
         )
-    if follows():
+    if not is_rank_zero():
         return {}, []
     # Read back what was saved: averaged weights lie there, whether this run made the last step
     # or was killed after its predecessor had made it.
@@ -226,10 +226,10 @@ def fit(
     return state, curves.rows
 
 
-def follows() -> bool:
-    """Return whether another process leads: it alone writes results and talks to MLflow."""
+def is_rank_zero() -> bool:
+    """Return whether this process leads: it alone writes results and talks to MLflow."""
     # `torchrun` and Lightning set them before the process starts.
-    return int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", 0))) > 0
+    return int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", 0))) == 0
 
 
 def _placement(devices: int) -> dict[str, Any]:

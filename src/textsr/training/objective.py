@@ -11,24 +11,24 @@ from torch import Tensor, nn
 
 from textsr.datasets.pairs import Batch
 from textsr.models.bicubic import bicubic
-from textsr.models.ctc_head import TextHead
+from textsr.models.ctc_head import CTCHead
 from textsr.models.encoder import Encoder
-from textsr.models.recognizer import Recogniser
+from textsr.models.recognizer import Recognizer
 from textsr.models.upsampler import UpsamplerNet
 
 _STREAM = 12
-_CEILING = 6.0  # of the reader's loss: a line that it cannot read has nothing to teach
+_CEILING = 6.0  # of the recognizer's loss: a line that it cannot read has nothing to teach
 
 
 class SuperResolution(LightningModule):
     """Mean squared error against HR, with AdamW or, as in the article, plain Adam.
 
-    With a `text_head`, the encoder's frames must also spell the line: CTC's loss is added. With a
-    `recogniser`, a frozen reader must be able to read the output (TBSRN, Chen et al. 2021, section
-    3.3, and TPGSR, Ma et al. 2021, use such losses); no engine that judges is ever one. Losses that
-    sharpen (L1 with a gradient term) raised neither reader's accuracy at equal training; the
-    posterior mean is the honest guess where a stroke cannot be known, and what the line says is
-    what narrows the posterior.
+    With a `ctc_head`, the encoder's frames must also spell the line: CTC's loss is added. With a
+    `recognizer`, a frozen recognizer must be able to read the output (TBSRN, Chen et al. 2021,
+    section 3.3, and TPGSR, Ma et al. 2021, use such losses); no engine that judges is ever one.
+    Losses that sharpen (L1 with a gradient term) raised neither recognizer's accuracy at equal
+    training; the posterior mean is the honest guess where a stroke cannot be known, and what the
+    line says is what narrows the posterior.
     """
 
     def __init__(
@@ -39,12 +39,12 @@ class SuperResolution(LightningModule):
         weight_decay: float = 0.0,
         warmup_steps: int = 0,
         total_steps: int | None = None,
-        text_head: TextHead | None = None,
-        text_weight: float = 0.0,
-        recogniser: Recogniser | None = None,
-        reading_weight: float = 0.0,
-        reading_blend: tuple[float, float] = (1.0, 1.0),
-        reading_from: int = 0,
+        ctc_head: CTCHead | None = None,
+        ctc_loss_weight: float = 0.0,
+        recognizer: Recognizer | None = None,
+        recognition_weight: float = 0.0,
+        recognition_blend_range: tuple[float, float] = (1.0, 1.0),
+        recognition_start_step: int = 0,
         seed: int = 0,
     ) -> None:
         """With `total_steps`, warm up linearly, then fall along a cosine; else stay constant.
@@ -55,24 +55,24 @@ class SuperResolution(LightningModule):
             weight_decay: of AdamW.
             warmup_steps: steps until the highest rate.
             total_steps: steps in all.
-            text_head: reads the encoder's frames.
-            text_weight: of CTC's loss a character, in units of mean squared error.
-            recogniser: a frozen reader of the output.
-            reading_weight: of its loss a character, in the same units.
-            reading_blend: range of the output's weight against bicubic's in what it is shown, as
-                evaluation blends them; a weight a line.
-            reading_from: step from which it is asked.
+            ctc_head: reads the encoder's frames.
+            ctc_loss_weight: of CTC's loss a character, in units of mean squared error.
+            recognizer: a frozen recognizer of the output.
+            recognition_weight: of its loss a character, in the same units.
+            recognition_blend_range: range of the output's weight against bicubic's in what it is
+                shown, as evaluation blends them; a weight a line.
+            recognition_start_step: step from which it is asked.
             seed: of those weights.
         """
         super().__init__()
         self.network = network
-        self.text_head = text_head
-        self._text_weight = text_weight
+        self.ctc_head = ctc_head
+        self._ctc_loss_weight = ctc_loss_weight
         # In a tuple, it is no part of what is trained, averaged and saved.
-        self._frozen = () if recogniser is None else (recogniser.folded(),)
-        self._reading_weight = reading_weight
-        self._reading_blend = reading_blend
-        self._reading_from = reading_from
+        self._frozen = () if recognizer is None else (recognizer.folded(),)
+        self._recognition_weight = recognition_weight
+        self._recognition_blend_range = recognition_blend_range
+        self._recognition_start_step = recognition_start_step
         self._seed = seed
         self._learning_rate = learning_rate
         self._weight_decay = weight_decay
@@ -80,9 +80,9 @@ class SuperResolution(LightningModule):
         self._total_steps = total_steps
 
     def on_fit_start(self) -> None:
-        """Bring the frozen reader to where the network is."""
-        for recogniser in self._frozen:
-            recogniser.to(self.device).to(memory_format=torch.channels_last)
+        """Bring the frozen recognizer to where the network is."""
+        for recognizer in self._frozen:
+            recognizer.to(self.device).to(memory_format=torch.channels_last)
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """Return the loss of a batch."""
@@ -90,24 +90,24 @@ class SuperResolution(LightningModule):
         loss = F.mse_loss(upscaled, batch.hr)
         self._log("train_mse", loss, batch)
         texts = list(batch.texts)
-        if self.text_head is not None:
-            spelling = self.text_head.losses(frames, texts, self._frame_counts(batch)).mean()
+        if self.ctc_head is not None:
+            spelling = self.ctc_head.losses(frames, texts, self._frame_counts(batch)).mean()
             self._log("train_ctc", spelling, batch)
-            loss = loss + self._text_weight * spelling
-        if self._frozen and self.global_step >= self._reading_from:
+            loss = loss + self._ctc_loss_weight * spelling
+        if self._frozen and self.global_step >= self._recognition_start_step:
             scale = batch.hr.shape[-1] // batch.lr.shape[-1]
             widths = [width * scale for width in batch.widths]
             shown = self._blended(batch, upscaled, scale)
             reading = self._frozen[0].losses(shown, texts, widths).clamp_max(_CEILING).mean()
             self._log("train_reading", reading, batch)
-            loss = loss + self._reading_weight * reading
+            loss = loss + self._recognition_weight * reading
         return loss
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         """Log the mean PSNR of a batch in dB and the share of lines that the head can read."""
         upscaled, frames = self._upscale(batch)
-        if self.text_head is not None:
-            read = self.text_head.read(frames, self._frame_counts(batch))
+        if self.ctc_head is not None:
+            read = self.ctc_head.read(frames, self._frame_counts(batch))
             right = [a == b for a, b in zip(read, batch.texts, strict=True)]
             self.log("val_text", sum(right) / len(right), batch_size=len(right))
         scale = batch.hr.shape[-1] // batch.lr.shape[-1]
@@ -136,13 +136,13 @@ class SuperResolution(LightningModule):
 
     def _upscale(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return the output and the frames, which are the input where none are asked for."""
-        if self.text_head is None:
+        if self.ctc_head is None:
             return self.network(batch.lr), batch.lr
         return cast(UpsamplerNet, self.network).upscale(batch.lr)
 
     def _blended(self, batch: Batch, upscaled: Tensor, scale: int) -> Tensor:
         """Blend the output with bicubic's by weights that are a function of the step."""
-        low, high = self._reading_blend
+        low, high = self._recognition_blend_range
         if low == high == 1:
             return upscaled
         # Drawn for the whole batch, of which this process may have a part.

@@ -1,4 +1,4 @@
-"""The `recogniser` stage: a reader of our own, whose opinion of the output can be asked for.
+"""The `recognizer` stage: a recognizer of our own, whose opinion of the output can be asked for.
 
 It learns from HR lines first, which gets CTC off its plateau quickly, then from every mixture of
 HR with bicubic's output and with what the package's network draws as well, since what a network
@@ -18,13 +18,13 @@ from torch import Tensor, nn
 import textsr
 from textsr.compute import use_threads
 from textsr.config.params import Params
-from textsr.config.params import Recogniser as RecogniserParams
+from textsr.config.params import Recognizer as RecognizerParams
 from textsr.datasets.pairs import Batch, whole_batches
 from textsr.datasets.shards import read_table
 from textsr.files import fingerprint, write_json
 from textsr.models.bicubic import bicubic
-from textsr.models.recognizer import Recogniser, save_recogniser
-from textsr.pretrained import load_reader, load_reference
+from textsr.models.recognizer import Recognizer, save_recognizer
+from textsr.pretrained import load_pretrained, load_pretrained_recognizer
 from textsr.training.batches import make_batches, training_alphabet, training_folders
 from textsr.training.curves import write_curves
 from textsr.training.fitting import (
@@ -41,33 +41,33 @@ _WARMUP_STEPS = 200
 _CEILING = 20.0  # of a line's loss a character: one that cannot be read must not rule a batch
 
 
-class RecogniserTraining(LightningModule):
+class RecognizerTraining(LightningModule):
     """CTC on HR lines, and later on their mixtures with what is made of the LR lines."""
 
     def __init__(
         self,
-        recogniser: Recogniser,
-        params: RecogniserParams,
+        recognizer: Recognizer,
+        params: RecognizerParams,
         seed: int,
         network: nn.Module | None = None,
     ) -> None:
-        """Train `recogniser`; half of the mixtures are with a frozen `network`'s output."""
+        """Train `recognizer`; half of the mixtures are with a frozen `network`'s output."""
         super().__init__()
-        self.recogniser = recogniser
+        self.recognizer = recognizer
         # In a tuple, it is no part of what is trained, averaged and saved.
         self._frozen = () if network is None else (network,)
         self._params = params
         self._seed = seed
 
     def on_fit_start(self) -> None:
-        """Bring the frozen network to where the reader is."""
+        """Bring the frozen network to where the recognizer is."""
         for network in self._frozen:
             network.to(self.device).to(memory_format=torch.channels_last)
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """Return CTC's loss a character of a batch."""
         lines = self._lines(batch)
-        losses = self.recogniser.losses(lines, list(batch.texts), _hr_widths(batch))
+        losses = self.recognizer.losses(lines, list(batch.texts), _hr_widths(batch))
         loss = losses.clamp_max(_CEILING).mean()
         self.log("train_ctc", loss, on_step=False, on_epoch=True, batch_size=len(batch.lr))
         return loss
@@ -82,7 +82,7 @@ class RecogniserTraining(LightningModule):
         def uniform() -> Tensor:
             return torch.rand(shape, generator=generator, device=lines.device)
 
-        if self.global_step >= self._params.clean_share * self._params.steps:
+        if self.global_step >= self._params.hr_fraction * self._params.steps:
             # Half of them as they are, half anywhere between HR and what is made of LR.
             share = (2 * uniform()).clamp_max(1)
             made = _bicubic(batch)
@@ -98,7 +98,7 @@ class RecogniserTraining(LightningModule):
         for network in self._frozen:
             shown["val_drawn"] = _drawn(network, batch)
         for name, lines in shown.items():
-            read = self.recogniser.read(lines, _hr_widths(batch))
+            read = self.recognizer.read(lines, _hr_widths(batch))
             right = [a == b for a, b in zip(read, batch.texts, strict=True)]
             self.log(name, sum(right) / len(right), batch_size=len(right))
 
@@ -111,27 +111,34 @@ class RecogniserTraining(LightningModule):
         return [optimizer], [{"scheduler": schedule, "interval": "step"}]
 
 
-def run_recogniser(
-    params: Params, dataset: Path, output: Path, domains: Path | None = None
+def run_recognizer(
+    params: Params, dataset: Path, output: Path, extra_datasets: Path | None = None
 ) -> None:
-    """Train the recogniser; write `recogniser/`, `curves.csv` and `metrics.json` under `output`.
+    """Train the recognizer; write `recognizer/`, `curves.csv` and `metrics.json` under `output`.
 
-    Its lines are those of the training splits, of the domains as well, as the networks' are.
+    Its lines are those of the training splits, of the extra datasets as well, as the networks' are.
     """
     use_threads(params.compute.threads)
-    section, scale = params.recogniser, params.synthesis.scale
+    section, scale = params.recognizer, params.synthesis.scale
     training = params.training
-    order = (training.resident, training.shuffle_rows, training.max_shift_px, training.mixture)
-    described = f"recogniser {params.seed} {section.model_dump_json()} {order}"
-    folders = training_folders(params, dataset, domains)
+    order = (
+        training.cache_in_memory,
+        training.shuffle_buffer_rows,
+        training.max_shift_px,
+        training.mixture,
+    )
+    described = f"recognizer {params.seed} {section.model_dump_json()} {order}"
+    folders = training_folders(params, dataset, extra_datasets)
     run = fingerprint(described, [*folders.values(), Path(textsr.__file__).parent])
     torch.manual_seed(params.seed)
     alphabet = training_alphabet(folders)
-    recogniser = load_reader(alphabet) if section.from_package else Recogniser(alphabet)
+    recognizer = (
+        load_pretrained_recognizer(alphabet) if section.from_pretrained else Recognizer(alphabet)
+    )
     # The last layer of a network for another scale would be fresh.
-    drawing = load_reference()
+    drawing = load_pretrained()
     network = drawing.network if drawing.scale == scale else None
-    module = RecogniserTraining(recogniser, section, params.seed, network)
+    module = RecognizerTraining(recognizer, section, params.seed, network)
     module.to(memory_format=torch.channels_last)
     curves: list[dict[str, float]] = [{"step": 0.0}]
     if section.steps:
@@ -142,12 +149,12 @@ def run_recogniser(
                 dataset,
                 batch_size=section.batch_size,
                 seed=params.seed + _STREAM,
-                domains=domains,
+                extra_datasets=extra_datasets,
             ),
             steps=section.steps,
             checkpoint_every=section.checkpoint_every_steps,
-            checkpoints=checkpoint_folder("recogniser", run),
-            section="recogniser",
+            checkpoints=checkpoint_folder("recognizer", run),
+            section="recognizer",
             seed=params.seed,
             precision=choose_precision(params.compute.precision),
             validation=whole_batches(
@@ -155,7 +162,7 @@ def run_recogniser(
             ),
         )
         module.load_state_dict(state)
-    save_recogniser(output / "recogniser", recogniser)
+    save_recognizer(output / "recognizer", recognizer)
     write_curves(output / "curves.csv", curves)
     families = pa.chunked_array(
         chunk
@@ -167,7 +174,7 @@ def run_recogniser(
         output / "metrics.json",
         {name: round(value, 5) for name, value in curves[-1].items()} | learned,
     )
-    forget_checkpoints("recogniser")
+    forget_checkpoints("recognizer")
 
 
 def _bicubic(batch: Batch) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 import textsr
-from textsr import pretrained as reference
+from textsr import pretrained
 from textsr.compute import use_threads
 from textsr.config.params import MODELS, Params
 from textsr.datasets.pairs import whole_batches
@@ -16,14 +16,14 @@ from textsr.datasets.resizing import ResizedBatches
 from textsr.errors import TextsrError
 from textsr.files import fingerprint
 from textsr.models.blocks import ResidualBlock
-from textsr.models.ctc_head import TextHead
+from textsr.models.ctc_head import CTCHead
 from textsr.models.encoder import Encoder
 from textsr.models.package import MAX_BLOCKS, ModelSpec, build_network, read_spec, save_model
-from textsr.models.recognizer import load_recogniser
+from textsr.models.recognizer import load_recognizer
 from textsr.models.text_encoder import COARSE_BLOCKS, SEQUENCE_BLOCKS
 from textsr.models.upsampler import UpsamplerNet
 from textsr.models.weights import read_weights
-from textsr.pretrained import load_reference
+from textsr.pretrained import load_pretrained
 from textsr.training.batches import make_batches, training_alphabet, training_folders
 from textsr.training.fitting import (
     VALIDATION_LINES,
@@ -31,7 +31,7 @@ from textsr.training.fitting import (
     checkpoint_folder,
     choose_precision,
     fit,
-    follows,
+    is_rank_zero,
 )
 from textsr.training.objective import SuperResolution
 
@@ -46,10 +46,10 @@ class TrainingRun:
     spec: ModelSpec
     params: Params
     dataset: Path
-    own: Path | None
-    domains: Path | None
+    imported: Path | None
+    extra_datasets: Path | None
     encoder: Path | None
-    recogniser: Path | None
+    recognizer: Path | None
     checkpoints: Path
 
 
@@ -57,32 +57,33 @@ def plan_training(
     name: str,
     params: Params,
     dataset: Path,
-    own: Path | None,
+    imported: Path | None,
     encoders: Path,
-    recogniser: Path | None = None,
-    domains: Path | None = None,
+    recognizer: Path | None = None,
+    extra_datasets: Path | None = None,
 ) -> TrainingRun:
     """Decide what training `name` means.
 
     Args:
-        name: `seed`, `scratch`, `simclr`, `byol` or `reference`.
+        name: `srcnn_transposed`, `scratch`, `simclr`, `byol` or `pretrained`.
         params: the whole of params.yaml.
         dataset: folder of the synthetic splits.
         own: folder of the splits of the user's pairs, if there are any.
         encoders: folder of pretrained encoders, one a method.
-        recogniser: folder of our own reader, asked if `training.reading_weight` says so.
-        domains: folder of the domains, for `training.mixture`; None: the dataset alone.
+        recognizer: folder of our own recognizer, asked if `training.recognition_loss.weight` says
+            so.
+        extra_datasets: folder of the extra datasets, for `training.mixture`; None: none.
 
     Raises:
-        TextsrError: if there is no such model, or `training.reference` asks for impossible blocks.
+        TextsrError: if there is no such model, or `training.pretrained` asks for impossible blocks.
     """
     if name not in MODELS:
         raise TextsrError(f"{name}: no such model; choose one of {', '.join(MODELS)}")
     encoder = encoders / name / "encoder" if name in ("simclr", "byol") else None
-    if name == "seed":
-        spec = ModelSpec(name=name, architecture="seed", scale=params.synthesis.scale)
-    elif name == "reference":
-        spec = _grown(read_spec(reference.FOLDER), params)
+    if name == "srcnn_transposed":
+        spec = ModelSpec(name=name, architecture="srcnn_transposed", scale=params.synthesis.scale)
+    elif name == "pretrained":
+        spec = _grown(read_spec(pretrained.FOLDER), params)
     else:
         spec = ModelSpec(
             name=name,
@@ -91,19 +92,25 @@ def plan_training(
             encoder=params.pretraining.encoder,
             width=params.training.width,
         )
-    folders = training_folders(params, dataset, domains)
+    folders = training_folders(params, dataset, extra_datasets)
     depends = [*folders.values(), Path(textsr.__file__).parent]
     described = f"{name} {params.seed} {params.training.model_dump_json()} {spec}"
-    reader = recogniser if params.training.reading_weight and name != "seed" else None
-    depends += [path for path in (encoder, own and own / "train", reader) if path]
+    recognizer = (
+        recognizer
+        if params.training.recognition_loss.weight and name != "srcnn_transposed"
+        else None
+    )
+    depends += [path for path in (encoder, imported and imported / "train", recognizer) if path]
     checkpoints = checkpoint_folder(f"train-{name}", fingerprint(described, depends))
-    return TrainingRun(name, spec, params, dataset, own, domains, encoder, reader, checkpoints)
+    return TrainingRun(
+        name, spec, params, dataset, imported, extra_datasets, encoder, recognizer, checkpoints
+    )
 
 
 def run_training(run: TrainingRun, output: Path, on_metrics: OnMetrics) -> list[dict[str, float]]:
     """Train, write the model's folder to `output`, return the curves.
 
-    A process that follows another (see `textsr.training.fitting.fit`) writes nothing.
+    A process that is not rank zero (see `textsr.training.fitting.fit`) writes nothing.
 
     Raises:
         TextsrError: if a batch cannot be divided among the devices, or the training diverges.
@@ -122,18 +129,18 @@ def run_training(run: TrainingRun, output: Path, on_metrics: OnMetrics) -> list[
     if run.encoder is not None:
         assert isinstance(network, UpsamplerNet)
         load_encoder(network, run.encoder)
-    if run.name == "reference":
-        _load_reference(network)
-        if not params.reference.steps:
+    if run.name == "pretrained":
+        _load_pretrained(network)
+        if not params.pretrained.steps:
             save_model(output, run.spec, network)
             return [{"step": 0.0}]
-    if run.name == "seed":
-        section = "training.seed_net"
-        steps = params.seed_net.steps
-        module = SuperResolution(network, learning_rate=params.seed_net.learning_rate)
+    if run.name == "srcnn_transposed":
+        section = "training.srcnn_transposed"
+        steps = params.srcnn_transposed.steps
+        module = SuperResolution(network, learning_rate=params.srcnn_transposed.learning_rate)
     else:
-        section = "training.reference" if run.name == "reference" else "training"
-        schedule = params.reference if run.name == "reference" else params
+        section = "training.pretrained" if run.name == "pretrained" else "training"
+        schedule = params.pretrained if run.name == "pretrained" else params
         steps = schedule.steps
         module = SuperResolution(
             network,
@@ -141,13 +148,15 @@ def run_training(run: TrainingRun, output: Path, on_metrics: OnMetrics) -> list[
             weight_decay=params.weight_decay,
             warmup_steps=round(params.warmup_fraction * steps),
             total_steps=steps,
-            text_head=_text_head(run, network),
-            text_weight=params.text_weight,
-            recogniser=None if run.recogniser is None else load_recogniser(run.recogniser),
-            reading_weight=params.reading_weight,
-            reading_blend=params.reading_blend,
+            ctc_head=_ctc_head(run, network),
+            ctc_loss_weight=params.ctc_loss_weight,
+            recognizer=None if run.recognizer is None else load_recognizer(run.recognizer),
+            recognition_weight=params.recognition_loss.weight,
+            recognition_blend_range=params.recognition_loss.blend_range,
             seed=run.params.seed,
-            reading_from=0 if run.name == "reference" else round(params.reading_from * steps),
+            recognition_start_step=0
+            if run.name == "pretrained"
+            else round(params.recognition_loss.start_fraction * steps),
         )
     state, curves = fit(
         module,
@@ -157,8 +166,8 @@ def run_training(run: TrainingRun, output: Path, on_metrics: OnMetrics) -> list[
                 run.dataset,
                 batch_size=params.batch_size,
                 seed=run.params.seed,
-                own=run.own,
-                domains=run.domains,
+                imported=run.imported,
+                extra_datasets=run.extra_datasets,
             ),
             params.resizing,
             run.params.seed,
@@ -171,38 +180,38 @@ def run_training(run: TrainingRun, output: Path, on_metrics: OnMetrics) -> list[
         devices=devices,
         precision=choose_precision(run.params.compute.precision),
         gradient_clip=params.gradient_clip,
-        ema_decay=None if run.name == "seed" else params.ema_decay,
+        ema_decay=None if run.name == "srcnn_transposed" else params.ema_decay,
         validation=whole_batches(
             run.dataset / "val", batch_size=32, scale=run.spec.scale, limit=VALIDATION_LINES
         ),
         on_metrics=on_metrics,
     )
-    if not follows():
+    if is_rank_zero():
         module.load_state_dict(state)
         save_model(output, run.spec, network)
     return curves
 
 
-def _text_head(run: TrainingRun, network: nn.Module) -> TextHead | None:
+def _ctc_head(run: TrainingRun, network: nn.Module) -> CTCHead | None:
     """Return a head over the characters trained on, if letters are to be asked for.
 
     Only the text encoder has frames narrow enough to tell letters apart.
     """
-    if run.spec.encoder != "text" or not run.params.training.text_weight:
+    if run.spec.encoder != "text" or not run.params.training.ctc_loss_weight:
         return None
     assert isinstance(network, UpsamplerNet)
     encoder = cast(Encoder, network.encoder)
-    folders = training_folders(run.params, run.dataset, run.domains)
-    return TextHead(encoder.channels[-1], training_alphabet(folders))
+    folders = training_folders(run.params, run.dataset, run.extra_datasets)
+    return CTCHead(encoder.channels[-1], training_alphabet(folders))
 
 
 def _grown(spec: ModelSpec, params: Params) -> ModelSpec:
-    """Return the package's specification with as many blocks as `training.reference` wants.
+    """Return the package's specification with as many blocks as `training.pretrained` wants.
 
     Raises:
         TextsrError: if it wants fewer than there are, more that would not be trained, or too many.
     """
-    section = params.training.reference
+    section = params.training.pretrained
     changes: dict[str, float | int] = {"scale": params.synthesis.scale, "blend": 1.0}
     always = {"coarse_blocks": COARSE_BLOCKS, "sequence_blocks": SEQUENCE_BLOCKS}
     for name, usual in always.items():
@@ -210,23 +219,23 @@ def _grown(spec: ModelSpec, params: Params) -> ModelSpec:
         if wanted is None or wanted == there:
             continue
         if wanted > MAX_BLOCKS:
-            raise TextsrError(f"training.reference.{name} {wanted}: lower it to {MAX_BLOCKS}")
+            raise TextsrError(f"training.pretrained.{name} {wanted}: lower it to {MAX_BLOCKS}")
         if wanted < there or not section.steps:
             raise TextsrError(
-                f"training.reference.{name} {wanted}: the package's network has {there}, which may "
+                f"training.pretrained.{name} {wanted}: the network has {there}, which may "
                 "become more where it is trained further; raise it and set "
-                "training.reference.steps, or set it to null"
+                "training.pretrained.steps, or set it to null"
             )
         changes[name] = wanted
     return spec.model_copy(update=changes)
 
 
-def _load_reference(network: nn.Module) -> None:
-    """Take over the package's weights; for another scale, all but the last layer.
+def _load_pretrained(network: nn.Module) -> None:
+    """Take over the pretrained weights; for another scale, all but the last layer.
 
     Blocks that it lacks change nothing at first.
     """
-    mine, state = network.state_dict(), load_reference().network.state_dict()
+    mine, state = network.state_dict(), load_pretrained().network.state_dict()
     fitting = {name: value for name, value in state.items() if value.shape == mine[name].shape}
     network.load_state_dict(fitting, strict=False)
     for name, block in network.named_modules():

@@ -2,34 +2,34 @@
 
 from pathlib import Path
 
-from textsr import pretrained as reference
+from textsr import pretrained
 from textsr.config import project
 from textsr.config.params import Params
 from textsr.files import fingerprint, read_json, write_text
 from textsr.models.package import WEIGHTS
 from textsr.tracking.client import RunRecord, Tracker, describe_lines, flatten, lineage_tags
 from textsr.training.curves import write_curves
-from textsr.training.fitting import follows, forget_checkpoints
+from textsr.training.fitting import forget_checkpoints, is_rank_zero
 from textsr.training.run import TrainingRun, plan_training, run_training
 
 
 def train_tracked(name: str, params: Params, root: Path) -> None:
     """Train model `name`; write `model/`, `curves.csv` and `run.json` under its folder.
 
-    A process that follows another, where several devices train, writes and tracks nothing.
+    A process that is not rank zero, where several devices train, writes and tracks nothing.
     """
     output = project.MODELS / name
-    own = project.OWN if project.OWN.is_dir() else None
+    imported = project.IMPORTED if project.IMPORTED.is_dir() else None
     run = plan_training(
         name,
         params,
         project.DATASET,
-        own,
+        imported,
         project.ENCODERS,
-        project.RECOGNISER / "recogniser",
-        project.DOMAINS,
+        project.RECOGNIZER / "recognizer",
+        project.EXTRA_DATASETS,
     )
-    if follows():
+    if not is_rank_zero():
         run_training(run, output / "model", lambda metrics, step: None)
         return
     tracker = Tracker(root)
@@ -60,8 +60,8 @@ def _open_run(tracker: Tracker, run: TrainingRun, root: Path) -> RunRecord:
     if run.encoder is not None:
         encoder_run = tracker.encoder_run(run.params.tracking.experiment, run.encoder)
         tags["encoder_run_id"] = encoder_run or "unknown: pretrained on another tracking server"
-    if run.name == reference.NAME:
-        tags["initial_weights"] = fingerprint("", [reference.FOLDER / WEIGHTS])
+    if run.name == pretrained.NAME:
+        tags["initial_weights"] = fingerprint("", [pretrained.FOLDER / WEIGHTS])
     record = tracker.start(run.name, run.params.tracking.experiment, _described(run), tags)
     write_text(path, record.model_dump_json(indent=2) + "\n")
     return record

@@ -32,7 +32,7 @@ def write_data_card(
     report: ValidationReport,
     params: Params,
     data: Path,
-    domain: str | None = None,
+    extra_dataset: str | None = None,
 ) -> None:
     """Write the card; equal datasets give equal bytes.
 
@@ -43,15 +43,15 @@ def write_data_card(
         params: what it was made by.
         data: folder of source material: `SOURCES.tsv`, with columns path, licence, package and
             version, imported fonts, and the user's own sets.
-        domain: name of the domain whose card it is; None: the dataset's.
+        extra_dataset: name of the extra dataset whose card it is; None: the dataset's.
     """
     made, name, beside = "synthesize", "", ""
-    if domain is not None:
-        made, name = "domains", f": domain {domain}"
-    elif params.domains:
+    if extra_dataset is not None:
+        made, name = "extra_datasets", f": extra dataset {extra_dataset}"
+    elif params.extra_datasets:
         beside = (
-            f" Networks are also trained on the domains {', '.join(params.domains)}, whose cards "
-            "lie in `artifacts/domain_validation/`."
+            f" Networks are also trained on {', '.join(params.extra_datasets)}, whose cards "
+            "lie in `artifacts/extra_validation/`."
         )
     parts = [
         _front_matter(report),
@@ -171,15 +171,15 @@ def _own(data: Path) -> str:
     """Tell of the sets beside the synthetic lines; these are no part of the counts above."""
     rows: list[tuple[object, ...]] = [
         (
-            f"{use}/{own.name}",
-            own.info.images,
-            own.info.format,
-            own.info.split or "",
-            own.info.licence or "not stated",
-            own.info.source_url or "not stated",
+            f"{use}/{imported.name}",
+            imported.info.images,
+            imported.info.format,
+            imported.info.split or "",
+            imported.info.licence or "not stated",
+            imported.info.source_url or "not stated",
         )
         for use in USES
-        for own in find_sets(data, use)
+        for imported in find_sets(data, use)
     ]
     if not rows:
         return "There are none under `data/`."

@@ -80,13 +80,13 @@ def _choose(rows: pd.DataFrame, count: int, seed: int) -> Numbers:
 
 def _compare(found: pd.DataFrame, texts: set[str]) -> pd.DataFrame:
     """Compare each reading that is long enough with its own text and with those of others."""
-    own = found["text_normalised"].tolist()
+    imported = found["text_normalised"].tolist()
     compared: dict[int, tuple[float, float, bool]] = {}
     for row, (number, reading) in enumerate(found["reading_normalised"].items()):
         if len(reading) < READ_CHARACTERS:
             continue
-        others = [own[(row + step) % len(own)] for step in range(1, _OTHERS + 1)]
-        near, *away = _similarities(reading, [own[row], *others])
+        others = [imported[(row + step) % len(imported)] for step in range(1, _OTHERS + 1)]
+        near, *away = _similarities(reading, [imported[row], *others])
         compared[int(str(number))] = (near, max(away), near < _UNLIKE and reading in texts)
     return pd.DataFrame.from_dict(compared, orient="index", columns=_COMPARED).reindex(found.index)
 

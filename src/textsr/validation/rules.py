@@ -9,7 +9,9 @@ from great_expectations.expectations.metadata_types import FailureSeverity
 CRITICAL = FailureSeverity.CRITICAL
 WARNING = FailureSeverity.WARNING
 
-REMAKE = "Remake it with `dvc repro -f synthesize`, or `-f domains` where it is a domain."
+REMAKE = (
+    "Remake it with `dvc repro -f synthesize`, or `-f extra_datasets` where it is an extra dataset."
+)
 GENERATOR = "The generator and params.yaml disagree; mend src/textsr/synthesis or the range."
 """Remedies that many expectations share."""
 

@@ -21,7 +21,7 @@ from textsr.validation.run import StartProgress, no_progress, validate_dataset
 DATA_SUFFIX = "-data"
 DATASET_TAG = "textsr.dataset"
 RESULTS = "results.json"
-"""What domains were found to be, by their names; there without domains, too."""
+"""What extra datasets were found to be, by their names; there without extra datasets, too."""
 _NOTE = "mlflow.note.content"
 _ABOUT = (
     "One run a dataset: what it was made by, the outcome of its validation, its data card "
@@ -34,21 +34,24 @@ def validate_tracked(
     root: Path,
     read_lines: ReadLines,
     start: StartProgress = no_progress,
-    domain: str | None = None,
+    extra_dataset: str | None = None,
 ) -> ValidationReport:
-    """Validate the project's dataset, or a domain; write its data card, and log what was found.
+    """Validate the dataset, or an extra one; write its data card, and log what was found.
 
     A dataset that fails is logged as well. See `validate_dataset` for the arguments and errors.
     """
     dataset, output, card = project.DATASET, project.VALIDATION, project.REPORTS / "data_card.md"
-    if domain is not None:
-        params = params.domain(domain)
-        dataset, output = project.DOMAINS / domain, project.DOMAIN_VALIDATION / domain
+    if extra_dataset is not None:
+        params = params.extra_dataset(extra_dataset)
+        dataset, output = (
+            project.EXTRA_DATASETS / extra_dataset,
+            project.EXTRA_VALIDATION / extra_dataset,
+        )
         card = output / "data_card.md"
     reports: list[ValidationReport] = []
 
     def write_card(profile: Profile, report: ValidationReport) -> None:
-        write_data_card(card, profile, report, params, project.DATA, domain)
+        write_data_card(card, profile, report, params, project.DATA, extra_dataset)
         reports.append(report)
 
     try:
@@ -65,9 +68,9 @@ def validate_project(
     start: StartProgress,
     say: Callable[[str], None],
 ) -> None:
-    """Validate the dataset, and then each domain; write `results.json` of the domains.
+    """Validate the dataset, then each extra dataset; write the latter's `results.json`.
 
-    No text or font family that the dataset holds out may be in a domain that is trained on.
+    No text or font family that the dataset holds out may be in an extra dataset that is trained on.
 
     Args:
         params, root, read_lines, start: see `validate_tracked`.
@@ -78,19 +81,19 @@ def validate_project(
     """
     _say(say, "", project.DATASET, validate_tracked(params, root, read_lines, start))
     results = {}
-    for name in params.domains:
-        folder = project.DOMAINS / name
+    for name in params.extra_datasets:
+        folder = project.EXTRA_DATASETS / name
         try:
             require_held_out(folder / "train", project.DATASET)
             report = validate_tracked(params, root, read_lines, _prefixed(name, start), name)
         except TextsrError as error:
             raise TextsrError(
-                f"domains.{name}: {error}\nIts settings are `synthesis` with the changes of "
-                f"domains.{name}; after a change of them, `dvc repro validate`"
+                f"extra_datasets.{name}: {error}\nIts settings are `synthesis` with the changes of "
+                f"extra_datasets.{name}; after a change of them, `dvc repro validate`"
             ) from error
         _say(say, f"{name}: ", folder, report)
         results[name] = report.to_json()
-    write_json(project.DOMAIN_VALIDATION / RESULTS, results)
+    write_json(project.EXTRA_VALIDATION / RESULTS, results)
 
 
 def _say(say: Callable[[str], None], name: str, dataset: Path, report: ValidationReport) -> None:
@@ -99,8 +102,8 @@ def _say(say: Callable[[str], None], name: str, dataset: Path, report: Validatio
     say(f"{dataset}: {report.verdict()}; {report.data_docs / 'index.html'}")
 
 
-def _prefixed(domain: str, start: StartProgress) -> StartProgress:
-    return lambda work, total: start(f"{domain}: {work}", total)
+def _prefixed(extra_dataset: str, start: StartProgress) -> StartProgress:
+    return lambda work, total: start(f"{extra_dataset}: {work}", total)
 
 
 def log_validation(

@@ -89,8 +89,8 @@ def test_a_port_answers_under_its_own_name_alone(project: Project, server: str) 
 
 @pytest.mark.parametrize("server", SERVERS)
 def test_a_port_answers_no_page_of_another_server(project: Project, server: str) -> None:
-    address, own = closed_address(project, server), getattr(project, server)
-    for origin in (FOREIGN, "null", "http://127.0.0.1:1", "http://localhost", f"{own}0"):
+    address, imported = closed_address(project, server), getattr(project, server)
+    for origin in (FOREIGN, "null", "http://127.0.0.1:1", "http://localhost", f"{imported}0"):
         headers = {"Origin": origin}
         for method in ("GET", "POST", "OPTIONS"):
             answer = httpx.request(method, address, auth=project.credentials, headers=headers)
@@ -101,7 +101,7 @@ def test_a_port_answers_no_page_of_another_server(project: Project, server: str)
         assert httpx.get(address, auth=project.credentials, headers=headers).status_code == 403
         followed = headers | {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
         assert httpx.get(address, auth=project.credentials, headers=followed).status_code == 200
-    for origin in (own, own.replace("127.0.0.1", "localhost")):
+    for origin in (imported, imported.replace("127.0.0.1", "localhost")):
         answer = httpx.get(address, auth=project.credentials, headers={"Origin": origin})
         assert answer.status_code == 200
 

@@ -53,7 +53,7 @@ stages:
       echo '{"success": true, "expectations": {"no_leak": true}, "findings": [],
       "rows": {"train": 96}, "validated": "all 96 rows"}' > artifacts/validation/result.json &&
       echo '{"tall": {"success": true, "expectations": {}, "findings": [],
-      "rows": {"train": 8}, "validated": "all 8 rows"}}' > artifacts/domain_validation/results.json
+      "rows": {"train": 8}, "validated": "all 8 rows"}}' > artifacts/extra_validation/results.json
     deps: [data/fonts]
     outs: [artifacts/validation/result.json]
 """
@@ -73,7 +73,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     root = tmp_path / "project"
     for folder in (
         *(".dvc", "data/fonts", "reports"),
-        *("artifacts/validation", "artifacts/domain_validation"),
+        *("artifacts/validation", "artifacts/extra_validation"),
     ):
         (root / folder).mkdir(parents=True)
     (root / ".dvc" / "config").write_text("[core]\nno_scm = true\n")
@@ -230,8 +230,8 @@ def fake_textsr(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[st
         textsr = shutil.which(
             "textsr", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         )
-        own = f'[ "$1" = dvc ] && exec {textsr} "$@"'
-        (folder / "textsr").write_text(f"#!/bin/sh\n{own}\n{script}\n")
+        imported = f'[ "$1" = dvc ] && exec {textsr} "$@"'
+        (folder / "textsr").write_text(f"#!/bin/sh\n{imported}\n{script}\n")
         (folder / "textsr").chmod(stat.S_IRWXU)
         monkeypatch.setattr(sys, "executable", str(folder / "python"))
 

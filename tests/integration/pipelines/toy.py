@@ -34,7 +34,7 @@ stages:
       echo validate >> ran && test ! -e broken &&
       echo '{"success": true, "expectations": {"no_leak": true}, "findings": [],
       "rows": {"train": 96}, "validated": "all 96 rows"}' > artifacts/validation/result.json &&
-      mkdir -p artifacts/domain_validation && echo '{}' > artifacts/domain_validation/results.json
+      mkdir -p artifacts/extra_validation && echo '{}' > artifacts/extra_validation/results.json
     deps: [dataset]
     outs: [artifacts/validation/result.json]
   pretrain:

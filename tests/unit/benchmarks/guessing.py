@@ -1,4 +1,4 @@
-"""A reader that needs no engine."""
+"""An OCR engine that needs no engine."""
 
 from textsr.datasets.shards import Image
 

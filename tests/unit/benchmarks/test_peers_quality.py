@@ -23,9 +23,9 @@ from textsr.datasets.shards import Image
 from textsr.errors import TextsrError
 from textsr.evaluation.score import bicubic_upscale
 from textsr.evaluation.sets import EvaluationLine
-from textsr.evaluation.statistics import Resampling
+from textsr.evaluation.statistics import Bootstrap
 
-RESAMPLING = Resampling(resamples=50, confidence=0.95, seed=0)
+RESAMPLING = Bootstrap(resamples=50, confidence=0.95, seed=0)
 
 
 class Brightness:
@@ -63,8 +63,8 @@ def broken():
     yield
 
 
-def score(methods: list[Method], sets: dict, reader: Brightness, folder: Path) -> tuple:
-    return score_methods(methods, sets, [reader], folder, lambda name, total: lambda: None)
+def score(methods: list[Method], sets: dict, engine: Brightness, folder: Path) -> tuple:
+    return score_methods(methods, sets, [engine], folder, lambda name, total: lambda: None)
 
 
 @pytest.mark.parametrize(
@@ -96,22 +96,22 @@ def test_models_are_parsed() -> None:
 
 def test_a_second_run_reads_only_what_is_new(tmp_path: Path) -> None:
     sets = {"one": lines(), "two": lines(known=False)}
-    cubic, reader = nullcontext(bicubic_upscale(4)), Brightness()
+    cubic, engine = nullcontext(bicubic_upscale(4)), Brightness()
     model = Method("model", None, lambda: cubic)
-    first, _ = score([Method("peer", "1", lambda: cubic), model], sets, reader, tmp_path)
-    assert reader.read_lines == 12
+    first, _ = score([Method("peer", "1", lambda: cubic), model], sets, engine, tmp_path)
+    assert engine.read_lines == 12
 
-    again, _ = score([Method("peer", "1", never), model], sets, reader, tmp_path)
-    assert reader.read_lines == 18
+    again, _ = score([Method("peer", "1", never), model], sets, engine, tmp_path)
+    assert engine.read_lines == 18
     for name in sets:
         pd.testing.assert_frame_equal(first[name]["peer"], again[name]["peer"])
 
-    score([Method("peer", "2", lambda: cubic)], sets, reader, tmp_path)
-    assert reader.read_lines == 24  # another version of the peer
+    score([Method("peer", "2", lambda: cubic)], sets, engine, tmp_path)
+    assert engine.read_lines == 24  # another version of the peer
 
     sets["two"] = lines(known=False, shift=1)
-    score([Method("peer", "2", lambda: cubic)], sets, reader, tmp_path)
-    assert reader.read_lines == 27  # other lines in one of the sets
+    score([Method("peer", "2", lambda: cubic)], sets, engine, tmp_path)
+    assert engine.read_lines == 27  # other lines in one of the sets
 
 
 def test_a_peer_that_fails_is_named_and_the_others_go_on(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from textsr.config.project import find_root
 from textsr.errors import TextsrError
 from textsr.models.bicubic import bicubic as upscaled_by_bicubic
 from textsr.models.package import save_model
-from textsr.pretrained import load_reference
+from textsr.pretrained import load_pretrained
 
 ROOT = Path(__file__).parents[3]
 VERBS = sorted(typer.main.get_command(cli.app).commands)  # type: ignore[attr-defined]
@@ -103,9 +103,9 @@ def test_every_verb_explains_itself(verb: str) -> None:
 
 def test_every_stage_runs_a_verb_and_writes_where_the_code_looks() -> None:
     folders = [
-        *(project.PARTS, project.DATASET, project.VALIDATION, project.OWN, project.ENCODERS),
-        *(project.RECOGNISER, project.MODELS, project.EVALUATION, project.REPORTS),
-        *(project.DOMAINS, project.DOMAIN_VALIDATION),
+        *(project.PARTS, project.DATASET, project.VALIDATION, project.IMPORTED, project.ENCODERS),
+        *(project.RECOGNIZER, project.MODELS, project.EVALUATION, project.REPORTS),
+        *(project.EXTRA_DATASETS, project.EXTRA_VALIDATION),
     ]
     for name, stage in yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].items():
         stage = stage.get("do", stage)
@@ -196,7 +196,7 @@ def test_without_a_champion_the_packages_own_weights_upscale(clone: Path) -> Non
         cli.app, ["upscale", "small.png", "-o", "big.png"], catch_exceptions=False
     )
     assert result.exit_code == 0
-    assert "reference weights (no version of textsr is champion)" in result.stderr
+    assert "pretrained weights (no version of textsr is champion)" in result.stderr
     assert cv2.imread("big.png", cv2.IMREAD_UNCHANGED).shape == (64, 160)
 
 
@@ -213,10 +213,10 @@ def test_the_blend_is_the_models_own_unless_told(
         assert result.exit_code == 0, result.stderr
         return cv2.imread("big.png", cv2.IMREAD_UNCHANGED).astype(float), result.stderr
 
-    own, said = upscale()
+    imported, said = upscale()
     assert "blended" not in said
     bicubic, said = upscale("--blend", "0")
-    weight = load_reference().spec.blend
+    weight = load_pretrained().spec.blend
     assert f"blended at 0 instead of {weight:g}" in said
     network, _ = upscale("--blend", "1")
     small = torch.from_numpy(cv2.imread("small.png", cv2.IMREAD_UNCHANGED))
@@ -225,7 +225,7 @@ def test_the_blend_is_the_models_own_unless_told(
     assert np.abs(network - bicubic).max() > 2
     unclipped = (network % 255 > 0) & (bicubic % 255 > 0)
     between = bicubic + weight * (network - bicubic)
-    assert np.abs(own - between)[unclipped].max() <= 1.5
+    assert np.abs(imported - between)[unclipped].max() <= 1.5
     command = ["upscale", "small.png", "-o", "big.png", "--blend"]
     for refused in ("1.5", "nan"):
         assert CliRunner().invoke(cli.app, [*command, refused]).exit_code == 2
@@ -239,7 +239,7 @@ def test_only_the_packages_weights_leave_sharp_text_to_bicubic_and_only_if_not_t
     line = np.full((60, 320), 230, np.uint8)
     cv2.putText(line, "Amount due", (4, 44), 0, 1.5, 20, 3, cv2.LINE_AA)
     cv2.imwrite("large.png", line)
-    reference = load_reference()
+    reference = load_pretrained()
     save_model(
         tmp_path / "mine", reference.spec.model_copy(update={"name": "mine"}), reference.network
     )

@@ -52,7 +52,7 @@ def test_each_kind_of_folder_lands_where_it_is_used(run: object, tmp_path: Path)
     assert code == 0
     assert "data/real/r: 2 imported; go on with `dvc add data && dvc repro`" in said
     found = {
-        use: [(own.name, own.info.kind) for own in find_sets(tmp_path / "data", use)]
+        use: [(imported.name, imported.info.kind) for imported in find_sets(tmp_path / "data", use)]
         for use in ("pairs", "hr", "unlabelled", "real")
     }
     assert found == {
@@ -93,7 +93,7 @@ def test_published_formats_are_imported(run: object, tmp_path: Path) -> None:
     assert run("sroie", receipts, "--name", "receipts", "--sharp")[0] == 0
     code, said = run("textzoom", tmp_path / "zoom")
     assert code == 0, said
-    real = {own.name: own.info for own in find_sets(tmp_path / "data", "real")}
+    real = {imported.name: imported.info for imported in find_sets(tmp_path / "data", "real")}
     assert list(real) == ["receipts", "textzoom-easy", "textzoom-hard", "words"]
     assert real["receipts"].kind == "hr"
     assert real["words"].kind == "lr"

@@ -24,7 +24,7 @@ PROBABILITIES = (
     "pretraining.warmup_fraction",
     "pretraining.byol.base_momentum",
     "training.warmup_fraction",
-    "training.own_share",
+    "training.imported_fraction",
 )
 INTERVALS = tuple(
     key
@@ -86,7 +86,7 @@ def test_committed_params_are_valid() -> None:
         ("training.learning_rate", 0),
         ("training.ema_decay", 1.0),
         ("training.max_shift_px", 9),
-        ("training.text_weight", -0.1),
+        ("training.ctc_loss_weight", -0.1),
         ("training.gradient_clip", 0),
         ("compute.precision", "fp8"),
         ("compute.parts", ["2-of-2", "1-of-2"]),
@@ -94,7 +94,7 @@ def test_committed_params_are_valid() -> None:
         ("evaluation.blend_weights", []),
         ("evaluation.blend_weights", [1.2]),
         ("registration.model_name", "a/b"),
-        ("registration.gate.min_readers_better", 0),
+        ("registration.gate.min_engines_better", 0),
     ],
 )
 def test_impossible_value_is_refused_by_its_key(
@@ -221,21 +221,27 @@ def test_a_key_that_is_there_twice_is_refused(tmp_path: Path) -> None:
         load_params(path)
 
 
-def with_domains(
-    raw: dict[str, Any], domains: dict[str, Any], mixture: dict[str, int] | None
+def with_extra_datasets(
+    raw: dict[str, Any], extra_datasets: dict[str, Any], mixture: dict[str, int] | None
 ) -> dict[str, Any]:
-    return with_value(with_value(raw, "domains", domains), "training.mixture", mixture or {})
+    return with_value(
+        with_value(raw, "extra_datasets", extra_datasets), "training.mixture", mixture or {}
+    )
 
 
-def test_a_domain_is_the_dataset_but_for_what_it_changes(raw_params: dict[str, Any]) -> None:
+def test_a_extra_dataset_is_the_dataset_but_for_what_it_changes(raw_params: dict[str, Any]) -> None:
     changes = {
         "samples": {"train": 7},
         "text": {"kinds": {"words": 99}, "uppercase": 1},
         "render": {"tracking": {"probability": 1.0}},
     }
     mixture = {"dataset": 1, "signs": 1, "more": 1}
-    params = parse_params(with_domains(raw_params, {"signs": changes, "more": {}}, mixture))
-    base, signs, more = params.synthesis, params.domain("signs").synthesis, params.domain("more")
+    params = parse_params(with_extra_datasets(raw_params, {"signs": changes, "more": {}}, mixture))
+    base, signs, more = (
+        params.synthesis,
+        params.extra_dataset("signs").synthesis,
+        params.extra_dataset("more"),
+    )
     assert len({base.seed, signs.seed, more.synthesis.seed}) == 3
     expected = copy.deepcopy(raw_params["synthesis"]) | {"seed": signs.seed}
     expected["samples"]["train"] = 7
@@ -246,15 +252,15 @@ def test_a_domain_is_the_dataset_but_for_what_it_changes(raw_params: dict[str, A
     assert more.model_copy(update={"synthesis": base}) == params
 
 
-def test_text_grows_with_the_height_of_a_domains_lines(raw_params: dict[str, Any]) -> None:
-    own = {"lr_height": 24, "render": {"margin_px": [1, 2]}, "seed": 5}
-    domains = {"tall": {"lr_height": 24}, "own": own}
-    mixture = {"dataset": 1, "tall": 1, "own": 1}
-    params = parse_params(with_domains(raw_params, domains, mixture))
+def test_text_grows_with_the_height_of_a_extra_datasets_lines(raw_params: dict[str, Any]) -> None:
+    imported = {"lr_height": 24, "render": {"margin_px": [1, 2]}, "seed": 5}
+    extra_datasets = {"tall": {"lr_height": 24}, "imported": imported}
+    mixture = {"dataset": 1, "tall": 1, "imported": 1}
+    params = parse_params(with_extra_datasets(raw_params, extra_datasets, mixture))
     base, tall, own_tall = (
         params.synthesis,
-        params.domain("tall").synthesis,
-        params.domain("own").synthesis,
+        params.extra_dataset("tall").synthesis,
+        params.extra_dataset("imported").synthesis,
     )
     for name in ("font_height_px", "margin_px"):
         was, grown = getattr(base.render, name), getattr(tall.render, name)
@@ -266,46 +272,52 @@ def test_text_grows_with_the_height_of_a_domains_lines(raw_params: dict[str, Any
 
 
 @pytest.mark.parametrize(
-    ("domains", "mixture", "message"),
+    ("extra_datasets", "mixture", "message"),
     [
-        ({"tall": {"lr_hight": 24}}, {}, r"domains\.tall\.lr_hight: unknown key"),
-        ({"tall": {"lr_height": 15}}, {}, r"domains\.tall\.lr_height: .*\(found 15\)"),
-        ({"tall": {"lr_height": None}}, {}, r"domains\.tall\.lr_height"),
-        ({"a": {"text": {"kinds": 3}}}, {}, r"domains\.a\.text\.kinds"),
-        ({"a": {"render": {"inverted": 2}}}, {}, r"domains\.a\.render\.inverted"),
-        ({"a": {"scale": 2}}, {}, r"domains\.a\.scale: domains share the dataset's; remove it$"),
-        ({"a": {"fonts": {}}}, {}, r"domains\.a\.fonts: domains share the dataset's"),
-        ({"dataset": {}}, {}, r"domains\.dataset: .*; rename it$"),
-        ({"../x": {}}, {}, r"domains\.\.\./x"),
-        ({"a": 3}, {}, r"domains\.a: "),
+        ({"tall": {"lr_hight": 24}}, {}, r"extra_datasets\.tall\.lr_hight: unknown key"),
+        ({"tall": {"lr_height": 15}}, {}, r"extra_datasets\.tall\.lr_height: .*\(found 15\)"),
+        ({"tall": {"lr_height": None}}, {}, r"extra_datasets\.tall\.lr_height"),
+        ({"a": {"text": {"kinds": 3}}}, {}, r"extra_datasets\.a\.text\.kinds"),
+        ({"a": {"render": {"inverted": 2}}}, {}, r"extra_datasets\.a\.render\.inverted"),
+        (
+            {"a": {"scale": 2}},
+            {},
+            r"extra_datasets\.a\.scale: extra datasets share the dataset's; remove it$",
+        ),
+        ({"a": {"fonts": {}}}, {}, r"extra_datasets\.a\.fonts: extra datasets share the dataset's"),
+        ({"dataset": {}}, {}, r"extra_datasets\.dataset: .*; rename it$"),
+        ({"../x": {}}, {}, r"extra_datasets\.\.\./x"),
+        ({"a": 3}, {}, r"extra_datasets\.a: "),
         (
             {"a": {}},
             {"dataset": 1, "a": 1, "b": 1},
-            r"training\.mixture\.b: no such domain; choose of a, dataset$",
+            r"training\.mixture\.b: no such extra dataset; choose of a, dataset$",
         ),
         ({"a": {}}, {"a": 3}, r"training\.mixture: no turns for dataset; .*\{ a: 3, dataset: 1 \}"),
         ({"a": {}}, {"dataset": 1}, r"training\.mixture: no turns for a; "),
         ({"a": {}}, None, r"training\.mixture: no turns for a, dataset; "),
-        ({}, {"dataset": 1, "a": 1}, r"training\.mixture\.a: no such domain"),
+        ({}, {"dataset": 1, "a": 1}, r"training\.mixture\.a: no such extra dataset"),
         ({"a": {}}, {"dataset": 1, "a": 0}, r"training\.mixture\.a: "),
     ],
 )
-def test_impossible_domain_is_named(
+def test_impossible_extra_dataset_is_named(
     raw_params: dict[str, Any],
-    domains: dict[str, Any],
+    extra_datasets: dict[str, Any],
     mixture: dict[str, int] | None,
     message: str,
 ) -> None:
     if mixture == {}:
-        mixture = {"dataset": 1} | dict.fromkeys(domains, 1)
+        mixture = {"dataset": 1} | dict.fromkeys(extra_datasets, 1)
     with pytest.raises(TextsrError, match=rf"^params\.yaml: {message}"):
-        parse_params(with_domains(raw_params, domains, mixture))
+        parse_params(with_extra_datasets(raw_params, extra_datasets, mixture))
 
 
 def test_the_order_of_a_mixture_does_not_matter(raw_params: dict[str, Any]) -> None:
     ways = ({"dataset": 2, "b": 1, "a": 3}, {"a": 3, "b": 1, "dataset": 2})
     one, other = (
-        parse_params(with_domains(raw_params, {"a": {}, "b": {}}, way)).training.model_dump_json()
+        parse_params(
+            with_extra_datasets(raw_params, {"a": {}, "b": {}}, way)
+        ).training.model_dump_json()
         for way in ways
     )
     assert one == other

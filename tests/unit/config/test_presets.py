@@ -85,15 +85,15 @@ def test_unknown_preset_lists_the_known_ones(params: Path) -> None:
         apply_preset("huge", ROOT / "presets", params)
 
 
-def test_domains_and_their_mixture_are_replaced_whole(params: Path) -> None:
+def test_extra_datasets_and_their_mixture_are_replaced_whole(params: Path) -> None:
     gone = []
     for name, height in (("first", 20), ("second", 24)):
         (params.parent / f"{name}.yaml").write_text(
-            f"domains: {{ {name}: {{ lr_height: {height} }} }}\n"
+            f"extra_datasets: {{ {name}: {{ lr_height: {height} }} }}\n"
             f"training: {{ mixture: {{ dataset: 2, {name}: 1 }} }}\n"
         )
         gone.append(apply_preset(name, params.parent, params))
     assert gone == [[], ["first"]]
     changed = load_params(params)
-    assert changed.domains == {"second": {"lr_height": 24}}
+    assert changed.extra_datasets == {"second": {"lr_height": 24}}
     assert changed.training.mixture == {"dataset": 2, "second": 1}

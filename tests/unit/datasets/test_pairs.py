@@ -244,8 +244,8 @@ def test_batches_are_divided_by_share_and_leave_no_row_out(
 
 def test_own_pairs_get_their_share_of_a_batch(exact_pairs: ShuffledLines, tmp_path: Path) -> None:
     grey = np.full((30, 90), 128, np.uint8)  # taller than the crops; 127 where inverted
-    own = write_pairs(tmp_path / "own", [grey, grey])
-    make = make_batches(exact_pairs, batch_size=10, own=own, own_share=0.3)
+    imported = write_pairs(tmp_path / "imported", [grey, grey])
+    make = make_batches(exact_pairs, batch_size=10, imported=imported, imported_fraction=0.3)
     for step in range(4):
         batch = make(step)
         assert batch.lr.shape[:3] == (10, 1, 16)
@@ -257,8 +257,12 @@ def test_own_pairs_get_their_share_of_a_batch(exact_pairs: ShuffledLines, tmp_pa
 def test_tall_own_pairs_are_cropped_at_any_height_in_lr_and_hr_alike(
     exact_pairs: ShuffledLines, tmp_path: Path
 ) -> None:
-    own = write_pairs(tmp_path / "own", [noise_line(3, height=40), noise_line(1, height=9)])
-    make = make_batches(exact_pairs, batch_size=8, max_size=(16, 64), own=own, own_share=1.0)
+    imported = write_pairs(
+        tmp_path / "imported", [noise_line(3, height=40), noise_line(1, height=9)]
+    )
+    make = make_batches(
+        exact_pairs, batch_size=8, max_size=(16, 64), imported=imported, imported_fraction=1.0
+    )
     tops = set()
     for step in range(20):
         batch = make(step)
@@ -275,15 +279,20 @@ def test_tall_own_pairs_are_cropped_at_any_height_in_lr_and_hr_alike(
 def test_an_own_line_that_fits_is_whole_and_keeps_its_text(
     exact_pairs: ShuffledLines, tmp_path: Path
 ) -> None:
-    own = write_pairs(tmp_path / "own", [noise_line(0)])  # 40 pixels wide, as the narrowest
-    batch = make_batches(exact_pairs, own=own, own_share=0.5)(0)
+    imported = write_pairs(
+        tmp_path / "imported", [noise_line(0)]
+    )  # 40 pixels wide, as the narrowest
+    batch = make_batches(exact_pairs, imported=imported, imported_fraction=0.5)(0)
     assert batch.texts[2:] == ("line 0", "line 0")
     assert batch.widths[2:] == (40, 40)
 
 
 def test_no_own_pairs_change_nothing(exact_pairs: ShuffledLines, tmp_path: Path) -> None:
-    none = write_pairs(tmp_path / "own", [])
-    plain, with_none = make_batches(exact_pairs), make_batches(exact_pairs, own=none, own_share=0.3)
+    none = write_pairs(tmp_path / "imported", [])
+    plain, with_none = (
+        make_batches(exact_pairs),
+        make_batches(exact_pairs, imported=none, imported_fraction=0.3),
+    )
     for step in range(3):
         assert torch.equal(plain(step).lr, with_none(step).lr)
         assert torch.equal(plain(step).hr, with_none(step).hr)

@@ -57,7 +57,7 @@ def test_incomplete_set_is_refused(tmp_path: Path, names: list[str]) -> None:
 
 @pytest.mark.parametrize("folder", [".", "none"])
 def test_no_shards_is_refused_with_the_remedy(tmp_path: Path, folder: str) -> None:
-    with pytest.raises(TextsrError, match=r"no shards; .* `dvc repro synthesize domains`"):
+    with pytest.raises(TextsrError, match=r"no shards; .* `dvc repro synthesize extra_datasets`"):
         shard_paths(tmp_path / folder)
 
 

@@ -17,14 +17,14 @@ from textsr.evaluation.blend import choose, choose_weight, score_blends
 from textsr.evaluation.leaderboard import render_leaderboard
 from textsr.evaluation.panels import Cell, save_panel, spread_evenly
 from textsr.evaluation.real import score_folder
-from textsr.evaluation.score import bicubic_upscale, network_upscale, reader_names, score_set
+from textsr.evaluation.score import bicubic_upscale, engine_names, network_upscale, score_set
 from textsr.evaluation.sets import EvaluationLine, load_real_set, load_split
-from textsr.evaluation.statistics import Resampling
+from textsr.evaluation.statistics import Bootstrap
 from textsr.evaluation.summary import compare_methods, gaps_closed, summarise
 from textsr.imports.labels import read_labels
 from textsr.models.package import BlendedModel, ModelSpec, build_network
 
-RESAMPLING = Resampling(200, 0.95, 1)
+RESAMPLING = Bootstrap(200, 0.95, 1)
 
 
 class Oracle:
@@ -47,19 +47,19 @@ def lines_of(texts: list[str]) -> list[EvaluationLine]:
     ]
 
 
-def score(method: str, lines: list[EvaluationLine], reader: Oracle) -> pd.DataFrame:
+def score(method: str, lines: list[EvaluationLine], engine: Oracle) -> pd.DataFrame:
     # Images a level brighter than HR, but for the pixel that the oracle reads.
     images = [
         np.where(np.indices(line.hr.shape).sum(0) > 0, line.hr + 1, line.hr) for line in lines
     ]
-    return score_set(method, "test", lines, [i.astype(np.uint8) for i in images], [reader])
+    return score_set(method, "test", lines, [i.astype(np.uint8) for i in images], [engine])
 
 
 def test_score_and_summary() -> None:
     lines = lines_of(["ab", "cd", "efgh"])
     table = score("m", lines, Oracle(["AB", "cx", "efgh"]))
     assert table["oracle_exact"].tolist() == [True, False, True]
-    assert reader_names(table) == ["oracle"]
+    assert engine_names(table) == ["oracle"]
     summary = summarise(table, RESAMPLING)
     assert summary["oracle"]["accuracy"] == pytest.approx(2 / 3)
     assert summary["oracle"]["cer"] == pytest.approx(1 / 8)
@@ -92,11 +92,11 @@ def test_bicubic_and_network_upscale_lines_alike() -> None:
 
 
 def candidate(*gains: float, cer: float = 0.1, error: float = 0.015) -> dict:
-    readers = {str(i): {"gain": g, "gain_se": error, "cer": cer} for i, g in enumerate(gains)}
-    return {"weight": 0.5, "readers": readers}
+    engines = {str(i): {"gain": g, "gain_se": error, "cer": cer} for i, g in enumerate(gains)}
+    return {"weight": 0.5, "engines": engines}
 
 
-# Gains of two readers and their standard error.
+# Gains of two OCR engines and their standard error.
 ROWS = st.lists(
     st.tuples(st.floats(-0.5, 0.5), st.floats(-0.5, 0.5), st.floats(0, 0.1)), min_size=1
 )
@@ -143,9 +143,9 @@ def weighted(weight: float, *gains: float, error: float = 0.015) -> dict:
 
 
 def unequal(weight: float, *gains: float) -> dict:
-    """Readers with errors of 3 and 4 points: of their mean, 2.5."""
+    """Engines with errors of 3 and 4 points: of their mean, 2.5."""
     made = weighted(weight, *gains)
-    for score, error in zip(made["readers"].values(), (0.03, 0.04), strict=True):
+    for score, error in zip(made["engines"].values(), (0.03, 0.04), strict=True):
         score["gain_se"] = error
     return made
 
@@ -153,14 +153,15 @@ def unequal(weight: float, *gains: float) -> dict:
 @pytest.mark.parametrize(
     ("chosen", "others"),
     [
-        # Equal in the mean; nearer to it than an error; further: sqrt(2) / 2 errors of a reader.
+        # Equal in the mean; nearer to it than an error; further: sqrt(2) / 2 errors of an OCR
+        # engine.
         (weighted(0.4, 0.0375, 0.1375), [weighted(0.6, 0.0225, 0.1525)]),
         (weighted(0.4, 0.03, 0.10), [weighted(0.6, 0.03, 0.12)]),
         (weighted(0.6, 0.03, 0.13), [weighted(0.4, 0.03, 0.10)]),
-        # Within an error in the mean, but a reader that gains least gains too little, or loses.
+        # Within an error in the mean, but one that gains least gains too little, or loses.
         (weighted(0.6, 0.03, 0.10), [weighted(0.2, 0.01, 0.13)]),
         (weighted(0.6, 0.01, 0.10), [weighted(0.2, -0.001, 0.10)]),
-        # The best one's error is of both readers': 2.5 points, of which each alone would say less.
+        # The best one's error is of both engines': 2.5 points, of which each alone would say less.
         (weighted(0.2, 0.02, 0.10), [unequal(0.6, 0.03, 0.1398)]),
         (unequal(0.6, 0.03, 0.145), [weighted(0.2, 0.02, 0.10)]),
         # The least of all is too far behind the best, the one between is not.
@@ -193,13 +194,13 @@ def test_blends_are_scored_at_each_weight() -> None:
         def forward(self, images: torch.Tensor) -> torch.Tensor:
             return torch.zeros(1, 1, 4 * images.shape[2], 4 * images.shape[3])
 
-    reader = Oracle(["a", "b", "c"])  # an image all black reads "a"
-    found = score_blends(Black(), 4, lines, [reader], {"oracle": [True] * 3}, [0.01, 1.0])
-    assert [c["readers"]["oracle"]["accuracy"] for c in found] == [1, pytest.approx(1 / 3)]
-    black = found[1]["readers"]["oracle"]
+    engine = Oracle(["a", "b", "c"])  # an image all black reads "a"
+    found = score_blends(Black(), 4, lines, [engine], {"oracle": [True] * 3}, [0.01, 1.0])
+    assert [c["engines"]["oracle"]["accuracy"] for c in found] == [1, pytest.approx(1 / 3)]
+    black = found[1]["engines"]["oracle"]
     assert black["gain"] == pytest.approx(-2 / 3)
     assert black["gain_se"] == pytest.approx((2 / 9 / 3) ** 0.5)  # of 0, -1 and -1
-    assert found[0]["readers"]["oracle"]["gain_se"] == 0
+    assert found[0]["engines"]["oracle"]["gain_se"] == 0
 
 
 def real_folder(tmp_path: Path) -> Path:
@@ -281,16 +282,16 @@ def test_lines_of_a_panel_are_spread_not_picked() -> None:
 
 
 def test_leaderboard_without_tesseract_and_without_hr() -> None:
-    reader = {"accuracy": 0.5, "accuracy_ci": [0.4, 0.6], "cer": 0.2}
+    engine = {"accuracy": 0.5, "accuracy_ci": [0.4, 0.6], "cer": 0.2}
     row = {"method": "bicubic", "set": "test", "samples": 9, "psnr_db": None, "psnr_db_ci": None,
            "ssim": 0.5, "ssim_ci": [0.4, 0.6], "lines_per_second": None,
-           "rapidocr": reader, "tesseract": None}  # fmt: skip
+           "rapidocr": engine, "tesseract": None}  # fmt: skip
     text = render_leaderboard(
         {
             "rows": [row],
             "confidence": 0.9,
             "winner": "byol",
-            "selection": {"byol": {"readers": {"rapidocr": {"gain": 0.015}}}},
+            "selection": {"byol": {"engines": {"rapidocr": {"gain": 0.015}}}},
         }
     )
     assert "tesseract" not in text

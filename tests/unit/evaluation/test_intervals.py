@@ -5,22 +5,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from textsr.evaluation.statistics import Estimate, Resampling
+from textsr.evaluation.statistics import Bootstrap, Estimate
 
-RESAMPLING = Resampling(resamples=500, confidence=0.95, seed=1)
+RESAMPLING = Bootstrap(resamples=500, confidence=0.95, seed=1)
 
 
 def test_interval_is_the_same_each_time_and_another_for_another_seed() -> None:
     sample = np.random.default_rng(0).normal(size=50).tolist()
     assert RESAMPLING.mean(sample) == RESAMPLING.mean(sample)
-    assert Resampling(500, 0.95, 2).mean(sample) != RESAMPLING.mean(sample)
+    assert Bootstrap(500, 0.95, 2).mean(sample) != RESAMPLING.mean(sample)
 
 
 def test_more_confidence_is_a_wider_interval() -> None:
     sample = np.random.default_rng(0).normal(size=400).tolist()
     widths = {}
     for confidence in (0.6827, 0.95, 0.9973):
-        estimate = Resampling(4000, confidence, 1).mean(sample)
+        estimate = Bootstrap(4000, confidence, 1).mean(sample)
         widths[confidence] = (estimate.high - estimate.low) / (2 * np.std(sample) / 20)
     # One, two and three standard errors to each side.
     assert list(widths.values()) == pytest.approx([1, 1.96, 3], rel=0.1)
@@ -29,7 +29,7 @@ def test_more_confidence_is_a_wider_interval() -> None:
 @pytest.mark.parametrize("truth", [0.1, 0.5])
 def test_interval_of_a_paired_difference_covers_it_as_often_as_it_says(truth: float) -> None:
     """A tenth, or half, of the lines that one method misreads the other reads, never vice versa."""
-    rng, quick, held = np.random.default_rng(0), Resampling(300, 0.95, 1), 0
+    rng, quick, held = np.random.default_rng(0), Bootstrap(300, 0.95, 1), 0
     for _ in range(300):
         first = rng.random(200) < 0.3
         second = first | (rng.random(200) < truth)
@@ -64,7 +64,7 @@ def test_rate_is_a_number_whatever_the_lengths(lines: list[tuple[int, int]]) -> 
 @given(st.lists(st.tuples(st.booleans(), st.booleans(), st.booleans()), min_size=2, max_size=40))
 def test_gap_closed_is_the_share_of_the_gap_or_nothing(lines: list[tuple[bool, ...]]) -> None:
     model, bicubic, hr = (list(map(float, column)) for column in zip(*lines, strict=True))
-    closed = Resampling(100, 0.9, 1).gap_closed(model, bicubic, hr)
+    closed = Bootstrap(100, 0.9, 1).gap_closed(model, bicubic, hr)
     gap = np.mean(hr) - np.mean(bicubic)
     if gap <= 0:
         assert closed is None

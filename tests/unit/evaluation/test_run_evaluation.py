@@ -1,4 +1,4 @@
-"""The stages `baselines`, `evaluate` and `compare`, on a reader whose judgement is known."""
+"""The stages `baselines`, `evaluate` and `compare`, on an OCR engine whose judgement is known."""
 
 import json
 from collections import Counter
@@ -23,7 +23,7 @@ from textsr.evaluation.score import bicubic_upscale
 from textsr.evaluation.sets import load_split
 from textsr.models.package import BlendedModel, ModelSpec, build_network, load_model, save_model
 
-MODELS = ("seed", "scratch")
+MODELS = ("srcnn_transposed", "scratch")
 
 
 class BicubicLover:
@@ -90,15 +90,19 @@ def evaluated(
     """An article's network of random weights and an untrained upsampler, which is bicubic."""
     folder = tmp_path_factory.mktemp("evaluation")
     lines = [line for split in ("val", "test") for line in load_split(dataset / split)]
-    reader = BicubicLover([(bicubic_upscale(4)(line.lr), line.text) for line in lines])
+    engine = BicubicLover([(bicubic_upscale(4)(line.lr), line.text) for line in lines])
     bars = {name: Ticks() for name in ("baselines", *MODELS)}
     patch = pytest.MonkeyPatch()
-    patch.setattr(stage, "available_readers", lambda threads: [reader])
+    patch.setattr(stage, "available_engines", lambda threads: [engine])
     run_baselines(params, dataset, real_data, folder / "baselines", bars["baselines"])
     for name in MODELS:
         upsampler = {"encoder": "text", "width": 8} if name == "scratch" else {}
         spec = ModelSpec.model_validate(
-            {"name": name, "scale": 4, "architecture": "upsampler" if upsampler else "seed"}
+            {
+                "name": name,
+                "scale": 4,
+                "architecture": "upsampler" if upsampler else "srcnn_transposed",
+            }
             | upsampler
         )
         torch.manual_seed(0)
@@ -143,7 +147,7 @@ def test_every_reading_is_shown_as_progress(evaluated: tuple[Path, dict[str, Tic
         assert bars.counts == bars.totals
 
 
-@pytest.mark.parametrize(("model", "accuracy"), [("scratch", 1.0), ("seed", 0.0)])
+@pytest.mark.parametrize(("model", "accuracy"), [("scratch", 1.0), ("srcnn_transposed", 0.0)])
 def test_metrics_are_those_of_the_blended_model_over_bicubic(
     evaluated: tuple[Path, dict[str, Ticks]], model: str, accuracy: float
 ) -> None:
@@ -161,7 +165,7 @@ def test_metrics_are_those_of_the_blended_model_over_bicubic(
     assert test["rapidocr"]["gain"] == accuracy - 1
     assert test["rapidocr"]["gain_ci"] == [accuracy - 1] * 2
     assert test["rapidocr"]["cer"] == 1 - accuracy
-    # HR reads worse than bicubic to this reader: there is no gap to close.
+    # HR reads worse than bicubic to this OCR engine: there is no gap to close.
     assert test["rapidocr"]["gap_closed"] is None
     if model == "scratch":
         assert abs(test["psnr_db_gain"]) < 0.01
@@ -243,7 +247,7 @@ def test_leaderboard_has_the_agreed_shape(
     text = (tmp_path / "leaderboard.md").read_text()
     assert "### test (24 lines)" in text
     assert "### receipts (2 lines)" in text
-    assert "artifacts/evaluation/METHOD/panels/cases/SET-READER.png" in text
+    assert "artifacts/evaluation/METHOD/panels/cases/SET-ENGINE.png" in text
     for table in text.split("\n\n"):
         rows = [line for line in table.splitlines() if line.startswith("|")]
         assert len({line.count("|") for line in rows}) <= 1
@@ -262,15 +266,15 @@ def test_winner_is_chosen_on_val_whatever_test_says(
         (tmp_path / name).mkdir()
         for path in (folder / name).glob("*.*"):
             (tmp_path / name / path.name).write_bytes(path.read_bytes())
-    path = tmp_path / "seed" / "metrics.json"
+    path = tmp_path / "srcnn_transposed" / "metrics.json"
     metrics = strict_json(path)
-    metrics["validation"]["chosen"]["readers"]["rapidocr"]["gain"] = 0.1
+    metrics["validation"]["chosen"]["engines"]["rapidocr"]["gain"] = 0.1
     path.write_text(json.dumps(metrics))
     board = build_leaderboard(params, tmp_path)
-    assert board["winner"] == "seed"
+    assert board["winner"] == "srcnn_transposed"
     accuracy = {row["method"]: row["rapidocr"]["accuracy"] for row in board["rows"]
                 if row["set"] == "test"}  # fmt: skip
-    assert accuracy["seed"] < accuracy["scratch"]
+    assert accuracy["srcnn_transposed"] < accuracy["scratch"]
 
 
 def test_evaluation_of_what_is_no_model_is_refused(
@@ -280,7 +284,7 @@ def test_evaluation_of_what_is_no_model_is_refused(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(stage, "available_readers", lambda threads: [])
+    monkeypatch.setattr(stage, "available_engines", lambda threads: [])
     base = evaluated[0] / "baselines/samples.parquet"
     with pytest.raises(TextsrError, match=r"model\.json: no such file"):
         run_evaluation(
@@ -293,8 +297,8 @@ def test_of_weights_that_cannot_be_told_apart_the_least_is_kept(
     monkeypatch: pytest.MonkeyPatch, dataset: Path, tiny_params: Params
 ) -> None:
     def scored(weight: float, *gains: float) -> dict[str, Any]:
-        readers = {str(i): {"gain": g, "gain_se": 0.02, "cer": 0.1} for i, g in enumerate(gains)}
-        return {"weight": weight, "readers": readers}
+        engines = {str(i): {"gain": g, "gain_se": 0.02, "cer": 0.1} for i, g in enumerate(gains)}
+        return {"weight": weight, "engines": engines}
 
     scores = [scored(0.4, 0.03, 0.10), scored(0.6, 0.03, 0.11)]
     monkeypatch.setattr(stage, "score_blends", lambda *args: scores)

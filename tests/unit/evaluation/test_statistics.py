@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from textsr.evaluation.statistics import Resampling
+from textsr.evaluation.statistics import Bootstrap
 
-RESAMPLING = Resampling(resamples=1000, confidence=0.95, seed=1)
+RESAMPLING = Bootstrap(resamples=1000, confidence=0.95, seed=1)
 values = st.lists(st.floats(-100, 100), min_size=2, max_size=60)
 
 
@@ -31,7 +31,7 @@ def test_constant_sample_has_no_width() -> None:
 
 def test_interval_covers_the_truth_about_as_often_as_it_says() -> None:
     rng = np.random.default_rng(0)
-    quick = Resampling(300, 0.95, 1)
+    quick = Bootstrap(300, 0.95, 1)
     held = 0
     for _ in range(300):
         estimate = quick.mean(rng.binomial(1, 0.6, 150).astype(float).tolist())

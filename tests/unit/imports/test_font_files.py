@@ -12,7 +12,7 @@ from fontTools.ttLib import TTFont
 from textsr.config.params import FontSplits
 from textsr.errors import TextsrError
 from textsr.imports.fonts import SPECIMENS, FontImport, import_fonts, list_fonts
-from textsr.ocr.engines import RapidOCRReader, read_lines
+from textsr.ocr.engines import RapidOCREngine, read_lines
 from textsr.synthesis.fonts import characters, load_fonts
 
 FACES = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
@@ -274,7 +274,7 @@ def test_a_folder_without_fonts_is_an_error(tmp_path: Path) -> None:
         list_fonts(tmp_path / "nowhere")
 
 
-def test_the_reader_tells_a_plain_font_from_one_of_symbols(source: Path, tmp_path: Path) -> None:
+def test_the_engine_tells_a_plain_font_from_one_of_symbols(source: Path, tmp_path: Path) -> None:
     """Letters shifted by one in the font's table: sharp, and not what they stand for."""
     font = renamed(source / "DejaVuSerif.ttf", "Shifted")
     for table in font["cmap"].tables:
@@ -284,8 +284,8 @@ def test_the_reader_tells_a_plain_font_from_one_of_symbols(source: Path, tmp_pat
         }
         table.cmap = moved
     font.save(source / "shifted.ttf")
-    reader = RapidOCRReader(1)
-    done = imported(source, tmp_path / "fonts", read=lambda images: read_lines(reader, images))
+    engine = RapidOCREngine(1)
+    done = imported(source, tmp_path / "fonts", read=lambda images: read_lines(engine, images))
     assert done.files == 1
     [(why, paths)] = reasons(done).items()
     assert why.startswith("illegible")

@@ -13,7 +13,7 @@ from textsr.config.params import Params
 from textsr.datasets.shards import decode_grey, iterate_rows
 from textsr.errors import TextsrError
 from textsr.imports.ingest import ingest
-from textsr.imports.schema import OWN_SCHEMA
+from textsr.imports.schema import IMPORTED_SCHEMA
 from textsr.imports.sets import Item, NewSet, SetInfo, write_sets
 from textsr.synthesis.corpus import split_of
 
@@ -53,8 +53,8 @@ def add_hr(data: Path, name: str, count: int) -> None:
 
 def test_pairs_keep_their_pixels(tiny_params: Params, tmp_path: Path) -> None:
     images = add_pairs(tmp_path, "a", 40)
-    said = run(tiny_params, tmp_path, tmp_path / "own")
-    found = rows(tmp_path / "own")
+    said = run(tiny_params, tmp_path, tmp_path / "imported")
+    found = rows(tmp_path / "imported")
     assert len(found) == 40
     for number, lr in enumerate(images):
         row = found[f"a/{number:03d}"]
@@ -69,8 +69,8 @@ def test_texts_that_synthetic_val_and_test_may_hold_are_left_out(
     tiny_params: Params, tmp_path: Path
 ) -> None:
     add_pairs(tmp_path, "a", 60, texts=True)
-    [said] = run(tiny_params, tmp_path, tmp_path / "own")
-    found = rows(tmp_path / "own")
+    [said] = run(tiny_params, tmp_path, tmp_path / "imported")
+    found = rows(tmp_path / "imported")
     assert {int(row["text"].split()[1]) for row in found.values()} == {
         number for number in range(60) if split_of(f"text {number}") == "train"
     }
@@ -84,8 +84,8 @@ def test_a_publishers_test_set_is_left_out_with_its_images_wherever_they_are(
 ) -> None:
     add_pairs(tmp_path, "told", 6, split="train")
     add_pairs(tmp_path, "test", 4, split="test")
-    said = run(tiny_params, tmp_path, tmp_path / "own")
-    assert set(rows(tmp_path / "own")) == {"told/004", "told/005"}
+    said = run(tiny_params, tmp_path, tmp_path / "imported")
+    assert set(rows(tmp_path / "imported")) == {"told/004", "told/005"}
     assert said == [
         f"{tmp_path}/pairs/test: left out: its publisher means it for test",
         f"{tmp_path}/pairs/told: 4 left out, since models are judged on their images, "
@@ -102,14 +102,14 @@ def test_pairs_out_of_step_are_refused(tiny_params: Params, tmp_path: Path, step
         cv2.imwrite(str(folder / f"{(number + step) % 12:03d}.png"), lr)
         cv2.imwrite(str(tmp_path / f"pairs/a/hr/{number:03d}.bmp"), cv2.resize(lr, (120, 40)))
     with pytest.raises(TextsrError, match=r"pairs/a: \d+ of 12 LR images are more like the pair"):
-        run(tiny_params, tmp_path, tmp_path / "own")
+        run(tiny_params, tmp_path, tmp_path / "imported")
 
 
 def test_blank_image_of_a_pair_is_named(tiny_params: Params, tmp_path: Path) -> None:
     add_pairs(tmp_path, "a", 3)
     cv2.imwrite(str(tmp_path / "pairs/a/lr/001.png"), np.full((11, 30), 255, np.uint8))
     with pytest.raises(TextsrError, match=r"pairs/a/001: a blank image"):
-        run(tiny_params, tmp_path, tmp_path / "own")
+        run(tiny_params, tmp_path, tmp_path / "imported")
 
 
 def test_names_may_hold_dots_and_brackets(tiny_params: Params, tmp_path: Path) -> None:
@@ -117,8 +117,8 @@ def test_names_may_hold_dots_and_brackets(tiny_params: Params, tmp_path: Path) -
     items = [Item(name, "x", pair) for name in ("a", "a.b", "word[1]", "é, x")]
     about = SetInfo(kind="pairs", format="pairs", images=1, scale=4)
     write_sets([NewSet(tmp_path / "pairs/p", about, items)])
-    run(tiny_params, tmp_path, tmp_path / "own")
-    assert set(rows(tmp_path / "own")) == {f"p/{item.name}" for item in items}
+    run(tiny_params, tmp_path, tmp_path / "imported")
+    assert set(rows(tmp_path / "imported")) == {f"p/{item.name}" for item in items}
 
 
 def test_transparent_images_lie_on_white(tiny_params: Params, tmp_path: Path) -> None:
@@ -127,14 +127,14 @@ def test_transparent_images_lie_on_white(tiny_params: Params, tmp_path: Path) ->
     encoded = cv2.imencode(".png", black)[1].tobytes()
     about = SetInfo(kind="hr", format="folder", images=1)
     write_sets([NewSet(tmp_path / "hr/a", about, [Item("x", "x", {"image": encoded})])])
-    run(tiny_params, tmp_path, tmp_path / "own")
-    assert np.array_equal(decode_grey(rows(tmp_path / "own")["a/x"]["hr"]["bytes"]), ink)
+    run(tiny_params, tmp_path, tmp_path / "imported")
+    assert np.array_equal(decode_grey(rows(tmp_path / "imported")["a/x"]["hr"]["bytes"]), ink)
 
 
 def test_hr_is_degraded_as_a_function_of_seed_and_name(tiny_params: Params, tmp_path: Path) -> None:
     add_hr(tmp_path, "a", 5)
-    run(tiny_params, tmp_path, tmp_path / "own")
-    alone = rows(tmp_path / "own")
+    run(tiny_params, tmp_path, tmp_path / "imported")
+    alone = rows(tmp_path / "imported")
     assert all(row["lr_height"] == 16 and row["hr_height"] == 64 for row in alone.values())
     add_hr(tmp_path, "b", 3)
     run(tiny_params, tmp_path, tmp_path / "more")
@@ -163,8 +163,8 @@ def test_what_models_are_judged_on_is_not_trained_on(
     items = [Item(str(n), "x", {"image": image}, "text") for n, image in enumerate(encoded)]
     about = SetInfo(kind="lr", format="folder", images=1)
     write_sets([NewSet(tmp_path / "real/judged", about, items)])
-    said = run(tiny_params, tmp_path, tmp_path / "own")
-    assert set(rows(tmp_path / "own")) == {
+    said = run(tiny_params, tmp_path, tmp_path / "imported")
+    assert set(rows(tmp_path / "imported")) == {
         *(f"mine/{number:03d}" for number in range(6) if number != 2),
         *(f"ours/{number:03d}" for number in range(6) if number != 4),
     }
@@ -173,23 +173,23 @@ def test_what_models_are_judged_on_is_not_trained_on(
 
 def test_pairs_of_another_scale_are_left_out_and_named(tiny_params: Params, tmp_path: Path) -> None:
     add_pairs(tmp_path, "zoom", 4, scale=2)
-    [said] = run(tiny_params, tmp_path, tmp_path / "own")
+    [said] = run(tiny_params, tmp_path, tmp_path / "imported")
     assert said.endswith("left out: its pairs are of scale 2, synthesis.scale is 4")
-    assert rows(tmp_path / "own") == {}
+    assert rows(tmp_path / "imported") == {}
 
 
 def test_nothing_to_ingest_is_empty_shards(tiny_params: Params, tmp_path: Path) -> None:
-    assert run(tiny_params, tmp_path / "none", tmp_path / "own") == []
+    assert run(tiny_params, tmp_path / "none", tmp_path / "imported") == []
     [path] = (tmp_path / "own/train").iterdir()
     assert path.name == "00000-of-00001.parquet"
     table = pq.read_table(path)
     assert table.num_rows == 0
-    assert table.schema.equals(OWN_SCHEMA)
+    assert table.schema.equals(IMPORTED_SCHEMA)
 
 
 def test_shards_are_of_the_stated_rows(tiny_params: Params, tmp_path: Path) -> None:
     add_pairs(tmp_path, "a", 70, split="train")
-    run(tiny_params, tmp_path, tmp_path / "own")
+    run(tiny_params, tmp_path, tmp_path / "imported")
     paths = sorted((tmp_path / "own/train").iterdir())
     assert [pq.read_metadata(path).num_rows for path in paths] == [32, 32, 6]
     assert [path.name for path in paths] == [f"{n:05d}-of-00003.parquet" for n in range(3)]
@@ -197,12 +197,12 @@ def test_shards_are_of_the_stated_rows(tiny_params: Params, tmp_path: Path) -> N
 
 def test_failed_ingest_leaves_what_was_there(tiny_params: Params, tmp_path: Path) -> None:
     add_pairs(tmp_path, "a", 5)
-    run(tiny_params, tmp_path, tmp_path / "own")
-    before = rows(tmp_path / "own")
+    run(tiny_params, tmp_path, tmp_path / "imported")
+    before = rows(tmp_path / "imported")
     (tmp_path / "pairs/a/lr/003.png").write_bytes(picture(5, 5))
     with pytest.raises(TextsrError, match=r"003\.png: 5 x 5 pixels.*not 4 times"):
-        run(tiny_params, tmp_path, tmp_path / "own")
+        run(tiny_params, tmp_path, tmp_path / "imported")
     (tmp_path / "pairs/a/hr/003.bmp").unlink()
     with pytest.raises(TextsrError, match=r"003\.png: no partner in .*hr; import the set anew"):
-        run(tiny_params, tmp_path, tmp_path / "own")
-    assert rows(tmp_path / "own") == before
+        run(tiny_params, tmp_path, tmp_path / "imported")
+    assert rows(tmp_path / "imported") == before

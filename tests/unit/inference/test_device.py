@@ -48,7 +48,7 @@ def test_unknown_names_are_refused(name: str) -> None:
         ("upsampler", "cpu", True, True),
         ("upsampler", "cpu", False, False),
         ("upsampler", "cuda", True, False),
-        ("seed", "cpu", True, False),
+        ("srcnn_transposed", "cpu", True, False),
     ],
 )
 def test_bf16_is_for_corrections_on_cpus_that_have_it(

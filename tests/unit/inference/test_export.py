@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 from textsr.errors import TextsrError
 from textsr.inference.export import TOLERANCE, export_onnx
 from textsr.models.package import BlendedModel, ModelSpec, build_network
-from textsr.pretrained import load_reference
+from textsr.pretrained import load_pretrained
 
 
 def seed_model() -> BlendedModel:
-    spec = ModelSpec(name="seed", architecture="seed", scale=2, blend=0.5)
+    spec = ModelSpec(name="srcnn_transposed", architecture="srcnn_transposed", scale=2, blend=0.5)
     torch.manual_seed(0)
     return BlendedModel(spec, build_network(spec)).eval()
 
 
-@pytest.fixture(scope="module", params=[load_reference, seed_model])
+@pytest.fixture(scope="module", params=[load_pretrained, seed_model])
 def exported(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[BlendedModel, onnxruntime.InferenceSession]:

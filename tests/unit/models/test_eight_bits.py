@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from textsr.models.quantization import from_eight_bits, to_eight_bits
+from textsr.models.quantization import dequantize, quantize
 
 WEIGHTS = arrays.arrays(
     np.float32,
@@ -19,9 +19,9 @@ WEIGHTS = arrays.arrays(
 @given(WEIGHTS)
 def test_each_channel_is_rounded_by_half_a_step_at_most(values: np.ndarray) -> None:
     weight = torch.from_numpy(values)
-    stored = to_eight_bits({"layer.weight": weight})
+    stored = quantize({"layer.weight": weight})
     assert stored["layer.weight"].dtype == torch.int8
-    again = from_eight_bits(stored)["layer.weight"]
+    again = dequantize(stored)["layer.weight"]
     assert again.shape == weight.shape
     half_step = weight.flatten(1).abs().amax(1) / 127 / 2
     error = (again - weight).flatten(1).abs().amax(1)
@@ -32,18 +32,18 @@ def test_each_channel_is_rounded_by_half_a_step_at_most(values: np.ndarray) -> N
 @settings(max_examples=50, deadline=None)
 @given(WEIGHTS)
 def test_what_was_rounded_once_stays_as_it_is(values: np.ndarray) -> None:
-    once = from_eight_bits(to_eight_bits({"w": torch.from_numpy(values)}))
-    twice = from_eight_bits(to_eight_bits(once))
+    once = dequantize(quantize({"w": torch.from_numpy(values)}))
+    twice = dequantize(quantize(once))
     torch.testing.assert_close(twice["w"], once["w"], rtol=1e-5, atol=0)
 
 
 def test_biases_and_counts_and_whatever_was_not_rounded_stay_as_they_are() -> None:
     state = {"w": torch.randn(3, 2), "bias": torch.randn(3), "batches": torch.tensor(7)}
-    stored = to_eight_bits(state)
+    stored = quantize(state)
     assert set(stored) == {*state, "w@scale"}
-    again = from_eight_bits(stored)
+    again = dequantize(stored)
     assert list(again) == list(state)
     assert torch.equal(again["bias"], state["bias"])
     assert torch.equal(again["batches"], state["batches"])
-    untouched = from_eight_bits(state)
+    untouched = dequantize(state)
     assert all(untouched[name] is value for name, value in state.items())

@@ -25,7 +25,7 @@ from textsr.models.package import (
 SPECS = {
     "text": {"architecture": "upsampler", "encoder": "text", "width": 8},
     "resnet18": {"architecture": "upsampler", "encoder": "resnet18", "width": 8},
-    "seed": {"architecture": "seed"},
+    "srcnn_transposed": {"architecture": "srcnn_transposed"},
 }
 
 
@@ -77,7 +77,11 @@ def test_encoder_keeps_its_promises(name: str) -> None:
 
 
 def test_article_network_has_the_articles_layers() -> None:
-    layers = [layer for layer in build_network(spec("seed")).upscale if hasattr(layer, "weight")]
+    layers = [
+        layer
+        for layer in build_network(spec("srcnn_transposed")).upscale
+        if hasattr(layer, "weight")
+    ]
     assert [tuple(layer.weight.shape) for layer in layers] == [
         (64, 1, 5, 5),
         (64, 64, 4, 4),
@@ -103,9 +107,9 @@ def test_model_folder_round_trip(name: str, tmp_path: Path) -> None:
 
 
 def test_blend_of_one_is_the_network_itself() -> None:
-    network = build_network(spec("seed"))
+    network = build_network(spec("srcnn_transposed"))
     images = torch.rand(1, 1, 8, 8)
-    assert torch.equal(BlendedModel(spec("seed"), network)(images), network(images))
+    assert torch.equal(BlendedModel(spec("srcnn_transposed"), network)(images), network(images))
 
 
 def test_what_is_no_model_is_named(tmp_path: Path) -> None:
@@ -114,7 +118,7 @@ def test_what_is_no_model_is_named(tmp_path: Path) -> None:
     (tmp_path / "model.json").write_text('{"name": "x", "architecture": "gan", "scale": 4}')
     with pytest.raises(TextsrError, match=r"model\.json: not a model specification"):
         read_spec(tmp_path)
-    save_model(tmp_path / "m", spec("seed"), build_network(spec("seed")))
+    save_model(tmp_path / "m", spec("srcnn_transposed"), build_network(spec("srcnn_transposed")))
     weights = tmp_path / "m" / "weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:100])
     with pytest.raises(TextsrError, match=r"weights\.safetensors"):

@@ -23,7 +23,7 @@ from textsr.models.package import (
 )
 
 UPSAMPLER = {"name": "x", "architecture": "upsampler", "scale": 4, "encoder": "text", "width": 8}
-SEED = {"name": "x", "architecture": "seed", "scale": 4}
+SEED = {"name": "x", "architecture": "srcnn_transposed", "scale": 4}
 SPECS = [
     ModelSpec.model_validate({**spec, "scale": scale})
     for spec in (UPSAMPLER, UPSAMPLER | {"encoder": "resnet18"}, SEED)
@@ -63,7 +63,7 @@ def test_in_eight_bits_it_takes_less_room_and_does_the_same(
 ) -> None:
     network = trained(spec)
     save_model(tmp_path / "m", spec, network)
-    save_model(tmp_path / "small", spec, network, eight_bits=True)
+    save_model(tmp_path / "small", spec, network, quantized=True)
     sizes = [(tmp_path / name / "weights.safetensors").stat().st_size for name in ("small", "m")]
     assert sizes[0] < 0.4 * sizes[1]
     images = torch.rand(1, 1, 16, 40)

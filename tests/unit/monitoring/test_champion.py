@@ -35,7 +35,7 @@ def make_champion(root: Path, params: Params) -> Tracker:
     tracker = Tracker(root)
     described = describe_lines(params)
     run_id = tracker.start("scratch", "e", described, lineage_tags(root, 1)).run_id
-    spec = ModelSpec(name="scratch", architecture="seed", scale=4)
+    spec = ModelSpec(name="scratch", architecture="srcnn_transposed", scale=4)
     save_model(root / "model", spec, build_network(spec))
     uri = log_model(tracker, run_id, root / "model")
     name = params.registration.model_name
@@ -46,7 +46,7 @@ def make_champion(root: Path, params: Params) -> Tracker:
 def test_without_a_champion_it_is_the_packages_weights(root: Path, tiny_params: Params) -> None:
     tracker = Tracker(root)
     champion = find_champion(tracker, tiny_params, root)
-    assert champion.name == "the package's weights (no version of textsr is champion)"
+    assert champion.name == "the pretrained weights (no version of textsr is champion)"
     assert champion.folder == reference.FOLDER
     assert champion.differences == ()
     assert attached_profile(tracker, champion) is None
@@ -91,14 +91,14 @@ def test_the_champions_lineage_is_held_against_the_project(
     assert attached_profile(tracker, orphan) is None
 
 
-def test_other_domains_are_differences(
+def test_other_extra_datasets_are_differences(
     root: Path, tiny_params: Params, mixed_params: Params
 ) -> None:
     tracker = make_champion(root, mixed_params)
     assert find_champion(tracker, mixed_params, root).differences == ()
     assert find_champion(tracker, tiny_params, root).differences == (
-        "its params were others: domains.tall.lr_height, domains.tall.max_lr_width, "
-        "domains.tall.render.font_height_px and 7 more",
+        "its params were others: extra datasets.tall.lr_height, extra datasets.tall.max_lr_width, "
+        "extra_datasets.tall.render.font_height_px and 7 more",
     )
 
 

@@ -10,11 +10,11 @@ from textsr.config.params import Tolerance
 from textsr.datasets.shards import Image, decode_grey, iterate_rows
 from textsr.monitoring.measure import (
     UNITS,
-    ConfidenceReader,
+    ConfidenceEngine,
     measure_image,
     measure_images,
 )
-from textsr.pretrained import load_reference
+from textsr.pretrained import load_pretrained
 
 RNG = np.random.default_rng(0)
 
@@ -138,21 +138,21 @@ def test_resizing_takes_the_blocks_away() -> None:
 
 
 @pytest.fixture(scope="module")
-def reader() -> ConfidenceReader:
-    return ConfidenceReader(1)
+def engine() -> ConfidenceEngine:
+    return ConfidenceEngine(1)
 
 
-def test_confidence_is_high_on_print_and_nil_on_nothing(reader: ConfidenceReader, dataset) -> None:
+def test_confidence_is_high_on_print_and_nil_on_nothing(engine: ConfidenceEngine, dataset) -> None:
     lines = [decode_grey(row["hr"]["bytes"]) for row in iterate_rows(dataset / "train", ["hr"])]
-    print_ = [reader.confidence(line) for line in lines[:12]]
+    print_ = [engine.confidence(line) for line in lines[:12]]
     assert np.median(print_) > 0.9
-    assert reader.confidence(np.full((16, 80), 255, np.uint8)) == 0
-    assert reader.confidence(np.zeros((1, 1), np.uint8)) == 0
+    assert engine.confidence(np.full((16, 80), 255, np.uint8)) == 0
+    assert engine.confidence(np.zeros((1, 1), np.uint8)) == 0
     static = RNG.integers(0, 256, (16, 80)).astype(np.uint8)
-    assert reader.confidence(static) < 0.7
+    assert engine.confidence(static) < 0.7
 
 
-class Recording(ConfidenceReader):
+class Recording(ConfidenceEngine):
     """Notes the sizes it is shown; as sure as an image is wide."""
 
     def __init__(self) -> None:
@@ -166,7 +166,7 @@ class Recording(ConfidenceReader):
 def test_images_at_equal_distances_are_read_as_they_are_and_upscaled() -> None:
     images = [strokes(width=40 + number) for number in range(9)]
     recording, ticks = Recording(), []
-    measured = measure_images(images, 3, load_reference(), recording, lambda: ticks.append(1))
+    measured = measure_images(images, 3, load_pretrained(), recording, lambda: ticks.append(1))
     assert list(measured.columns) == list(UNITS)
     assert len(measured) == len(ticks) == 9
     assert recording.shown == [(16, 40), (64, 160), (16, 44), (64, 176), (16, 48), (64, 192)]
@@ -177,6 +177,6 @@ def test_images_at_equal_distances_are_read_as_they_are_and_upscaled() -> None:
 
 
 def test_none_are_read_where_none_is_to_be() -> None:
-    measured = measure_images([strokes()] * 3, 0, load_reference(), Recording(), lambda: None)
+    measured = measure_images([strokes()] * 3, 0, load_pretrained(), Recording(), lambda: None)
     assert measured[["confidence_before", "confidence_after"]].isna().all(axis=None)
-    assert list(measure_images([], 5, load_reference(), Recording(), lambda: None)) == list(UNITS)
+    assert list(measure_images([], 5, load_pretrained(), Recording(), lambda: None)) == list(UNITS)

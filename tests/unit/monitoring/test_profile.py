@@ -12,7 +12,7 @@ import pytest
 from textsr.config.params import Params
 from textsr.datasets.shards import decode_grey, encode_png, iterate_rows
 from textsr.errors import TextsrError
-from textsr.imports.schema import OWN_SCHEMA
+from textsr.imports.schema import IMPORTED_SCHEMA
 from textsr.monitoring.measure import UNITS
 from textsr.monitoring.profile import (
     Profile,
@@ -40,7 +40,7 @@ def import_pairs(folder: Path, grey: int, count: int) -> Path:
     (folder / "train").mkdir(parents=True)
     image = {"bytes": encode_png(np.full((20, 40), grey, np.uint8)), "path": "x.png"}
     rows = [{"sample_id": f"set/{n}", "set": "set", "lr": image, "hr": image} for n in range(count)]
-    table = pa.Table.from_pylist(rows, OWN_SCHEMA)
+    table = pa.Table.from_pylist(rows, IMPORTED_SCHEMA)
     pq.write_table(table, folder / "train/00000-of-00001.parquet")
     return folder
 
@@ -76,7 +76,7 @@ def test_what_is_no_profile_is_named_with_a_remedy(
 def test_the_key_changes_with_all_that_it_is_made_from(
     tiny_params: Params, dataset: Path, tmp_path: Path
 ) -> None:
-    own = import_pairs(tmp_path / "own", 90, 3)
+    imported = import_pairs(tmp_path / "imported", 90, 3)
     model = tmp_path / "model"
     model.mkdir()
     (model / "model.json").write_text("{}")
@@ -89,18 +89,18 @@ def test_the_key_changes_with_all_that_it_is_made_from(
     keys = [
         profile_key(params, folder, pairs, weights)
         for params, folder, pairs, weights in (
-            (tiny_params, dataset, own, model),
-            (with_params(tiny_params, "monitoring", reference_lines=90), dataset, own, model),
-            (with_params(tiny_params, "monitoring", ocr_lines=60), dataset, own, model),
-            (with_params(tiny_params, "training", own_share=0.1), dataset, own, model),
-            (tiny_params, other, own, model),
+            (tiny_params, dataset, imported, model),
+            (with_params(tiny_params, "monitoring", reference_lines=90), dataset, imported, model),
+            (with_params(tiny_params, "monitoring", ocr_lines=60), dataset, imported, model),
+            (with_params(tiny_params, "training", imported_fraction=0.1), dataset, imported, model),
+            (tiny_params, other, imported, model),
             (tiny_params, dataset, tmp_path / "none", model),
-            (tiny_params, dataset, own, changed_model),
+            (tiny_params, dataset, imported, changed_model),
         )
     ]
     assert len(set(keys)) == len(keys)
     thresholds = with_params(tiny_params, "monitoring", significance=0.5, max_images=99)
-    assert profile_key(thresholds, dataset, own, model) == keys[0]
+    assert profile_key(thresholds, dataset, imported, model) == keys[0]
 
 
 def test_lines_are_those_of_the_training_split(
@@ -121,8 +121,10 @@ def test_lines_are_those_of_the_training_split(
 def test_imported_lines_have_the_share_that_training_gives_them(
     tiny_params: Params, dataset: Path, tmp_path: Path, count: int, share: float
 ) -> None:
-    own = import_pairs(tmp_path / "own", 93, count)
-    lines = training_lines(with_params(tiny_params, "training", own_share=share), dataset, own)
+    imported = import_pairs(tmp_path / "imported", 93, count)
+    lines = training_lines(
+        with_params(tiny_params, "training", imported_fraction=share), dataset, imported
+    )
     imported = sum(line.shape == (20, 40) for line in lines)
     assert len(lines) == 96
     assert imported == (round(96 * share) if count else 0)
@@ -131,24 +133,28 @@ def test_imported_lines_have_the_share_that_training_gives_them(
 def test_imported_lines_are_taken_from_all_over(
     tiny_params: Params, dataset: Path, tmp_path: Path
 ) -> None:
-    own = tmp_path / "own"
-    (own / "train").mkdir(parents=True)
+    imported = tmp_path / "imported"
+    (imported / "train").mkdir(parents=True)
     rows = []
     for grey in range(200):
         image = {"bytes": encode_png(np.full((20, 40), grey, np.uint8)), "path": "x.png"}
         rows.append({"sample_id": f"set/{grey}", "set": "set", "lr": image, "hr": image})
-    pq.write_table(pa.Table.from_pylist(rows, OWN_SCHEMA), own / "train/00000-of-00001.parquet")
-    lines = training_lines(with_params(tiny_params, "training", own_share=0.25), dataset, own)
+    pq.write_table(
+        pa.Table.from_pylist(rows, IMPORTED_SCHEMA), imported / "train/00000-of-00001.parquet"
+    )
+    lines = training_lines(
+        with_params(tiny_params, "training", imported_fraction=0.25), dataset, imported
+    )
     greys = [int(line[0, 0]) for line in lines if line.shape == (20, 40)]
     assert len(greys) == 24
     assert (greys[0], greys[-1]) == (0, 199)
 
 
-def test_domains_have_the_share_that_training_gives_them(
-    mixed_params: Params, dataset: Path, domains: Path, tmp_path: Path
+def test_extra_datasets_have_the_share_that_training_gives_them(
+    mixed_params: Params, dataset: Path, extra_datasets: Path, tmp_path: Path
 ) -> None:
-    def shares(params: Params, own: Path) -> tuple[int, int, int]:
-        lines = training_lines(params, dataset, own, domains)
+    def shares(params: Params, imported: Path) -> tuple[int, int, int]:
+        lines = training_lines(params, dataset, imported, extra_datasets)
         imported = sum(line.shape == (20, 40) for line in lines)
         tall = sum(line.shape[0] == 24 for line in lines)
         return len(lines) - tall - imported, tall, imported
@@ -157,15 +163,15 @@ def test_domains_have_the_share_that_training_gives_them(
     assert shares(mixed_params, tmp_path / "none") == (91, 45, 0)
     few = with_params(mixed_params, "monitoring", reference_lines=60)
     assert shares(few, tmp_path / "none") == (40, 20, 0)
-    own = import_pairs(tmp_path / "own", 93, 5)
-    half = with_params(few, "training", own_share=0.5)
-    assert shares(half, own) == (20, 20, 20)
+    imported = import_pairs(tmp_path / "imported", 93, 5)
+    half = with_params(few, "training", imported_fraction=0.5)
+    assert shares(half, imported) == (20, 20, 20)
 
 
 def test_the_mixture_makes_another_profile(
-    mixed_params: Params, dataset: Path, domains: Path, tmp_path: Path
+    mixed_params: Params, dataset: Path, extra_datasets: Path, tmp_path: Path
 ) -> None:
-    def key(params: Params, folder: Path | None = domains) -> str:
+    def key(params: Params, folder: Path | None = extra_datasets) -> str:
         return profile_key(params, dataset, tmp_path / "none", tmp_path / "model", folder)
 
     other = with_params(mixed_params, "training", mixture={"dataset": 1, "tall": 1})

@@ -1,4 +1,4 @@
-"""Readers, and how readings are scored."""
+"""Engines, and how readings are scored."""
 
 from pathlib import Path
 
@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from textsr.config.sections import effect_fields
 from textsr.ocr.engines import (
-    RapidOCRReader,
-    Reader,
-    TesseractReader,
+    OCREngine,
+    RapidOCREngine,
+    TesseractEngine,
     normalise,
     score_readings,
     tesseract_data,
@@ -67,17 +67,17 @@ def line_of(text: str, params: object, data: Path, inverted: float = 0.0) -> np.
     ).image
 
 
-def check_reads(reader: Reader, params: object, data: Path) -> None:
+def check_reads(engine: OCREngine, params: object, data: Path) -> None:
     for text in ("Invoice 4417", "TOTAL 11.28", "Harbour Road"):
         for inverted in (0.0, 1.0):
-            read = reader.read(line_of(text, params, data, inverted))
+            read = engine.read(line_of(text, params, data, inverted))
             assert normalise(read) == normalise(text)
 
 
 def test_rapidocr_reads_clean_lines(tiny_params: object, data: Path) -> None:
-    reader = RapidOCRReader(1)
-    check_reads(reader, tiny_params, data)
-    assert reader.read(np.full((64, 128), 255, np.uint8)) == ""
+    engine = RapidOCREngine(1)
+    check_reads(engine, tiny_params, data)
+    assert engine.read(np.full((64, 128), 255, np.uint8)) == ""
 
 
 @pytest.mark.tesseract
@@ -85,7 +85,7 @@ def test_tesseract_reads_clean_lines(tiny_params: object, data: Path) -> None:
     folder = tesseract_data()
     if folder is None:
         pytest.skip("Tesseract's English data is not installed on this machine")
-    check_reads(TesseractReader(folder), tiny_params, data)
+    check_reads(TesseractEngine(folder), tiny_params, data)
 
 
 def test_tesseract_is_not_used_without_its_data(

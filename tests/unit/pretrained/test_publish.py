@@ -9,9 +9,9 @@ import torch
 
 from textsr.errors import TextsrError
 from textsr.models.package import ModelSpec, build_network, load_model, save_model
-from textsr.models.quantization import from_eight_bits, to_eight_bits
+from textsr.models.quantization import dequantize, quantize
 from textsr.pretrained import publish
-from textsr.pretrained.publish import publish_reference
+from textsr.pretrained.publish import publish_pretrained
 from textsr.tracking.client import RunRecord
 
 SPEC = ModelSpec(name="scratch", architecture="upsampler", encoder="text", width=8, scale=4)
@@ -54,16 +54,16 @@ def project(tmp_path: Path) -> Path:
 
 
 def publish_it(project: Path) -> Path:
-    return publish_reference(
-        project / "models", project / "evaluation", project / "params.yaml", project / "reference"
+    return publish_pretrained(
+        project / "models", project / "evaluation", project / "params.yaml", project / "pretrained"
     )
 
 
 def test_it_is_the_model_in_eight_bits_with_its_blend(project: Path) -> None:
     folder = publish_it(project)
     published, made = load_model(folder), load_model(project / "evaluation/model")
-    assert published.spec == made.spec.model_copy(update={"name": "reference"})
-    rounded = from_eight_bits(to_eight_bits(made.network.state_dict()))
+    assert published.spec == made.spec.model_copy(update={"name": "pretrained"})
+    rounded = dequantize(quantize(made.network.state_dict()))
     for name, value in rounded.items():
         assert torch.equal(published.network.state_dict()[name], value), name
     size = (folder / "weights.safetensors").stat().st_size

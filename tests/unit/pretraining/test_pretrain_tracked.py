@@ -18,7 +18,9 @@ def test_encoder_leads_back_to_the_run_that_made_it(
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
 
-    def run_pretraining(method: str, params: Params, dataset: Path, own: Path, out: Path) -> None:
+    def run_pretraining(
+        method: str, params: Params, dataset: Path, imported: Path, out: Path
+    ) -> None:
         (out / "encoder").mkdir(parents=True)
         (out / "encoder/encoder.safetensors").write_text(f"weights of {method}")
         write_curves(out / "curves.csv", [{"step": 2.0, "train_loss": 3.5}])

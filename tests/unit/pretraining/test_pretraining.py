@@ -149,8 +149,8 @@ def test_views_take_the_shortcuts_away() -> None:
 
 def test_own_images_are_among_the_lines(tiny_params: Params, dataset: Path) -> None:
     lines = ShuffledLines(dataset / "train", ("lr",), window_rows=1000, seed=1)
-    own = [np.full((16, 80), 255, np.uint8)] * 50
-    without, with_own = (ViewBatches(lines, images, tiny_params) for images in ([], own))
+    imported = [np.full((16, 80), 255, np.uint8)] * 50
+    without, with_own = (ViewBatches(lines, images, tiny_params) for images in ([], imported))
     assert without(0)[0].shape == (tiny_params.pretraining.batch_size, 1, 16, 64)
     assert not torch.equal(without(0)[0], with_own(0)[0])
 

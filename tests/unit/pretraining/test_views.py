@@ -92,7 +92,7 @@ def test_both_views_of_a_step_are_of_the_same_crops(batches: ViewBatches) -> Non
     for step in range(8):
         first, second = (unit(view) for view in batches(step))
         likeness.append((first @ second.T).abs())
-    own = torch.stack([matrix.diagonal() for matrix in likeness]).mean()
+    imported = torch.stack([matrix.diagonal() for matrix in likeness]).mean()
     others = torch.stack([matrix.fill_diagonal_(0).sum() / (len(matrix) * (len(matrix) - 1))
                           for matrix in likeness]).mean()  # fmt: skip
-    assert own > 2 * others
+    assert imported > 2 * others

@@ -7,7 +7,7 @@ from textsr.config.params import Gate
 from textsr.evaluation.statistics import Estimate
 from textsr.registry.gate import decide, render_decision
 
-GATE = Gate(min_psnr_gain_db=0.5, min_ssim_gain=0.0, max_ms_per_line=20, min_readers_better=1)
+GATE = Gate(min_psnr_gain_db=0.5, min_ssim_gain=0.0, max_ms_per_line=20, min_engines_better=1)
 WORSE, EVEN, BETTER = Estimate(-0.1, -0.2, -0.01), Estimate(0, -0.1, 0.1), Estimate(0.1, 0.01, 0.2)
 estimates = st.sampled_from([WORSE, EVEN, BETTER])
 
@@ -48,7 +48,7 @@ def test_refusal_shows_its_numbers() -> None:
     decision = decide(GATE, over, None, 30.0)
     failed = {check.name: check.evidence for check in decision.checks if not check.passed}
     assert failed["rapidocr: accuracy not worse than bicubic"] == "-10.0 points [-20.0, -1.0]"
-    assert failed["at most 20 ms a line"] == "30.0 ms"
+    assert failed["at most 20 ms per line"] == "30.0 ms"
     assert failed["psnr_db at least 0.5 dB over bicubic"].startswith("+0.100 dB")
     record = {"model_name": "textsr", "version": "3", "method": "byol", **decision.model_dump()}
     text = render_decision(record)
@@ -56,22 +56,22 @@ def test_refusal_shows_its_numbers() -> None:
     assert text.count("**fail**") == len(failed)
 
 
-def test_two_readers_can_be_asked_for() -> None:
-    gate = GATE.model_copy(update={"min_readers_better": 2})
+def test_two_engines_can_be_asked_for() -> None:
+    gate = GATE.model_copy(update={"min_engines_better": 2})
     over = {"rapidocr": BETTER, "tesseract": EVEN, "psnr_db": Estimate(1, 1, 1), "ssim": BETTER}
     assert not decide(gate, over, None, 1).promoted
     assert decide(gate, over | {"tesseract": BETTER}, None, 1).promoted
 
 
 @given(estimates, estimates)
-def test_champion_is_compared_on_every_reader_that_both_were_read_by(
+def test_champion_is_compared_on_every_engine_that_both_were_read_by(
     rapid: Estimate, tess: Estimate
 ) -> None:
     over_bicubic = {"rapidocr": BETTER, "tesseract": BETTER, "psnr_db": BETTER, "ssim": BETTER}
     gate = GATE.model_copy(update={"min_psnr_gain_db": 0})
     decision = decide(gate, over_bicubic, {"rapidocr": rapid, "tesseract": tess}, 1)
     assert decision.promoted == (WORSE not in (rapid, tess))
-    # A reader that was not installed when the champion was scored decides nothing.
+    # An OCR engine that was not installed when the champion was scored decides nothing.
     assert decide(gate, over_bicubic, {"tesseract": tess}, 1).promoted == (tess != WORSE)
 
 
@@ -80,7 +80,7 @@ def test_thresholds_themselves_pass_but_an_interval_from_zero_is_not_better() ->
     assert decide(GATE, good, None, 20).promoted
     touching = {"rapidocr": Estimate(0.1, 0.0, 0.2)}
     [better] = [c for c in decide(GATE, good | touching, None, 20).checks if not c.passed]
-    assert better.name == "better than bicubic on at least 1 reader"
+    assert better.name == "better than bicubic on at least 1 OCR engine"
     assert "on none" in better.evidence
     touching = {"rapidocr": BETTER, "tesseract": Estimate(-0.1, -0.2, 0.0)}
     assert decide(GATE, good | touching, None, 20).promoted

@@ -30,7 +30,7 @@ def new_run(tracker: Tracker) -> str:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    spec = ModelSpec(name="x", architecture="seed", scale=2, blend=0.5)
+    spec = ModelSpec(name="x", architecture="srcnn_transposed", scale=2, blend=0.5)
     folder = tmp_path_factory.mktemp("model") / "model"
     save_model(folder, spec, build_network(spec))
     return folder
@@ -82,11 +82,11 @@ def test_package_is_plain_files(uri: str) -> None:
 def test_model_is_fetched_by_any_of_its_addresses(tracker: Tracker, folder: Path, uri: str) -> None:
     run_id = new_run(tracker)
     assert logged_model(tracker, run_id) is None
-    own = log_model(tracker, run_id, folder)
-    assert logged_model(tracker, run_id) == own
-    version = register_challenger(tracker, "fetched", own, run_id, "")
+    imported = log_model(tracker, run_id, folder)
+    assert logged_model(tracker, run_id) == imported
+    version = register_challenger(tracker, "fetched", imported, run_id, "")
     promote(tracker, "fetched", version)
-    for address in (own, "models:/fetched@champion", f"models:/fetched/{version.version}"):
+    for address in (imported, "models:/fetched@champion", f"models:/fetched/{version.version}"):
         found = fetch_model(tracker, address)
         for name in ("model.json", "weights.safetensors"):
             assert (found / name).read_bytes() == (folder / name).read_bytes()
@@ -106,7 +106,9 @@ def test_others_models_and_no_models_are_refused(tracker: Tracker, tmp_path: Pat
 
 def test_model_that_cannot_run_is_not_logged(tracker: Tracker, tmp_path: Path) -> None:
     run_id = new_run(tracker)
-    (tmp_path / "model.json").write_text('{"name": "x", "architecture": "seed", "scale": 4}')
+    (tmp_path / "model.json").write_text(
+        '{"name": "x", "architecture": "srcnn_transposed", "scale": 4}'
+    )
     with pytest.raises(TextsrError, match=r"weights\.safetensors"):
         log_model(tracker, run_id, tmp_path)
     assert logged_model(tracker, run_id) is None

@@ -30,7 +30,7 @@ def tracker(tmp_path_factory: pytest.TempPathFactory) -> Tracker:
 
 @pytest.fixture(scope="module")
 def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    spec = ModelSpec(name="x", architecture="seed", scale=4, blend=0.5)
+    spec = ModelSpec(name="x", architecture="srcnn_transposed", scale=4, blend=0.5)
     folder = tmp_path_factory.mktemp("model") / "model"
     save_model(folder, spec, build_network(spec))
     return folder

@@ -67,7 +67,7 @@ class Project:
         write_json(trained / "run.json", record.model_dump())
         write_curves(trained / "curves.csv", [{"step": 2.0, "train_mse": 0.5}])
         evaluation = self.folder / "evaluation/scratch"
-        spec = ModelSpec(name="scratch", architecture="seed", scale=4)
+        spec = ModelSpec(name="scratch", architecture="srcnn_transposed", scale=4)
         save_model(evaluation / "model", spec, build_network(spec))
         table("scratch", self.lines, right, psnr).to_parquet(evaluation / "samples.parquet")
         speed = {"ms_per_line": ms, "lines_per_second": 1000 / ms}
@@ -98,7 +98,7 @@ def project(
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setattr(stage, "MODELS", ("scratch",))
     # Nobody is to be read, unless a test says by whom.
-    monkeypatch.setattr(stage, "available_readers", lambda threads: [Scripted(iter(()))])
+    monkeypatch.setattr(stage, "available_engines", lambda threads: [Scripted(iter(()))])
     made = Project(tmp_path, tiny_params, dataset)
     baselines = tmp_path / "evaluation/baselines"
     baselines.mkdir(parents=True)
@@ -154,10 +154,10 @@ def test_registering_again_changes_nothing(project: Project) -> None:
     ("scores", "reasons"),
     [
         ({"right": 2}, ["rapidocr: accuracy not worse than bicubic",
-                        "better than bicubic on at least 1 reader"]),
-        ({"right": 10}, ["better than bicubic on at least 1 reader"]),
+                        "better than bicubic on at least 1 OCR engine"]),
+        ({"right": 10}, ["better than bicubic on at least 1 OCR engine"]),
         ({"right": 20, "psnr": 19}, ["psnr_db at least 0 dB over bicubic"]),
-        ({"right": 20, "ms": 1000}, ["at most 100 ms a line"]),
+        ({"right": 20, "ms": 1000}, ["at most 100 ms per line"]),
     ],
 )  # fmt: skip
 def test_refused_model_is_registered_with_the_reasons(
@@ -183,13 +183,13 @@ def test_next_model_must_be_no_worse_than_the_champion_scored_anew(
     project.train(right=18 if champion_reads == 24 else 20)
     readings = [line.text if number < champion_reads else "" for number, line in
                 enumerate(project.lines)]  # fmt: skip
-    reader = Scripted(iter(readings))
-    monkeypatch.setattr(stage, "available_readers", lambda threads: [reader])
+    engine = Scripted(iter(readings))
+    monkeypatch.setattr(stage, "available_engines", lambda threads: [engine])
     record = project.register()
     assert record["champion_before"] == "1"
     assert record["version"] == "2"
     assert record["promoted"] == promoted
-    assert next(reader._readings, None) is None  # every line was read
+    assert next(engine._readings, None) is None  # every line was read
     if promoted:
         assert project.aliases() == {"challenger": "2", "champion": "2", "previous": "1"}
     else:

@@ -32,7 +32,7 @@ def test_fetched_twice_is_the_same_bytes(data: Path, tmp_path: Path) -> None:
 
 
 def test_users_files_survive_and_ours_are_restored(data: Path, tmp_path: Path) -> None:
-    own = {
+    imported = {
         "fonts/mine/a.ttf": b"font",
         "fonts/lato/Own.ttf": b"font",
         "corpora/custom/lines.txt": b"a line\n",
@@ -40,11 +40,11 @@ def test_users_files_survive_and_ours_are_restored(data: Path, tmp_path: Path) -
         "real/till/labels.tsv": b"file\ttext\n",
     }
     broken = {"fonts/dejavu/DejaVuSans.ttf": b"half", "corpora/words.txt": b"the\n"}
-    for name, content in (own | broken).items():
+    for name, content in (imported | broken).items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(content)
     fetch_sources(tmp_path)
-    assert contents(tmp_path) == contents(data) | own
+    assert contents(tmp_path) == contents(data) | imported
 
 
 def test_there_are_fonts_enough(data: Path) -> None:

@@ -112,15 +112,15 @@ def test_lost_run_is_made_again_once(tracker: Tracker) -> None:
 
 def test_reference_runs_are_made_once(tracker: Tracker) -> None:
     for _ in range(2):
-        tracker.publish_reference("refs", "bicubic", {"test/psnr_db": 20.0}, "key")
+        tracker.publish_baseline("refs", "bicubic", {"test/psnr_db": 20.0}, "key")
     experiment = tracker.experiment_id("refs")
     assert len(tracker.client.search_runs([experiment])) == 1
 
 
 def test_metrics_are_flat_and_carry_the_interval_that_decides() -> None:
-    reader = {"accuracy": 0.5, "gain": 0.1, "gain_ci": [0.0, 0.2]}
+    engine = {"accuracy": 0.5, "gain": 0.1, "gain_ci": [0.0, 0.2]}
     summary = {"samples": 3, "psnr_db": 20.5, "psnr_db_ci": [20, 21], "ssim": None}
-    assert set_metrics({"test": summary | {"rapidocr": reader}}) == {
+    assert set_metrics({"test": summary | {"rapidocr": engine}}) == {
         "test/psnr_db": 20.5,
         "test/rapidocr_accuracy": 0.5,
         "test/rapidocr_gain": 0.1,
@@ -255,7 +255,7 @@ def test_evaluation_is_on_its_trainings_run_but_for_the_model(
 
 def test_reference_of_another_evaluation_is_another_run(tracker: Tracker) -> None:
     for key in ("first", "second", "second"):
-        tracker.publish_reference("references", "hr", {"test/ssim": 1.0}, key)
+        tracker.publish_baseline("references", "hr", {"test/ssim": 1.0}, key)
     found = tracker.client.search_runs([tracker.experiment_id("references")])
     assert sorted(item.data.tags["textsr.evaluated"] for item in found) == ["first", "second"]
 

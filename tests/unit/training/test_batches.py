@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from textsr.config.params import Params, parse_params
+from textsr.datasets.cached import CachedBatches
 from textsr.datasets.pairs import Batch, PairBatches
-from textsr.datasets.resident import ResidentBatches
 from textsr.datasets.schema import SCHEMA
 from textsr.errors import TextsrError
 from textsr.models.package import load_model
@@ -25,7 +25,7 @@ from textsr.training.run import TrainingRun, plan_training, run_training
 
 
 def residing(params: Params) -> Params:
-    training = params.training.model_copy(update={"resident": True})
+    training = params.training.model_copy(update={"cache_in_memory": True})
     return params.model_copy(update={"training": training})
 
 
@@ -33,13 +33,15 @@ def test_lines_are_streamed_unless_asked_otherwise(tiny_params: Params, dataset:
     streamed = make_batches(tiny_params, dataset, batch_size=4, seed=1)
     resident = make_batches(residing(tiny_params), dataset, batch_size=4, seed=1)
     assert isinstance(streamed, PairBatches)
-    assert isinstance(resident, ResidentBatches)
+    assert isinstance(resident, CachedBatches)
     assert streamed(0).lr.shape[:3] == resident(0).lr.shape[:3] == (4, 1, 16)
 
 
-def test_own_pairs_cannot_be_resident(tiny_params: Params, dataset: Path) -> None:
-    with pytest.raises(TextsrError, match=r"training\.resident: .*own pairs; set it to false"):
-        make_batches(residing(tiny_params), dataset, batch_size=4, seed=1, own=dataset)
+def test_own_pairs_cannot_be_cached(tiny_params: Params, dataset: Path) -> None:
+    with pytest.raises(
+        TextsrError, match=r"training\.cache_in_memory: .*imported pairs; set it to false"
+    ):
+        make_batches(residing(tiny_params), dataset, batch_size=4, seed=1, imported=dataset)
 
 
 def test_own_pairs_of_which_there_are_none_are_no_hindrance(
@@ -47,8 +49,8 @@ def test_own_pairs_of_which_there_are_none_are_no_hindrance(
 ) -> None:
     (tmp_path / "train").mkdir()
     pq.write_table(SCHEMA.empty_table(), tmp_path / "train/00000-of-00001.parquet")
-    batches = make_batches(residing(tiny_params), dataset, batch_size=4, seed=1, own=tmp_path)
-    assert isinstance(batches, ResidentBatches)
+    batches = make_batches(residing(tiny_params), dataset, batch_size=4, seed=1, imported=tmp_path)
+    assert isinstance(batches, CachedBatches)
 
 
 def test_a_killed_training_on_resident_lines_resumes_to_the_same_bits(
@@ -93,11 +95,11 @@ def test_rounds_differ_in_order() -> None:
 
 
 @pytest.mark.parametrize("resident", [False, True])
-def test_a_domain_has_its_share_of_batches_at_its_own_height(
-    mixed_params: Params, dataset: Path, domains: Path, resident: bool
+def test_a_extra_dataset_has_its_share_of_batches_at_its_own_height(
+    mixed_params: Params, dataset: Path, extra_datasets: Path, resident: bool
 ) -> None:
     params = residing(mixed_params) if resident else mixed_params
-    batches = make_batches(params, dataset, batch_size=4, seed=1, domains=domains)
+    batches = make_batches(params, dataset, batch_size=4, seed=1, extra_datasets=extra_datasets)
     assert Counter(batches(step).lr.shape[2] for step in range(30)) == {16: 20, 24: 10}
     alone = make_batches(params, dataset, batch_size=4, seed=1)
     low = [batch for step in range(30) if (batch := batches(step)).lr.shape[2] == 16]
@@ -106,16 +108,18 @@ def test_a_domain_has_its_share_of_batches_at_its_own_height(
         assert batch.texts == alone(step).texts
 
 
-def test_a_domain_takes_part_in_training(
+def test_a_extra_dataset_takes_part_in_training(
     mixed_params: Params,
     dataset: Path,
-    domains: Path,
+    extra_datasets: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     alone = plan_training("scratch", mixed_params, dataset, None, tmp_path)
-    mixed = plan_training("scratch", mixed_params, dataset, None, tmp_path, domains=domains)
+    mixed = plan_training(
+        "scratch", mixed_params, dataset, None, tmp_path, extra_datasets=extra_datasets
+    )
     assert alone.checkpoints != mixed.checkpoints
     curves = run_training(mixed, tmp_path / "mixed", lambda metrics, step: None)
     assert curves[-1]["step"] == mixed_params.training.steps
@@ -127,20 +131,22 @@ def test_a_domain_takes_part_in_training(
 def test_a_killed_training_on_a_mixture_resumes_to_the_same_bits(
     mixed_params: Params,
     dataset: Path,
-    domains: Path,
+    extra_datasets: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    run = plan_training("scratch", mixed_params, dataset, None, tmp_path, domains=domains)
+    run = plan_training(
+        "scratch", mixed_params, dataset, None, tmp_path, extra_datasets=extra_datasets
+    )
     _kill_and_resume(run, tmp_path, monkeypatch)
 
 
 def test_the_alphabet_has_the_characters_of_all_that_is_trained_on(
-    mixed_params: Params, dataset: Path, domains: Path
+    mixed_params: Params, dataset: Path, extra_datasets: Path
 ) -> None:
-    folders = training_folders(mixed_params, dataset, domains)
-    assert folders == {"dataset": dataset / "train", "tall": domains / "tall/train"}
+    folders = training_folders(mixed_params, dataset, extra_datasets)
+    assert folders == {"dataset": dataset / "train", "tall": extra_datasets / "tall/train"}
     texts = [
         text
         for folder in folders.values()
@@ -172,13 +178,17 @@ def _weights(folder: Path) -> list[torch.Tensor]:
 
 
 def test_lines_drawn_by_other_params_are_refused_by_name(
-    mixed_params: Params, dataset: Path, domains: Path
+    mixed_params: Params, dataset: Path, extra_datasets: Path
 ) -> None:
     """What `dvc repro` would have drawn anew, a stage run by hand finds as it was."""
     raw = mixed_params.model_dump()
-    raw["domains"]["tall"]["lr_height"] = 20
+    raw["extra_datasets"]["tall"]["lr_height"] = 20
     with pytest.raises(TextsrError, match=r"tall/train: lines 24 LR pixels high, .* says 20"):
-        make_batches(parse_params(raw), dataset, batch_size=4, seed=1, domains=domains)
+        make_batches(
+            parse_params(raw), dataset, batch_size=4, seed=1, extra_datasets=extra_datasets
+        )
     raw["synthesis"]["scale"] = 2
     with pytest.raises(TextsrError, match=r"of scale 4, and params\.yaml says 16 and 2"):
-        make_batches(parse_params(raw), dataset, batch_size=4, seed=1, domains=domains)
+        make_batches(
+            parse_params(raw), dataset, batch_size=4, seed=1, extra_datasets=extra_datasets
+        )

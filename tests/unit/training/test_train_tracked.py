@@ -8,7 +8,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from textsr import pretrained as reference
+from textsr import pretrained
 from textsr.config.params import Params
 from textsr.files import read_json
 from textsr.training import track
@@ -108,10 +108,10 @@ def test_run_names_the_weights_it_went_on_from(
         folder = project / "package"
         folder.mkdir(exist_ok=True)
         (folder / "weights.safetensors").write_bytes(content)
-        (folder / "model.json").write_bytes((reference.FOLDER / "model.json").read_bytes())
+        (folder / "model.json").write_bytes((pretrained.FOLDER / "model.json").read_bytes())
         with monkeypatch.context() as patch:
-            patch.setattr(reference, "FOLDER", folder)
-            train_tracked("reference", tiny_params, project)
-        shutil.rmtree("artifacts/models/reference")
+            patch.setattr(pretrained, "FOLDER", folder)
+            train_tracked("pretrained", tiny_params, project)
+        shutil.rmtree("artifacts/models/pretrained")
         seen.append(runs_of(project)[0].data.tags["initial_weights"])
     assert seen[0] == seen[2] != seen[1]

@@ -13,7 +13,7 @@ from textsr.config.params import Params
 from textsr.errors import TextsrError
 from textsr.models.encoder import build_encoder
 from textsr.models.package import load_model
-from textsr.pretrained import load_reference
+from textsr.pretrained import load_pretrained
 from textsr.training import run as stage
 from textsr.training.run import ENCODER_WEIGHTS, plan_training, run_training
 
@@ -75,31 +75,31 @@ def test_initialisations_differ_by_the_encoder_alone(
 def test_articles_network_is_trained_as_in_the_article(
     tiny_params: Params, dataset: Path, encoders: Path, tmp_path: Path, fitted: list[dict[str, Any]]
 ) -> None:
-    train("seed", tiny_params, dataset, encoders, tmp_path)
+    train("srcnn_transposed", tiny_params, dataset, encoders, tmp_path)
     [call] = fitted
     optimizer = call["module"].configure_optimizers()  # an optimiser alone: the rate is constant
     assert type(optimizer) is torch.optim.Adam
     assert optimizer.param_groups[0]["lr"] == 1e-4
     assert optimizer.param_groups[0]["weight_decay"] == 0
-    assert call["steps"] == tiny_params.training.seed_net.steps
+    assert call["steps"] == tiny_params.training.srcnn_transposed.steps
     assert call["ema_decay"] is None
-    assert load_model(tmp_path / "seed").spec.architecture == "seed"
+    assert load_model(tmp_path / "srcnn_transposed").spec.architecture == "srcnn_transposed"
 
 
-def with_reference(params: Params, **changes: int | None) -> Params:
-    section = params.training.reference.model_copy(update=changes)
-    training = params.training.model_copy(update={"reference": section})
+def with_pretrained(params: Params, **changes: int | None) -> Params:
+    section = params.training.pretrained.model_copy(update=changes)
+    training = params.training.model_copy(update={"pretrained": section})
     return params.model_copy(update={"training": training})
 
 
 def test_the_packages_network_grows_by_blocks_that_change_nothing_at_first(
     tiny_params: Params, dataset: Path, encoders: Path, tmp_path: Path, fitted: list[dict[str, Any]]
 ) -> None:
-    package = load_reference().network
+    package = load_pretrained().network
     coarse, sequence = len(package.encoder.stages[-1]) + 1, len(package.encoder.sequence) + 2
-    params = with_reference(tiny_params, steps=1, coarse_blocks=coarse, sequence_blocks=sequence)
-    train("reference", params, dataset, encoders, tmp_path)
-    grown = load_model(tmp_path / "reference")
+    params = with_pretrained(tiny_params, steps=1, coarse_blocks=coarse, sequence_blocks=sequence)
+    train("pretrained", params, dataset, encoders, tmp_path)
+    grown = load_model(tmp_path / "pretrained")
     assert (grown.spec.coarse_blocks, grown.spec.sequence_blocks) == (coarse, sequence)
     images = torch.rand(2, 1, 16, 48)
     with torch.inference_mode():
@@ -116,10 +116,10 @@ def test_the_packages_network_grows_by_blocks_that_change_nothing_at_first(
 def test_the_packages_network_neither_shrinks_nor_grows_untrained(
     tiny_params: Params, dataset: Path, tmp_path: Path, more: int, steps: int
 ) -> None:
-    blocks = len(load_reference().network.encoder.sequence) + more
-    params = with_reference(tiny_params, steps=steps, sequence_blocks=blocks)
-    with pytest.raises(TextsrError, match=rf"training\.reference\.sequence_blocks {blocks}: "):
-        plan_training("reference", params, dataset, None, tmp_path)
+    blocks = len(load_pretrained().network.encoder.sequence) + more
+    params = with_pretrained(tiny_params, steps=steps, sequence_blocks=blocks)
+    with pytest.raises(TextsrError, match=rf"training\.pretrained\.sequence_blocks {blocks}: "):
+        plan_training("pretrained", params, dataset, None, tmp_path)
 
 
 def test_what_fit_returns_is_what_is_saved(

@@ -72,11 +72,11 @@ class Bench:
     ) -> ValidationReport:
         self.write(rows)
         return validate_dataset(
-            self.dataset, self.output, self.params, read_lines or exact_reader(rows)
+            self.dataset, self.output, self.params, read_lines or exact_engine(rows)
         )
 
 
-def exact_reader(rows: Rows) -> Callable[[Sequence[Image]], list[str]]:
+def exact_engine(rows: Rows) -> Callable[[Sequence[Image]], list[str]]:
     """Read what the rows say that their HR images show, in capitals and with spaces."""
     texts = {}
     for split_rows in rows.values():

@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from drawn_dataset import Bench, Rows, exact_reader
+from drawn_dataset import Bench, Rows, exact_engine
 
 from textsr.config import project
 from textsr.errors import TextsrError
@@ -34,7 +34,7 @@ def _validate(bench: Bench, rows: Rows) -> tuple[Profile, ValidationReport]:
             bench.dataset,
             bench.output,
             bench.params,
-            exact_reader(rows),
+            exact_engine(rows),
             no_progress,
             lambda profile, report: found.append((profile, report)),
         )
@@ -128,11 +128,11 @@ def test_one_run_a_dataset(bench: Bench, rows: Rows, monkeypatch: pytest.MonkeyP
     experiment = bench.params.tracking.experiment + DATA_SUFFIX
     bench.write(rows)
     for _ in range(2):
-        validate_tracked(bench.params, bench.root, exact_reader(rows))
+        validate_tracked(bench.params, bench.root, exact_engine(rows))
     rows["train"][5]["seed"] = 8
     bench.write(rows)
     with pytest.raises(TextsrError):
-        validate_tracked(bench.params, bench.root, exact_reader(rows))
+        validate_tracked(bench.params, bench.root, exact_engine(rows))
 
     failed, passed = tracker.client.search_runs([tracker.experiment_id(experiment)])
     assert failed.data.tags[DATASET_TAG] != passed.data.tags[DATASET_TAG]

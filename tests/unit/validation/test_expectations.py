@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from drawn_dataset import Bench, Row, Rows, clean_rows, exact_reader
+from drawn_dataset import Bench, Row, Rows, clean_rows, exact_engine
 
 from textsr.config.params import Params
 from textsr.datasets.shards import decode_grey, encode_png
@@ -254,7 +254,7 @@ def test_warnings_alone_pass_and_are_reported(bench: Bench, rows: Rows) -> None:
 
 
 def test_misread_lines_are_named_with_both_texts(bench: Bench, rows: Rows) -> None:
-    exact = exact_reader(rows)
+    exact = exact_engine(rows)
 
     with pytest.raises(TextsrError) as failure:
         bench.validate(rows, lambda lines: [f"oops {text}" for text in exact(lines)])

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 import pytest
-from drawn_dataset import Bench, Rows, exact_reader
+from drawn_dataset import Bench, Rows, exact_engine
 
 from textsr.datasets.shards import Image
 from textsr.validation.census import open_census
@@ -36,7 +36,7 @@ def test_lines_are_spread_evenly(
 ) -> None:
     bench.write(rows)
 
-    samples = _read(bench, count, 1, exact_reader(rows))
+    samples = _read(bench, count, 1, exact_engine(rows))
 
     assert _chosen(samples) == chosen
     assert (samples["text_normalised"].dropna() == samples["reading_normalised"].dropna()).all()
@@ -45,17 +45,17 @@ def test_lines_are_spread_evenly(
 def test_lines_are_chosen_by_seed(bench: Bench, rows: Rows) -> None:
     bench.write(rows)
 
-    first, same, other = (_read(bench, 30, seed, exact_reader(rows)) for seed in (1, 1, 2))
+    first, same, other = (_read(bench, 30, seed, exact_engine(rows)) for seed in (1, 1, 2))
 
     pd.testing.assert_frame_equal(first, same)
     assert not first["reading_normalised"].equals(other["reading_normalised"])
 
 
-def test_reader_gets_hr_lines_and_readings_stay_with_their_rows(bench: Bench, rows: Rows) -> None:
+def test_engine_gets_hr_lines_and_readings_stay_with_their_rows(bench: Bench, rows: Rows) -> None:
     bench.write(rows)
-    rows["train"][3]["text"] = "other"  # what the reader sees, not what the shard says
+    rows["train"][3]["text"] = "other"  # what the OCR engine sees, not what the shard says
     seen: list[Image] = []
-    exact = exact_reader(rows)
+    exact = exact_engine(rows)
 
     def read(lines: Sequence[Image]) -> list[str]:
         seen.extend(lines)
@@ -75,7 +75,7 @@ def test_lines_that_cannot_be_read_are_not_chosen(bench: Bench, rows: Rows) -> N
     rows["test"][0]["text"] = None
     bench.write(rows)
 
-    samples = _read(bench, 1000, 1, exact_reader(rows))
+    samples = _read(bench, 1000, 1, exact_engine(rows))
 
     assert _chosen(samples) == {"train": 104, "test": 15}
 
@@ -84,7 +84,7 @@ def test_readings_are_compared_with_all_texts(bench: Bench, rows: Rows) -> None:
     train = rows["train"]
     train[0]["text"], train[1]["text"] = "Grand Total", "Change USD"
     train[2]["text"] = "abc"
-    exact = exact_reader(rows)
+    exact = exact_engine(rows)
     train[0]["text"], train[1]["text"] = train[1]["text"], train[0]["text"]
     bench.write(rows)
 

@@ -20,7 +20,7 @@ from textsr.datasets.schema import SCHEMA, shard_name
 from textsr.datasets.shards import decode_grey, encode_png
 from textsr.errors import TextsrError
 from textsr.files import read_json
-from textsr.ocr.engines import RapidOCRReader, read_lines
+from textsr.ocr.engines import RapidOCREngine, read_lines
 from textsr.synthesis.shards import write_dataset
 from textsr.validation.effect_rules import EFFECTS, NULLABLE_COLUMNS
 from textsr.validation.legibility import ReadLines
@@ -34,7 +34,7 @@ _CLEAN_SEEDS = range(20)
 
 @dataclass(frozen=True)
 class Ground:
-    """A clean dataset, what it was made by, and a reader of its lines."""
+    """A clean dataset, what it was made by, and an OCR engine of its lines."""
 
     dataset: Path
     params: Params
@@ -49,8 +49,8 @@ class Ground:
 
 @pytest.fixture(scope="module")
 def read() -> ReadLines:
-    reader = RapidOCRReader(1)
-    return lambda lines: read_lines(reader, lines)
+    engine = RapidOCREngine(1)
+    return lambda lines: read_lines(engine, lines)
 
 
 @pytest.fixture(scope="module")
@@ -168,11 +168,11 @@ def copy_rows(source: str, target: str) -> Break:
 
     def breaks(dataset: Path) -> None:
         copied = pq.read_table(shard(dataset, source)).to_pylist()
-        own = ("sample_id", "split", "index")
+        imported = ("sample_id", "split", "index")
 
         def change(rows: list[Row]) -> None:
             for row, other in zip(rows[:4], copied[:4], strict=True):
-                row |= {name: value for name, value in other.items() if name not in own}
+                row |= {name: value for name, value in other.items() if name not in imported}
 
         rewrite(change, target)(dataset)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from drawn_dataset import SAMPLES, Bench, Rows, exact_reader
+from drawn_dataset import SAMPLES, Bench, Rows, exact_engine
 
 from textsr.datasets.schema import shard_name
 from textsr.errors import TextsrError
@@ -105,7 +105,7 @@ def test_empty_dataset(bench: Bench) -> None:
 
 
 def _validate_written(bench: Bench, rows: Rows) -> None:
-    validate_dataset(bench.dataset, bench.output, bench.params, exact_reader(rows))
+    validate_dataset(bench.dataset, bench.output, bench.params, exact_engine(rows))
 
 
 def test_missing_shard(bench: Bench, rows: Rows) -> None:

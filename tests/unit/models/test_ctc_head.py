@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from textsr.models.ctc_head import TextHead
+from textsr.models.ctc_head import CTCHead
 
 ALPHABET = "abc"
 
 
-def head(channels: int = 4) -> TextHead:
+def head(channels: int = 4) -> CTCHead:
     torch.manual_seed(0)
-    return TextHead(channels, ALPHABET).eval()
+    return CTCHead(channels, ALPHABET).eval()
 
 
 def spelled(classes: Iterable[int]) -> Tensor:
@@ -24,12 +24,12 @@ def spelled(classes: Iterable[int]) -> Tensor:
     return torch.nn.functional.one_hot(torch.tensor(list(classes)), 4).T[None, :, None].float()
 
 
-def reading_head() -> TextHead:
-    reader = head()
+def reading_head() -> CTCHead:
+    recognizer = head()
     with torch.no_grad():
-        reader.classify[1].weight.copy_(10 * torch.eye(4)[:, :, None, None])
-        reader.classify[1].bias.zero_()
-    return reader
+        recognizer.classify[1].weight.copy_(10 * torch.eye(4)[:, :, None, None])
+        recognizer.classify[1].bias.zero_()
+    return recognizer
 
 
 def test_frames_become_log_probabilities_averaged_over_the_height() -> None:
@@ -47,15 +47,15 @@ def test_frames_become_log_probabilities_averaged_over_the_height() -> None:
 def test_loss_is_the_log_of_the_sum_over_all_alignments(text: str, width: int) -> None:
     """CTC's definition (Graves et al. 2006, equations 3 and 14), summed by brute force."""
     frames = torch.rand(1, 4, 1, 9, generator=torch.Generator().manual_seed(len(text)))
-    reader = head()
+    recognizer = head()
     with torch.inference_mode():
-        chances = reader(frames)[:width, 0].exp()
+        chances = recognizer(frames)[:width, 0].exp()
         total = 0.0
         for path in itertools.product(range(4), repeat=width):
             merged = [c for i, c in enumerate(path) if i == 0 or c != path[i - 1]]
             if "".join(ALPHABET[c - 1] for c in merged if c) == text:
                 total += float(torch.stack([chances[t, c] for t, c in enumerate(path)]).prod())
-        loss = float(reader.losses(frames, [text], [width]))
+        loss = float(recognizer.losses(frames, [text], [width]))
     if total:
         assert loss == pytest.approx(-torch.tensor(total).log().item() / len(text), rel=1e-4)
     else:  # no room for the text
@@ -65,10 +65,10 @@ def test_loss_is_the_log_of_the_sum_over_all_alignments(text: str, width: int) -
 @torch.inference_mode()
 def test_lines_without_a_known_text_are_left_out() -> None:
     frames = torch.rand(4, 4, 1, 9)
-    reader = head()
+    recognizer = head()
     texts, widths = ["ab", "", "cab", "%"], [9, 9, 7, 9]
-    single = [float(reader.losses(frames[i : i + 1], [texts[i]], [widths[i]])) for i in (0, 2)]
-    assert reader.losses(frames, texts, widths).tolist() == pytest.approx(single, rel=1e-5)
+    single = [float(recognizer.losses(frames[i : i + 1], [texts[i]], [widths[i]])) for i in (0, 2)]
+    assert recognizer.losses(frames, texts, widths).tolist() == pytest.approx(single, rel=1e-5)
 
 
 def test_without_any_text_there_is_no_loss_but_a_gradient_to_ask_for() -> None:

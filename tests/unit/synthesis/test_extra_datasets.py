@@ -1,4 +1,4 @@
-"""Domains: lines by other settings, drawn and validated, and none of what is held out."""
+"""ExtraDatasets: lines by other settings, drawn and validated, and none of what is held out."""
 
 import json
 import shutil
@@ -14,7 +14,7 @@ from textsr.config.params import Params
 from textsr.datasets.schema import SCHEMA
 from textsr.datasets.shards import read_table
 from textsr.errors import TextsrError
-from textsr.synthesis.domains import write_domains
+from textsr.synthesis.extra_datasets import write_extra_datasets
 from textsr.tracking.client import Tracker
 from textsr.validation import track
 from textsr.validation.held_out import require_held_out
@@ -36,7 +36,7 @@ def root(data: Path, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 @pytest.fixture
 def params(mixed_params: Params) -> Params:
-    """The params of a project with a domain, of which nothing need be legible."""
+    """The params of a project with an extra dataset, of which nothing need be legible."""
     validation = mixed_params.validation.model_copy(update={"min_legibility": 0})
     return mixed_params.model_copy(update={"validation": validation})
 
@@ -49,35 +49,38 @@ def validate(params: Params, root: Path, shown: list[str], said: list[str]) -> N
     validate_project(params, root, lambda lines: ["?" for _ in lines], start, said.append)
 
 
-def test_each_domain_is_drawn_validated_and_logged(params: Params, root: Path) -> None:
+def test_each_extra_dataset_is_drawn_validated_and_logged(params: Params, root: Path) -> None:
     shown: list[str] = []
     said: list[str] = []
-    (root / project.DOMAINS / "former/train").mkdir(parents=True)
-    write_domains(params, project.DATA, project.DOMAINS, no_progress)
+    (root / project.EXTRA_DATASETS / "former/train").mkdir(parents=True)
+    write_extra_datasets(params, project.DATA, project.EXTRA_DATASETS, no_progress)
     validate(params, root, shown, said)
 
-    assert sorted(path.name for path in project.DOMAINS.iterdir()) == ["domains.json", "tall"]
-    rows = read_table(project.DOMAINS / "tall/train", ["lr_height", "hr_height"])
+    assert sorted(path.name for path in project.EXTRA_DATASETS.iterdir()) == [
+        "extra_datasets.json",
+        "tall",
+    ]
+    rows = read_table(project.EXTRA_DATASETS / "tall/train", ["lr_height", "hr_height"])
     assert set(rows["lr_height"].to_pylist()) == {24}
     assert set(rows["hr_height"].to_pylist()) == {96}
-    drawn = json.loads((project.DOMAINS / "domains.json").read_text())
-    assert drawn == {"tall": params.domain("tall").synthesis.model_dump(mode="json")}
+    drawn = json.loads((project.EXTRA_DATASETS / "extra_datasets.json").read_text())
+    assert drawn == {"tall": params.extra_dataset("tall").synthesis.model_dump(mode="json")}
 
-    results = json.loads((project.DOMAIN_VALIDATION / RESULTS).read_text())
+    results = json.loads((project.EXTRA_VALIDATION / RESULTS).read_text())
     assert (results["tall"]["success"], results["tall"]["rows"]["train"]) == (True, 40)
     assert "tall: rows measured" in shown
     assert [line.partition(": ")[0] for line in said] == [
         str(project.DATASET),
-        str(project.DOMAINS / "tall"),
+        str(project.EXTRA_DATASETS / "tall"),
     ]
     cards = {
         "": project.REPORTS / "data_card.md",
-        ": domain tall": project.DOMAIN_VALIDATION / "tall/data_card.md",
+        ": extra dataset tall": project.EXTRA_VALIDATION / "tall/data_card.md",
     }
     for name, card in cards.items():
         text = card.read_text()
         assert f"# Synthetic text lines, LR and HR{name}\n" in text
-        assert ("trained on the domains tall, whose cards" in text) == (name == "")
+        assert ("trained on the extra datasets tall, whose cards" in text) == (name == "")
     tracker = Tracker(root)
     runs = tracker.client.search_runs([tracker.experiment_id("textsr-data")])
     heights = {run.info.run_name.split()[0]: run.data.params["synthesis.lr_height"] for run in runs}
@@ -85,23 +88,23 @@ def test_each_domain_is_drawn_validated_and_logged(params: Params, root: Path) -
     assert len({run.data.tags[DATASET_TAG] for run in runs}) == 2
 
 
-def test_without_domains_there_is_a_record_of_none(tiny_params: Params, root: Path) -> None:
-    write_domains(tiny_params, project.DATA, project.DOMAINS, no_progress)
-    assert json.loads((project.DOMAINS / "domains.json").read_text()) == {}
+def test_without_extra_datasets_there_is_a_record_of_none(tiny_params: Params, root: Path) -> None:
+    write_extra_datasets(tiny_params, project.DATA, project.EXTRA_DATASETS, no_progress)
+    assert json.loads((project.EXTRA_DATASETS / "extra_datasets.json").read_text()) == {}
 
 
-def test_a_domain_that_cannot_be_drawn_is_named(params: Params, root: Path) -> None:
+def test_a_extra_dataset_that_cannot_be_drawn_is_named(params: Params, root: Path) -> None:
     (root / project.DATA).unlink()
-    with pytest.raises(TextsrError, match=r"^domains\.tall: "):
-        write_domains(params, project.DATA, project.DOMAINS, no_progress)
-    assert not (project.DOMAINS / "domains.json").exists()
+    with pytest.raises(TextsrError, match=r"^extra_datasets\.tall: "):
+        write_extra_datasets(params, project.DATA, project.EXTRA_DATASETS, no_progress)
+    assert not (project.EXTRA_DATASETS / "extra_datasets.json").exists()
 
 
-def test_a_domain_with_a_held_out_text_is_refused(
-    params: Params, root: Path, dataset: Path, domains: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_extra_dataset_with_a_held_out_text_is_refused(
+    params: Params, root: Path, dataset: Path, extra_datasets: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = project.DOMAINS / "tall"
-    shutil.copytree(domains / "tall", folder)
+    folder = project.EXTRA_DATASETS / "tall"
+    shutil.copytree(extra_datasets / "tall", folder)
     held_out = read_table(dataset / "test", ["text"])["text"][0].as_py()
     _replace(folder / "train", "text", held_out)
     validated = []
@@ -112,11 +115,12 @@ def test_a_domain_with_a_held_out_text_is_refused(
 
     monkeypatch.setattr(track, "validate_tracked", passing)
     with pytest.raises(
-        TextsrError, match=r"(?s)^domains\.tall: .*after a change of them, `dvc repro validate`"
+        TextsrError,
+        match=r"(?s)^extra_datasets\.tall: .*after a change of them, `dvc repro validate`",
     ):
         validate(params, root, [], [])
     assert validated == [""]  # what takes longer does not begin
-    assert not (project.DOMAIN_VALIDATION / RESULTS).exists()
+    assert not (project.EXTRA_VALIDATION / RESULTS).exists()
 
 
 @pytest.mark.parametrize("split", ["val", "test"])

@@ -36,7 +36,7 @@ class _Drawer:
     widths: list[int]
 
 
-class ResidentBatches:
+class CachedBatches:
     """Whole lines of like width, half of them with ink and ground exchanged.
 
     What `textsr.datasets.pairs.PairBatches` makes, of the synthetic lines alone. Lines are sorted
@@ -53,7 +53,7 @@ class ResidentBatches:
         Args:
             folder: shards of a split, all of one height.
             batch_size: lines a batch.
-            scale: HR pixels an LR pixel.
+            scale: HR pixels per LR pixel.
             seed: of the order and of what is drawn beside it.
             max_shift: LR pixels by which a line is moved up or down, at most; its first or last
                 row fills the gap.
@@ -74,7 +74,7 @@ class ResidentBatches:
         if not self._limits:
             raise TextsrError(
                 f"{folder}: fewer lines than training.batch_size {batch_size}; lower it, or set "
-                "training.resident to false"
+                "training.cache_in_memory to false"
             )
         counts = np.bincount(
             np.searchsorted(self._limits, np.concatenate(self._widths)), minlength=len(self._limits)
@@ -183,9 +183,10 @@ class ResidentBatches:
         for place, bytes_free in free.items():
             if needed > bytes_free * (1 - spare[place]):
                 raise TextsrError(
-                    f"training.resident: {self._folder} needs {needed / 1e9:.1f} GB of {place}'s "
-                    f"memory, of which {bytes_free / 1e9:.1f} GB are free, {spare[place]:.0%} of "
-                    "them for training; set it to false, or draw fewer lines (samples.train)"
+                    f"training.cache_in_memory: {self._folder} needs {needed / 1e9:.1f} GB of "
+                    f"{place}'s memory, of which {bytes_free / 1e9:.1f} GB are free, "
+                    f"{spare[place]:.0%} of them for training; set it to false, or draw fewer "
+                    "lines (samples.train)"
                 )
 
 

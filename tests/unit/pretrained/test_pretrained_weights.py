@@ -12,36 +12,36 @@ import yaml
 from PIL import Image
 from safetensors.torch import load_file
 
-from textsr import pretrained as reference
+from textsr import pretrained
 from textsr.config.params import Params
 from textsr.evaluation.fidelity import psnr_db
 from textsr.evaluation.score import bicubic_upscale, network_upscale
 from textsr.evaluation.sets import load_split
 from textsr.models.package import WEIGHTS
-from textsr.pretrained import load_reference
+from textsr.pretrained import load_pretrained
 from textsr.pretrained.publish import MAX_BYTES
 from textsr.training.run import plan_training, run_training
 
 
 def test_the_folder_is_complete_small_and_holds_numbers_alone() -> None:
-    names = {path.name for path in reference.FOLDER.iterdir()}
+    names = {path.name for path in pretrained.FOLDER.iterdir()}
     assert names == {"README.md", "model.json", "params.yaml", WEIGHTS}
-    assert (reference.FOLDER / WEIGHTS).stat().st_size <= MAX_BYTES
-    numbers = load_file(reference.FOLDER / WEIGHTS)
+    assert (pretrained.FOLDER / WEIGHTS).stat().st_size <= MAX_BYTES
+    numbers = load_file(pretrained.FOLDER / WEIGHTS)
     assert all(torch.isfinite(value).all() for value in numbers.values())
-    params = yaml.safe_load((reference.FOLDER / "params.yaml").read_text())  # of its own commit
+    params = yaml.safe_load((pretrained.FOLDER / "params.yaml").read_text())  # of its own commit
     assert params["synthesis"]["scale"] == 4
 
 
 def test_card_says_how_it_was_made_and_what_it_does() -> None:
-    card = (reference.FOLDER / "README.md").read_text(encoding="utf-8")
+    card = (pretrained.FOLDER / "README.md").read_text(encoding="utf-8")
     for part in ("git commit", "`data.dvc`", "seed", "| test |", "RapidOCR", "Tesseract"):
         assert part in card
 
 
 def test_it_is_nearer_to_the_truth_than_bicubic(dataset: Path) -> None:
     """On fonts and texts that its training never saw, with its whole weight."""
-    model = load_reference()
+    model = load_pretrained()
     upscale, peer = network_upscale(model.network), bicubic_upscale(4)
     gains = [
         psnr_db(upscale(line.lr), line.hr) - psnr_db(peer(line.lr), line.hr)
@@ -65,19 +65,19 @@ def test_upscaling_works_outside_of_any_project(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert "model: the package's reference weights" in done.stderr
+    assert "model: the pretrained weights" in done.stderr
     assert Image.open(tmp_path / "big.png").size == (120, 80)
 
 
 def test_no_steps_give_its_weights_as_they_are(
     tiny_params: Params, dataset: Path, tmp_path: Path
 ) -> None:
-    run = plan_training("reference", tiny_params, dataset, None, tmp_path)
+    run = plan_training("pretrained", tiny_params, dataset, None, tmp_path)
     curves = run_training(run, tmp_path / "model", lambda metrics, step: pytest.fail("no step"))
     assert curves == [{"step": 0.0}]
     before, after = (
-        load_reference().network,
-        reference.load_model(tmp_path / "model").network,
+        load_pretrained().network,
+        pretrained.load_model(tmp_path / "model").network,
     )
     for name, value in before.state_dict().items():
         assert torch.equal(after.state_dict()[name], value), name
@@ -87,14 +87,14 @@ def test_steps_go_on_from_its_weights(
     tiny_params: Params, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    schedule = tiny_params.training.reference.model_copy(update={"steps": 2})
-    training = tiny_params.training.model_copy(update={"reference": schedule})
+    schedule = tiny_params.training.pretrained.model_copy(update={"steps": 2})
+    training = tiny_params.training.model_copy(update={"pretrained": schedule})
     params = tiny_params.model_copy(update={"training": training})
-    run = plan_training("reference", params, dataset, None, tmp_path)
+    run = plan_training("pretrained", params, dataset, None, tmp_path)
     curves = run_training(run, tmp_path / "model", lambda metrics, step: None)
     assert [row["step"] for row in curves] == [2]
-    start = load_reference().network.state_dict()
-    end = reference.load_model(tmp_path / "model").network.state_dict()
+    start = load_pretrained().network.state_dict()
+    end = pretrained.load_model(tmp_path / "model").network.state_dict()
     moved = max(float((end[name] - value).abs().max()) for name, value in start.items())
     assert 0 < moved < 0.01
 
@@ -104,11 +104,11 @@ def test_at_another_scale_all_but_the_last_layer_is_taken_over(
 ) -> None:
     synthesis = tiny_params.synthesis.model_copy(update={"scale": 2})
     params = tiny_params.model_copy(update={"synthesis": synthesis})
-    run = plan_training("reference", params, dataset, None, tmp_path)
+    run = plan_training("pretrained", params, dataset, None, tmp_path)
     run_training(run, tmp_path / "model", lambda metrics, step: None)
-    mine = reference.load_model(tmp_path / "model")
+    mine = pretrained.load_model(tmp_path / "model")
     assert mine.scale == 2
-    theirs = load_reference().network.state_dict()
+    theirs = load_pretrained().network.state_dict()
     same = [torch.equal(value, theirs[n]) for n, value in mine.network.state_dict().items()
             if value.shape == theirs[n].shape]  # fmt: skip
     assert all(same)

@@ -1,4 +1,4 @@
-"""What the package's weights do to whole images."""
+"""What the pretrained weights do to whole images."""
 
 import cv2
 import numpy as np
@@ -7,15 +7,15 @@ import torch
 
 from textsr.inference.tiling import upscale_grey
 from textsr.models.package import BlendedModel
-from textsr.pretrained import load_reference
+from textsr.pretrained import load_pretrained
 
 CPU = torch.device("cpu")
 LEVEL = 1 / 255
 
 
 @pytest.fixture(scope="module")
-def reference() -> BlendedModel:
-    return load_reference()
+def pretrained() -> BlendedModel:
+    return load_pretrained()
 
 
 def text_image(height: int, width: int) -> np.ndarray:
@@ -32,25 +32,25 @@ def text_image(height: int, width: int) -> np.ndarray:
 @pytest.mark.parametrize("bf16", [False, True])
 @pytest.mark.parametrize("size", [(301, 263), (97, 801), (803, 101)])
 def test_its_tiles_leave_no_seams(
-    reference: BlendedModel, size: tuple[int, int], bf16: bool
+    pretrained: BlendedModel, size: tuple[int, int], bf16: bool
 ) -> None:
     grey = text_image(*size)
-    whole = upscale_grey(reference, grey, device=CPU, halo=reference.halo, bf16=bf16)
-    tiled = upscale_grey(reference, grey, device=CPU, tile=48, halo=reference.halo, bf16=bf16)
+    whole = upscale_grey(pretrained, grey, device=CPU, halo=pretrained.halo, bf16=bf16)
+    tiled = upscale_grey(pretrained, grey, device=CPU, tile=48, halo=pretrained.halo, bf16=bf16)
     assert np.abs(whole - tiled).max() < LEVEL
 
 
-def test_its_seams_would_show_without_a_halo(reference: BlendedModel) -> None:
+def test_its_seams_would_show_without_a_halo(pretrained: BlendedModel) -> None:
     grey = text_image(160, 144)
-    whole = upscale_grey(reference, grey, device=CPU)
-    tiled = upscale_grey(reference, grey, device=CPU, tile=80, halo=0)
+    whole = upscale_grey(pretrained, grey, device=CPU)
+    tiled = upscale_grey(pretrained, grey, device=CPU, tile=80, halo=0)
     assert np.abs(whole - tiled).max() > LEVEL
 
 
-def test_bf16_moves_no_pixel_by_a_level(reference: BlendedModel) -> None:
+def test_bf16_moves_no_pixel_by_a_level(pretrained: BlendedModel) -> None:
     grey = text_image(64, 320)
-    exact = upscale_grey(reference, grey, device=CPU)
-    rounded = upscale_grey(reference, grey, device=CPU, bf16=True)
+    exact = upscale_grey(pretrained, grey, device=CPU)
+    rounded = upscale_grey(pretrained, grey, device=CPU, bf16=True)
     assert np.abs(exact - rounded).max() < LEVEL
     assert np.abs(exact - rounded).mean() < LEVEL / 10
     assert np.abs(exact - rounded).max() > 0

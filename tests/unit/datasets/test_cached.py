@@ -12,8 +12,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from textsr.datasets.cached import CachedBatches
 from textsr.datasets.pairs import Batch
-from textsr.datasets.resident import ResidentBatches
 from textsr.datasets.schema import SCHEMA
 from textsr.datasets.shards import encode_png
 from textsr.errors import TextsrError
@@ -49,8 +49,8 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_shards(tmp_path_factory.mktemp("resident") / "train")
 
 
-def resident(folder: Path, batch_size: int = 2, seed: int = 1, shift: int = 0) -> ResidentBatches:
-    return ResidentBatches(folder, batch_size=batch_size, scale=SCALE, seed=seed, max_shift=shift)
+def resident(folder: Path, batch_size: int = 2, seed: int = 1, shift: int = 0) -> CachedBatches:
+    return CachedBatches(folder, batch_size=batch_size, scale=SCALE, seed=seed, max_shift=shift)
 
 
 def expected(text: str, width: int, shift: int, *, inverted: bool) -> np.ndarray:
@@ -61,7 +61,7 @@ def expected(text: str, width: int, shift: int, *, inverted: bool) -> np.ndarray
     return 255 - moved if inverted else moved
 
 
-def steps_an_epoch(batches: ResidentBatches, batch_size: int) -> int:
+def steps_an_epoch(batches: CachedBatches, batch_size: int) -> int:
     return sum(count // batch_size for count in batches._counts)
 
 
@@ -151,7 +151,7 @@ def test_lines_that_do_not_fit_into_memory_are_refused(
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2 * needed, 10**12))
     batches._require_memory(16, torch.device("cuda"))
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2 * needed - 1, 10**12))
-    refusal = r"training\.resident: .*train needs .* of {}'s memory.*draw fewer lines"
+    refusal = r"training\.cache_in_memory: .*train needs .* of {}'s memory.*draw fewer lines"
     with pytest.raises(TextsrError, match=refusal.format("the GPU")):
         batches._require_memory(16, torch.device("cuda"))
     batches._require_memory(16, torch.device("cpu"))
