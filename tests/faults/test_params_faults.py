@@ -21,6 +21,9 @@ from textsr.tracking.client import lineage_tags
 
 ROOT = Path(__file__).parents[2]
 COMMITTED = (ROOT / "params.yaml").read_text()
+AFTER = COMMITTED.count("\n") + 1
+"""The number of a line that is added."""
+
 LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n"
     for before, name in zip("abcdefgh", "bcdefghi", strict=True)
@@ -36,12 +39,12 @@ DAMAGED: dict[str, tuple[bytes, str]] = {
     "laughs": (LAUGHS.encode() + COMMITTED.encode(), "line 1: an anchor or alias; write each"),
     "laughs as a value": (LAUGHS.encode() + with_seed("*i"), "line 1: an anchor"),
     "alias of nothing": (with_seed("*x"), "line 4: an anchor or alias"),
-    "nested": (COMMITTED.encode() + b"x: " + b"[" * 500, "line 205: nested more than 32 deep"),
+    "nested": (COMMITTED.encode() + b"x: " + b"[" * 500, f"line {AFTER}: nested more than 32 deep"),
     "digits": (with_seed("9" * 5000), "line 4: a value of 5000 characters; shorten it to 1000"),
     "fewer digits": (with_seed("9" * 1000), "seed: Input should be less than"),
     "NUL": (with_seed("\0"), r"line 4: the character U\+0000; remove it"),
     "NUL in a value": (with_seed('"a\\0"'), "line 4: a value with a NUL character; remove it"),
-    "not UTF-8": (with_seed("1") + b"# \xff\n", "line 205: not UTF-8 .*; save it as UTF-8"),
+    "not UTF-8": (with_seed("1") + b"# \xff\n", f"line {AFTER}: not UTF-8 .*; save it as UTF-8"),
     "half a surrogate": (with_seed('"\\uD800"'), "seed: "),
     "tag": (with_seed("!!int one"), "line 4: the tag .*; write a plain value"),
     "no date": (with_seed("2024-99-99"), "month must be in 1..12; correct the value"),

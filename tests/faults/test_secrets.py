@@ -263,7 +263,7 @@ def test_what_a_flow_raises_holds_none_nor_do_its_causes() -> None:
 def test_links_to_mlflow_hold_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     linked: list[str] = []
     monkeypatch.setattr(reports, "create_link_artifact", lambda link, **_: linked.append(link))
-    (tmp_path / "artifacts/models/seed").mkdir(parents=True)
+    (tmp_path / "artifacts/models/srcnn_transposed").mkdir(parents=True)
     (tmp_path / "artifacts/models/srcnn_transposed/run.json").write_text('{"run_id": "7"}')
     found = {"run": {"info": {"experiment_id": "1", "run_id": "7"}}}
     seen: list[httpx.Request] = []

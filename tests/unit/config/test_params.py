@@ -1,6 +1,7 @@
 """params.yaml: what is valid, and what is refused by name."""
 
 import copy
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from textsr.config.effects import CameraPass, Degradation, Render
-from textsr.config.params import Params, load_params, parse_params
+from textsr.config.params import RENAMED, Params, load_params, parse_params
 from textsr.config.sections import effect_fields, interval_columns
 from textsr.errors import TextsrError
 
@@ -61,6 +62,20 @@ def with_value(raw: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
 
 def test_committed_params_are_valid() -> None:
     assert load_params(ROOT / "params.yaml").synthesis.scale == 4
+
+
+@pytest.mark.parametrize(("old", "new"), RENAMED.items())
+def test_a_renamed_key_is_refused_with_its_new_name(raw_params: dict, old: str, new: str) -> None:
+    raw = copy.deepcopy(raw_params)
+    *sections, key = old.split(".")
+    place = raw
+    for section in sections:
+        place = place.setdefault(section, {})
+    place[key] = 1
+    with pytest.raises(
+        TextsrError, match=rf"(?m)^x: {re.escape(old)}: is called {re.escape(new)} now"
+    ):
+        parse_params(raw, "x")
 
 
 @pytest.mark.parametrize(
@@ -282,21 +297,25 @@ def test_text_grows_with_the_height_of_a_extra_datasets_lines(raw_params: dict[s
         (
             {"a": {"scale": 2}},
             {},
-            r"extra_datasets\.a\.scale: extra datasets share the dataset's; remove it$",
+            r"extra_datasets\.a\.scale: all datasets share synthesis\.scale; remove it$",
         ),
-        ({"a": {"fonts": {}}}, {}, r"extra_datasets\.a\.fonts: extra datasets share the dataset's"),
+        (
+            {"a": {"fonts": {}}},
+            {},
+            r"extra_datasets\.a\.fonts: all datasets share synthesis\.fonts",
+        ),
         ({"dataset": {}}, {}, r"extra_datasets\.dataset: .*; rename it$"),
         ({"../x": {}}, {}, r"extra_datasets\.\.\./x"),
         ({"a": 3}, {}, r"extra_datasets\.a: "),
         (
             {"a": {}},
             {"dataset": 1, "a": 1, "b": 1},
-            r"training\.mixture\.b: no such extra dataset; choose of a, dataset$",
+            r"training\.mixture\.b: no such dataset; choose of a, dataset$",
         ),
         ({"a": {}}, {"a": 3}, r"training\.mixture: no turns for dataset; .*\{ a: 3, dataset: 1 \}"),
         ({"a": {}}, {"dataset": 1}, r"training\.mixture: no turns for a; "),
         ({"a": {}}, None, r"training\.mixture: no turns for a, dataset; "),
-        ({}, {"dataset": 1, "a": 1}, r"training\.mixture\.a: no such extra dataset"),
+        ({}, {"dataset": 1, "a": 1}, r"training\.mixture\.a: no such dataset"),
         ({"a": {}}, {"dataset": 1, "a": 0}, r"training\.mixture\.a: "),
     ],
 )
