@@ -20,7 +20,8 @@ from textsr.cli.progress import ticks
 from textsr.compute import use_threads
 from textsr.config import project
 from textsr.config.params import Params, load_params
-from textsr.datasets.shards import Image, decode_grey
+from textsr.datasets.shards import decode_grey
+from textsr.images.grey import Image
 from textsr.models.package import load_model
 from textsr.monitoring.drift import Finding, compare, judge
 from textsr.monitoring.measure import ConfidenceEngine, measure_images

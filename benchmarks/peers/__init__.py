@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 from rich.console import Console
 
-from textsr.datasets.shards import Image
 from textsr.files import fingerprint, write_text
+from textsr.images.grey import Image
 
 GENERATORS = ("trdg", "synthtiger")
 """Generators of text images, each with its `NAME.txt` of requirements and `NAME_lines.py`."""

@@ -11,9 +11,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from textsr.datasets.shards import Image, decode_row, spread_rows
+from textsr.datasets.shards import decode_row, spread_rows
 from textsr.datasets.stream import ShuffledLines, StoredLine
 from textsr.images.folders import find_images, read_grey
+from textsr.images.grey import Image
 from textsr.images.reading import check_image
 
 _IMAGES_HELD = 4096  # decoded lines, some 4 KB each

@@ -6,18 +6,15 @@ from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from textsr.datasets.schema import shard_paths
 from textsr.errors import TextsrError
+from textsr.images.grey import Image
 from textsr.images.reading import MAX_PIXELS
 from textsr.parquet import count_rows, readable, remedy, require_columns
 from textsr.parquet import read_table as read_shard
-
-Image = npt.NDArray[np.uint8]
-"""A grey image, HxW, 0 to 255."""
 
 _WHERE = "where"  # a row's shard and its number there, for messages
 

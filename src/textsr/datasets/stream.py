@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from textsr.datasets.schema import shard_paths
-from textsr.datasets.shards import Image, decode_grey, row_name
+from textsr.datasets.shards import decode_grey, row_name
+from textsr.images.grey import Image
 from textsr.parquet import count_rows, read_table
 
 

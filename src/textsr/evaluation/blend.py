@@ -7,10 +7,10 @@ import numpy as np
 import torch
 
 from textsr.datasets.pairs import to_tensor
-from textsr.datasets.shards import Image
 from textsr.errors import TextsrError
 from textsr.evaluation.score import to_image
 from textsr.evaluation.sets import EvaluationLine
+from textsr.images.grey import Image
 from textsr.models.bicubic import bicubic
 from textsr.ocr.engines import OCREngine, read_lines, score_readings
 

@@ -7,7 +7,7 @@ module's neighbours measure nothing.
 import numpy as np
 import torch
 
-from textsr.datasets.shards import Image
+from textsr.images.grey import Image
 
 
 def psnr_db(image: Image, reference: Image) -> float:

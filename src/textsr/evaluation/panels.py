@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
-from textsr.datasets.shards import Image
 from textsr.files import replace_file
+from textsr.images.grey import Image
 from textsr.ocr.engines import normalise
 
 _ROW_INCHES = 0.75

@@ -6,12 +6,12 @@ from pathlib import Path
 import pandas as pd
 
 from textsr.config.params import Params
-from textsr.datasets.shards import Image
 from textsr.evaluation.cases import Case, choose_cases, compare_lines
 from textsr.evaluation.panels import Cell, save_panel, spread_evenly
 from textsr.evaluation.score import bicubic_upscale, engine_names
 from textsr.evaluation.sets import EvaluationLine
 from textsr.evaluation.sheets import SheetRow, save_sheet
+from textsr.images.grey import Image
 
 CASES = "cases"
 """The folder of the sheets, beside the panels."""

@@ -12,7 +12,6 @@ import torch
 
 from textsr.compute import use_threads
 from textsr.config.params import Params
-from textsr.datasets.shards import Image
 from textsr.evaluation.blend import choose_weight, score_blends
 from textsr.evaluation.pictures import draw_pictures
 from textsr.evaluation.score import bicubic_upscale, network_upscale, score_set
@@ -20,6 +19,7 @@ from textsr.evaluation.sets import EvaluationLine, load_real_set, load_split
 from textsr.evaluation.statistics import Bootstrap
 from textsr.evaluation.summary import compare_methods, gaps_closed, summarise
 from textsr.files import replace_file, replace_folder, write_json
+from textsr.images.grey import Image
 from textsr.imports.sets import find_sets
 from textsr.models.package import BlendedModel, load_model, save_model
 from textsr.ocr.engines import OCREngine, available_engines

@@ -9,9 +9,9 @@ import pandas as pd
 import torch
 
 from textsr.datasets.pairs import to_tensor
-from textsr.datasets.shards import Image
 from textsr.evaluation.fidelity import psnr_db, ssim
 from textsr.evaluation.sets import EvaluationLine
+from textsr.images.grey import Image
 from textsr.models.finite import require_finite_output
 from textsr.ocr.engines import OCREngine, read_lines, score_readings
 

@@ -7,8 +7,9 @@ from typing import Literal
 import numpy as np
 
 from textsr.config.params import Params
-from textsr.datasets.shards import Image, decode_row, iterate_rows
+from textsr.datasets.shards import decode_row, iterate_rows
 from textsr.images.folders import read_grey
+from textsr.images.grey import Image
 from textsr.imports.ingest import to_line
 from textsr.imports.labels import read_labels
 from textsr.synthesis.degrade import degrade

@@ -5,9 +5,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from textsr.datasets.shards import Image
 from textsr.errors import TextsrError
 from textsr.files import find_files
+from textsr.images.grey import Image
 from textsr.images.image import flatten, to_8_bit
 from textsr.images.reading import read_image
 

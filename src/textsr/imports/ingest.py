@@ -15,16 +15,16 @@ import pyarrow.parquet as pq
 
 from textsr.config.params import Params, Synthesis
 from textsr.datasets.schema import shard_name
-from textsr.datasets.shards import COMPRESSION, Image, encode_png
+from textsr.datasets.shards import COMPRESSION, encode_png
 from textsr.errors import TextsrError
 from textsr.files import replace_folder
 from textsr.images.folders import find_images, read_grey
+from textsr.images.grey import Image, correlate
 from textsr.imports.labels import LABELS, read_labels
 from textsr.imports.schema import IMPORTED_SCHEMA
 from textsr.imports.sets import ImportedSet, Use, find_sets
 from textsr.synthesis.corpus import split_of
 from textsr.synthesis.degrade import degrade
-from textsr.validation.measure import correlate
 
 _DEGRADATION_STREAM = 5  # of the generators seeded by `synthesis.seed`
 _MIN_HR_WIDTH = 8  # SSIM mirrors 5 pixels at each border

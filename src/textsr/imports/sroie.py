@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from textsr.datasets.shards import Image
 from textsr.errors import TextsrError
 from textsr.images.folders import read_grey
+from textsr.images.grey import Image
 from textsr.imports.folders import list_images
 from textsr.imports.sets import Item
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.fft import dctn
 
-from textsr.datasets.shards import Image
+from textsr.images.grey import Image
 from textsr.images.image import LoadedImage
 from textsr.inference.upscale import upscale_image
 from textsr.models.package import BlendedModel

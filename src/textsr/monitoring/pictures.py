@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from textsr.datasets.shards import Image
+from textsr.images.grey import Image
 from textsr.monitoring.drift import Finding
 
 DISTRIBUTIONS = "distributions.png"

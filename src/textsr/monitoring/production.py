@@ -9,9 +9,9 @@ from fsspec import AbstractFileSystem
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
-from textsr.datasets.shards import Image
 from textsr.errors import TextsrError
 from textsr.images.folders import IMAGE_SUFFIXES, read_grey
+from textsr.images.grey import Image
 
 _MOST_BYTES = 64_000_000  # that are fetched of an image
 _MOST_PIXELS = 250_000  # a line is a tenth of that; pages and photographs are no lines

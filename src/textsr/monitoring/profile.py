@@ -12,9 +12,10 @@ import pyarrow.parquet as pq
 
 from textsr.config import project
 from textsr.config.params import DATASET, Params
-from textsr.datasets.shards import Image, decode_row, spread_rows, total_rows
+from textsr.datasets.shards import decode_row, spread_rows, total_rows
 from textsr.errors import TextsrError
 from textsr.files import fingerprint, replace_file
+from textsr.images.grey import Image
 from textsr.models.package import BlendedModel
 from textsr.monitoring.measure import UNITS, VERSION, ConfidenceEngine, measure_images
 from textsr.training.batches import training_folders

@@ -7,9 +7,9 @@ import pandas as pd
 from pydantic import BaseModel
 
 from textsr.config.params import Monitoring
-from textsr.datasets.shards import Image
 from textsr.errors import TextsrError
 from textsr.files import replace_folder, write_json, write_text
+from textsr.images.grey import Image
 from textsr.monitoring.champion import Champion
 from textsr.monitoring.drift import Finding, Verdict, unusual
 from textsr.monitoring.measure import UNITS

@@ -17,7 +17,7 @@ import numpy as np
 from joblib import cpu_count
 from rapidfuzz.distance import Levenshtein
 
-from textsr.datasets.shards import Image
+from textsr.images.grey import Image
 
 _TESSERACT_HEIGHT = 48
 # Tesseract expects a white margin around a line; without it, it drops first and last letters.

@@ -16,7 +16,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold
 from torch import Tensor, nn
 
-from textsr.datasets.shards import Image
+from textsr.images.grey import Image
 
 _PATCH = (12, 24)
 """Height and width of what the classifier sees at a time, LR pixels."""

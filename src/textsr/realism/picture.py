@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from textsr.datasets.shards import Image
 from textsr.files import replace_file
+from textsr.images.grey import Image
 
 _COLUMNS = 8
 _ROWS_A_CASE = 2

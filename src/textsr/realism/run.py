@@ -12,10 +12,11 @@ from joblib import cpu_count
 from textsr.compute import use_threads
 from textsr.config.params import Params
 from textsr.config.sections import Effect, Section, effect_fields
-from textsr.datasets.shards import Image, decode_grey
+from textsr.datasets.shards import decode_grey
 from textsr.errors import TextsrError
 from textsr.files import write_json
 from textsr.images.folders import find_images, read_grey
+from textsr.images.grey import Image
 from textsr.processes import worker_pool
 from textsr.realism.classifier import Verdict, tell_apart
 from textsr.realism.picture import save_cases

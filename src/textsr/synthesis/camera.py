@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image as PILImage
 
-from textsr.datasets.shards import Image
+from textsr.images.grey import Image
 from textsr.synthesis.fields import Plane, cut_texture
 
 _KERNELS = {

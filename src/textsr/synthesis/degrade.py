@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from textsr.config.effects import CameraPass, Degradation
-from textsr.datasets.shards import Image
+from textsr.images.grey import Image
 from textsr.synthesis import camera
 from textsr.synthesis.draws import Draws, draw_key
 from textsr.synthesis.fields import Plane

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from textsr.config.effects import Render
-from textsr.datasets.shards import Image
+from textsr.images.grey import Image
 from textsr.synthesis import ink as inks
 from textsr.synthesis import surface as surfaces
 from textsr.synthesis.camera import to_8_bit

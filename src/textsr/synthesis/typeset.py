@@ -10,7 +10,7 @@ import uharfbuzz as hb
 from PIL import Image as PILImage
 from PIL import ImageDraw
 
-from textsr.datasets.shards import Image
+from textsr.images.grey import Image
 from textsr.synthesis.fields import Plane
 from textsr.synthesis.fonts import load_face, unreadable
 

@@ -8,7 +8,8 @@ import pyarrow.compute as pc
 from rapidfuzz.distance import Levenshtein
 
 from textsr.config.params import SPLITS
-from textsr.datasets.shards import Image, decode_grey, row_name
+from textsr.datasets.shards import decode_grey, row_name
+from textsr.images.grey import Image
 from textsr.ocr.engines import normalise
 from textsr.validation.census import Census, Numbers
 from textsr.validation.sampling import divide

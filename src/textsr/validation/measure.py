@@ -6,11 +6,10 @@ from functools import lru_cache
 from typing import Any
 
 import cv2
-import numpy as np
-import numpy.typing as npt
 
-from textsr.datasets.shards import Image, decode_grey
+from textsr.datasets.shards import decode_grey
 from textsr.errors import TextsrError
+from textsr.images.grey import Image, correlate
 
 MEASURED_COLUMNS = (
     "hr_format",
@@ -38,8 +37,6 @@ _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_HEADER = struct.Struct(">8s8xIIBB")
 # A line is 0.1 megapixels; an image that claims to be gigabytes is refused by its header.
 _MOST_PIXELS = 1 << 24
-# LR pixels. Evens out noise, dithering, and shifts by a fraction of a pixel.
-_SMOOTHING_SIGMA = 0.7
 
 
 def measure_pair(
@@ -74,24 +71,6 @@ def measure_pair(
 def size_text(height: int, width: int) -> str:
     """Return a size as it stands in the table."""
     return f"{height}x{width}"
-
-
-def correlate(hr: Image, lr: Image) -> float | None:
-    """Return Pearson's correlation of LR and HR, shrunk to its size, both smoothed a little.
-
-    Unlike PSNR it does not change with contrast, and is near zero for two different lines. At the
-    size of LR, noise and dithering weigh less than at that of HR. None for a constant image.
-    """
-    shrunk = cv2.resize(hr, lr.shape[::-1], interpolation=cv2.INTER_AREA)
-    first, second = _smooth(shrunk), _smooth(lr)
-    if np.ptp(shrunk) == 0 or np.ptp(lr) == 0:
-        return None
-    return float(np.corrcoef(first.ravel(), second.ravel())[0, 1])
-
-
-def _smooth(image: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-    smooth = cv2.GaussianBlur(image.astype(np.float32), (0, 0), _SMOOTHING_SIGMA)
-    return np.asarray(smooth, np.float32)
 
 
 @lru_cache(maxsize=8)  # a row's HR image is also its neighbours' other one

@@ -12,7 +12,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from textsr.datasets.shards import Image, decode_grey, row_name
+from textsr.datasets.shards import decode_grey, row_name
+from textsr.images.grey import Image
 from textsr.validation.census import Census
 from textsr.validation.profile import Names, Numbers
 from textsr.validation.tables import chosen_batches

@@ -1,6 +1,6 @@
 """An OCR engine that needs no engine."""
 
-from textsr.datasets.shards import Image
+from textsr.images.grey import Image
 
 
 class Guess:

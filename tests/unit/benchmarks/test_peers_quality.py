@@ -19,11 +19,11 @@ from benchmarks.peers_quality import (
     score_methods,
 )
 from benchmarks.quality_report import build_report, render_report
-from textsr.datasets.shards import Image
 from textsr.errors import TextsrError
 from textsr.evaluation.score import bicubic_upscale
 from textsr.evaluation.sets import EvaluationLine
 from textsr.evaluation.statistics import Bootstrap
+from textsr.images.grey import Image
 
 RESAMPLING = Bootstrap(resamples=50, confidence=0.95, seed=0)
 

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from textsr.config.params import Tolerance
-from textsr.datasets.shards import Image, decode_grey, iterate_rows
+from textsr.datasets.shards import decode_grey, iterate_rows
+from textsr.images.grey import Image
 from textsr.monitoring.measure import (
     UNITS,
     ConfidenceEngine,

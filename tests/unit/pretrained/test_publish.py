@@ -11,7 +11,7 @@ from textsr.errors import TextsrError
 from textsr.models.package import ModelSpec, build_network, load_model, save_model
 from textsr.models.quantization import dequantize, quantize
 from textsr.pretrained import publish
-from textsr.pretrained.publish import publish_pretrained
+from textsr.registry.publish import publish_pretrained
 from textsr.tracking.client import RunRecord
 
 SPEC = ModelSpec(name="scratch", architecture="upsampler", encoder="text", width=8, scale=4)

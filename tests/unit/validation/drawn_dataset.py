@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 from textsr.config.params import Params, load_params
 from textsr.config.sections import effect_fields, interval_columns
 from textsr.datasets.schema import SCHEMA, shard_name
-from textsr.datasets.shards import Image, decode_grey, encode_png
+from textsr.datasets.shards import decode_grey, encode_png
+from textsr.images.grey import Image
 from textsr.validation.census import open_census
 from textsr.validation.report import ValidationReport
 from textsr.validation.run import validate_dataset

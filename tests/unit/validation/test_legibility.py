@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from drawn_dataset import Bench, Rows, exact_engine
 
-from textsr.datasets.shards import Image
+from textsr.images.grey import Image
 from textsr.validation.census import open_census
 from textsr.validation.legibility import ReadLines, add_readings
 

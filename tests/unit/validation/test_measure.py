@@ -6,7 +6,8 @@ import PIL.Image
 import pytest
 from drawn_dataset import clean_rows
 
-from textsr.datasets.shards import Image, decode_grey, encode_png
+from textsr.datasets.shards import decode_grey, encode_png
+from textsr.images.grey import Image
 from textsr.validation.measure import MEASURED_COLUMNS, measure_pair
 
 
