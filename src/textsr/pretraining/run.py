@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-import textsr
 from textsr.compute import use_threads
+from textsr.config.closure import code_behind
 from textsr.config.params import SSL_METHODS, Params
 from textsr.datasets.pairs import (
     Batch,
@@ -85,7 +85,7 @@ def run_pretraining(
     imported = UnlabelledImages(unlabelled, params.synthesis.lr_height)
     width = params.training.width
     described = f"{method} {params.seed} {width} {params.pretraining.model_dump_json()}"
-    run = fingerprint(described, [dataset / "train", unlabelled, Path(textsr.__file__).parent])
+    run = fingerprint(described, [dataset / "train", unlabelled, *code_behind(__name__)])
     torch.manual_seed(params.seed)
     encoder = build_encoder(params.pretraining.encoder, width)
     untrained = {name: value.clone() for name, value in encoder.state_dict().items()}

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from joblib import cpu_count
 
-import textsr
+from textsr.config.closure import code_behind
 from textsr.config.params import SPLITS, Params, Split
 from textsr.datasets.schema import SCHEMA, shard_name
 from textsr.datasets.shards import COMPRESSION
@@ -169,12 +169,8 @@ def write_part(
 
 def _made_of(params: Params, data: Path) -> str:
     """Return a hash of all that decides a shard's bytes; the same as `part` needs in dvc.yaml."""
-    package = Path(textsr.__file__).parent
-    code = ("effects.py", "sections.py", "synthesis", "datasets/schema.py", "datasets/shards.py")
     sources = [data / "fonts", data / "corpora"]
-    return fingerprint(
-        params.synthesis.model_dump_json(), [*sources, *(package / name for name in code)]
-    )
+    return fingerprint(params.synthesis.model_dump_json(), [*sources, *code_behind(__name__)])
 
 
 def _usable_parts(parts: Path, made_of: str) -> list[Path]:

@@ -15,8 +15,9 @@ from lightly.utils.scheduler import CosineWarmupScheduler
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
-import textsr
+from textsr import pretrained
 from textsr.compute import use_threads
+from textsr.config.closure import code_behind
 from textsr.config.params import Params
 from textsr.config.params import Recognizer as RecognizerParams
 from textsr.datasets.pairs import Batch, whole_batches
@@ -129,7 +130,8 @@ def run_recognizer(
     )
     described = f"recognizer {params.seed} {section.model_dump_json()} {order}"
     folders = training_folders(params, dataset, extra_datasets)
-    run = fingerprint(described, [*folders.values(), Path(textsr.__file__).parent])
+    weights = [pretrained.FOLDER, pretrained.RECOGNIZER]
+    run = fingerprint(described, [*folders.values(), *weights, *code_behind(__name__)])
     torch.manual_seed(params.seed)
     alphabet = training_alphabet(folders)
     recognizer = (

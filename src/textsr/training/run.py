@@ -7,9 +7,9 @@ from typing import cast
 import torch
 from torch import nn
 
-import textsr
 from textsr import pretrained
 from textsr.compute import use_threads
+from textsr.config.closure import code_behind
 from textsr.config.params import MODELS, Params
 from textsr.datasets.pairs import whole_batches
 from textsr.datasets.resizing import ResizedBatches
@@ -93,14 +93,16 @@ def plan_training(
             width=params.training.width,
         )
     folders = training_folders(params, dataset, extra_datasets)
-    depends = [*folders.values(), Path(textsr.__file__).parent]
+    depends = [*folders.values(), *code_behind(__name__)]
     described = f"{name} {params.seed} {params.training.model_dump_json()} {spec}"
     recognizer = (
         recognizer
         if params.training.recognition_loss.weight and name != "srcnn_transposed"
         else None
     )
-    depends += [path for path in (encoder, imported and imported / "train", recognizer) if path]
+    weights = pretrained.FOLDER if name == "pretrained" else None
+    ours = imported and imported / "train"
+    depends += [path for path in (encoder, weights, ours, recognizer) if path]
     checkpoints = checkpoint_folder(f"train-{name}", fingerprint(described, depends))
     return TrainingRun(
         name, spec, params, dataset, imported, extra_datasets, encoder, recognizer, checkpoints
