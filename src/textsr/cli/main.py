@@ -322,6 +322,15 @@ def publish_pretrained(model: str) -> None:
     typer.echo(f"{folder}: {model}'s weights, params and card")
 
 
+@app.command("publish-onnx", rich_help_panel=_MODELS)
+def publish_onnx() -> None:
+    """Make the ONNX file of the weights that come with the package anew."""
+    from textsr.pretrained import FOLDER
+    from textsr.pretrained.onnx_files import write_onnx
+
+    typer.echo(write_onnx(FOLDER))
+
+
 @app.command("publish-recognizer", rich_help_panel=_MODELS)
 def publish_recognizer() -> None:
     """Make the trained recognizer the one that comes with the package."""

@@ -2,8 +2,10 @@
 
 import importlib.util
 from pathlib import Path
+from typing import Any, cast
 
 import torch
+from torch import nn
 from torch.export import Dim
 
 from textsr.errors import TextsrError
@@ -32,13 +34,31 @@ def export_onnx(model: BlendedModel, path: Path) -> None:
     if path.suffix.lower() != ".onnx":
         raise TextsrError(f"{path}: name a file that ends in .onnx")
     require_finite_weights(model.state_dict(), path)
+    program = trace_onnx(model)
+    try:
+        with replace_file(path) as temporary:
+            program.save(temporary, external_data=False)
+    except OSError as error:
+        raise TextsrError(f"{path}: cannot be written ({error.strerror})") from error
+
+
+def trace_onnx(model: nn.Module) -> torch.onnx.ONNXProgram:
+    """Return a network, or a model, as an ONNX program; see `export_onnx`.
+
+    Args:
+        model: has `scale`, `halo` and `alignment`. Initializers are named as its parameters.
+
+    Raises:
+        TextsrError: if the packages that write ONNX are missing.
+    """
     missing = [name for name in ("onnx", "onnxscript") if importlib.util.find_spec(name) is None]
     if missing:
         raise TextsrError(
             f"exporting needs {' and '.join(missing)}; install it by `pip install 'textsr[onnx]'`"
         )
     # Sides of 1 would be taken for constants.
-    example = torch.zeros(2, 1, 2 * model.alignment, 3 * model.alignment)
+    alignment = cast(int, model.alignment)
+    example = torch.zeros(2, 1, 2 * alignment, 3 * alignment)
     sides = {0: Dim.DYNAMIC, 2: Dim.DYNAMIC, 3: Dim.DYNAMIC}
     program = torch.onnx.export(
         model.eval(),
@@ -51,11 +71,16 @@ def export_onnx(model: BlendedModel, path: Path) -> None:
         verbose=False,
     )
     assert program is not None  # it is None only where torch itself writes the file
+    _forget_sources(program.model.graph)
     program.model.metadata_props.update(
         {name: str(getattr(model, name)) for name in ("scale", "halo", "alignment")}
     )
-    try:
-        with replace_file(path) as temporary:
-            program.save(temporary, external_data=False)
-    except OSError as error:
-        raise TextsrError(f"{path}: cannot be written ({error.strerror})") from error
+    return program
+
+
+def _forget_sources(graph: Any) -> None:
+    """Remove what tells of each node where in the source it comes from, paths of here included."""
+    for node in graph.all_nodes():
+        node.metadata_props.clear()
+        for value in node.outputs:
+            value.metadata_props.clear()

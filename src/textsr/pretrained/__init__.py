@@ -1,7 +1,8 @@
 """The weights that come with the package, so that upscaling works at once.
 
-`model/` is a model folder as `textsr train` writes it, its numbers rounded to 16 or 8 bits, with a
-`README.md` that says what it is, how it was made and what it can do, and the very `params.yaml`.
+`v4/` is a model folder as `textsr train` writes it, its numbers rounded to 8 bits, with the network
+as ONNX (`textsr publish-onnx`), a `README.md` that says what it is, how it was made and what it can
+do, and the very `params.yaml`.
 `recognizer/` is, likewise, our own recognizer, which teaches and never judges.
 """
 
@@ -12,6 +13,9 @@ from textsr.models.recognizer import Recognizer, load_recognizer
 
 FOLDER = Path(__file__).parent / "v4"
 """The model folder inside the installed package."""
+
+ONNX = "model.onnx"
+"""The file of a model folder that holds its network for ONNX Runtime, in floats."""
 
 RECOGNIZER = Path(__file__).parent / "recognizer"
 """The recognizer's folder inside the installed package."""

@@ -25,7 +25,7 @@ from textsr.training.run import plan_training, run_training
 
 def test_the_folder_is_complete_small_and_holds_numbers_alone() -> None:
     names = {path.name for path in pretrained.FOLDER.iterdir()}
-    assert names == {"README.md", "model.json", "params.yaml", WEIGHTS}
+    assert names == {"README.md", "model.json", "params.yaml", WEIGHTS, pretrained.ONNX}
     assert (pretrained.FOLDER / WEIGHTS).stat().st_size <= MAX_BYTES
     numbers = load_file(pretrained.FOLDER / WEIGHTS)
     assert all(torch.isfinite(value).all() for value in numbers.values())
