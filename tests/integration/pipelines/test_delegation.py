@@ -3,9 +3,7 @@ from collections.abc import Iterator
 import pytest
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.settings import PREFECT_HOME, PREFECT_SERVER_ANALYTICS_ENABLED, temporary_settings
 from prefect.states import Cancelling, Running, State
-from prefect.testing.utilities import prefect_test_harness
 
 from pipelines import delegation
 from pipelines.delegation import WORKER_LABEL, Delegates
@@ -13,15 +11,9 @@ from textsr.errors import TextsrError
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SyncPrefectClient]:
+def client(server: dict[str, str]) -> Iterator[SyncPrefectClient]:
     """Of a server with `train/on-demand` in the pool `gpu`, where one worker `here` is online."""
-    home = tmp_path_factory.mktemp("prefect")
-    updates = {PREFECT_HOME: home, PREFECT_SERVER_ANALYTICS_ENABLED: False}
-    with (
-        temporary_settings(updates),
-        prefect_test_harness(server_startup_timeout=120),
-        get_client(sync_client=True) as client,
-    ):
+    with get_client(sync_client=True) as client:
         flow = client.create_flow_from_name("train")
         for pool, kind in (("gpu", "process"), ("pods", "kubernetes")):
             client.create_work_pool(WorkPoolCreate(name=pool, type=kind))

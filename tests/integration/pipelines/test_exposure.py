@@ -10,11 +10,10 @@ import socket
 import stat
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ import httpx
 import pytest
 from browser import CHROMIUM, browser
 from fastapi.routing import APIRoute, APIWebSocketRoute
-from served import Project, running
+from served import Project
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
@@ -32,15 +31,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reas
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium (Debian's chromium)")
 FOREIGN = "http://evil.example"
 SERVERS = ("prefect", "mlflow", "docs")
-
-
-@pytest.fixture(scope="module")
-def project() -> Iterator[Project]:
-    # Every user may enter the folders above: pytest's own ones are closed.
-    with tempfile.TemporaryDirectory(prefix="textsr-") as folder:
-        Path(folder).chmod(0o755)
-        with running(Path(folder) / f"a path with spaces{' and more' * 10}" / "project") as made:
-            yield made
 
 
 def closed_address(project: Project, server: str) -> str:

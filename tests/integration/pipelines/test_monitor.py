@@ -1,19 +1,15 @@
 """The watching flow and its automation, against a real Prefect server on loopback."""
 
-import os
 import shutil
-import signal
-import socket
 import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import httpx
 import pytest
 from prefect import State
 from prefect.artifacts import Artifact
@@ -23,9 +19,7 @@ from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.objects import FlowRun
 from prefect.events import emit_event
 from prefect.events.filters import EventFilter, EventNameFilter
-from prefect.events.worker import EventsWorker
 from prefect.flows import Flow
-from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
 from pipelines.automations import NAME, retrain_on_drift
 from pipelines.monitor import DRIFT, OUTPUT, monitor
@@ -33,6 +27,8 @@ from textsr.errors import TextsrError
 
 ROOT = Path(__file__).parents[3]
 BIN = Path(sys.executable).parent
+
+pytestmark = pytest.mark.usefixtures("server")
 
 # In the place of `textsr`: notes what it was asked, and reports what the test put into `verdict`.
 FAKE = """#!/bin/sh
@@ -69,52 +65,6 @@ def retrain():
     with Path("{record}").open("a") as record:
         record.write("retrained\\n")
 """
-
-
-@pytest.fixture(scope="module", autouse=True)
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """A server as `prefect server start` makes it; yields the environment of its clients."""
-    home = tmp_path_factory.mktemp("prefect")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    url = f"http://127.0.0.1:{port}/api"
-    environment = {
-        **os.environ,
-        "PREFECT_HOME": str(home),
-        "PREFECT_API_URL": url,
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_UI_ENABLED": "false",
-        "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)]),
-    }
-    log = (home / "server.log").open("w")
-    process = subprocess.Popen(
-        [str(BIN / "prefect"), "server", "start", "--host", "127.0.0.1", "--port", str(port)],
-        env=environment,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
-    try:
-        deadline = time.monotonic() + 120
-        while not _answers(url):
-            assert process.poll() is None, (home / "server.log").read_text()
-            assert time.monotonic() < deadline, (home / "server.log").read_text()
-            time.sleep(0.2)
-        with temporary_settings({PREFECT_HOME: home, PREFECT_API_URL: url}):
-            yield environment
-            EventsWorker.drain_all()
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        log.close()
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/health").is_success
-    except httpx.TransportError:
-        return False
 
 
 @pytest.fixture

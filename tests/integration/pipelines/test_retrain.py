@@ -5,7 +5,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,7 @@ from prefect.artifacts import Artifact
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.exceptions import ParameterTypeError
-from prefect.settings import (
-    PREFECT_API_URL,
-    PREFECT_HOME,
-    PREFECT_SERVER_ANALYTICS_ENABLED,
-    temporary_settings,
-)
-from prefect.testing.utilities import prefect_test_harness
+from prefect.settings import PREFECT_API_URL
 from toy import REGISTRATION, ROOT
 
 from pipelines.retrain import retrain
@@ -57,15 +51,9 @@ stages:
     deps: [data/fonts]
     outs: [artifacts/validation/result.json]
 """
+pytestmark = pytest.mark.usefixtures("server")
+
 STAGES = ["validate", "train@simclr", "train@byol", "compare", "register"]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    home = tmp_path_factory.mktemp("prefect")
-    updates = {PREFECT_HOME: home, PREFECT_SERVER_ANALYTICS_ENABLED: False}
-    with temporary_settings(updates), prefect_test_harness(server_startup_timeout=120):
-        yield
 
 
 @pytest.fixture

@@ -7,16 +7,10 @@ from collections.abc import Iterator
 
 import psutil
 import pytest
-from served import Project, await_that, running
+from served import Project, await_that
 from toy import REGISTRATION, STAGES
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")]
-
-
-@pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    with running(tmp_path_factory.mktemp("clone") / "project") as made:
-        yield made
 
 
 @pytest.fixture(autouse=True)

@@ -6,13 +6,11 @@ from pathlib import Path
 
 import matplotlib
 import pytest
+from written_formats import picture, write_textzoom
 
 from textsr.cli.main import main
 from textsr.imports.labels import read_labels
 from textsr.imports.sets import find_sets
-
-sys.path.append(str(Path(__file__).parents[1] / "imports"))
-from written_formats import picture, write_textzoom
 
 ROOT = Path(__file__).parents[3]
 
