@@ -10,7 +10,7 @@ import torch
 from textsr.errors import TextsrError
 from textsr.models.package import ModelSpec, build_network, load_model, save_model
 from textsr.models.quantization import dequantize, quantize
-from textsr.pretrained import publish
+from textsr.registry import publish
 from textsr.registry.publish import publish_pretrained
 from textsr.tracking.client import RunRecord
 
