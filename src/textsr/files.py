@@ -237,6 +237,29 @@ def read_text(path: Path) -> str:
         raise TextsrError(f"{path}: cannot be read ({error}); {_MAKE_ANEW}") from error
 
 
+def read_small_file(path: Path, most: int) -> bytes:
+    """Read a file of at most `most` bytes.
+
+    Raises:
+        OSError: if it is larger, cannot be read, or is no regular file: a pipe or a device would
+            never end.
+    """
+    require_regular(path)
+    if path.stat().st_size > most:
+        raise OSError(f"larger than {most} bytes")
+    return path.read_bytes()
+
+
+def require_regular(path: Path) -> None:
+    """Refuse what is no regular file: a pipe or a device would never end.
+
+    Raises:
+        OSError: if it is none, or cannot be looked at.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError("not a regular file")
+
+
 def fingerprint(description: str, paths: Iterable[Path]) -> str:
     """Hash a run's description and the content of the files and folders it depends on.
 

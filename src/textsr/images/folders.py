@@ -29,7 +29,7 @@ def read_grey(path: Path) -> Image:
     """Read an image upright, as 8-bit luma; what is transparent is white.
 
     Raises:
-        TextsrError: as `inference.reading.read_image` does.
+        TextsrError: as `textsr.images.reading.read_image` does.
     """
     image = to_8_bit(flatten(read_image(path)))
     if image.is_colour:

@@ -1,11 +1,16 @@
 """Images as the upscaler holds them."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 IntImage = npt.NDArray[np.unsignedinteger[Any]]
 """Pixel values 0 to 255 (uint8) or 0 to 65535 (uint16)."""
@@ -47,6 +52,23 @@ class LoadedImage:
     def bit_depth(self) -> int:
         """8 or 16 bits a channel."""
         return self.pixels.dtype.itemsize * 8
+
+    def save(self, path: "str | PathLike[str]") -> None:
+        """Write it to a file; see `textsr.images.writing.write_image`.
+
+        Raises:
+            TextsrError: if the suffix names no format that can be written, the image is too large
+                for it, or the disk refuses.
+        """
+        from textsr.images.writing import write_image
+
+        write_image(Path(path), self)
+
+    def to_pillow(self) -> "Image.Image":
+        """Return it as Pillow's; see `textsr.images.conversion.to_pillow`."""
+        from textsr.images.conversion import to_pillow
+
+        return to_pillow(self)
 
 
 def to_float(values: IntImage) -> FloatImage:

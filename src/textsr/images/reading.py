@@ -58,14 +58,42 @@ def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> LoadedImage:
         return _read(stream, str(path), max_pixels)
 
 
-def decode_image(encoded: bytes, name: str) -> LoadedImage:
+def decode_image(encoded: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> LoadedImage:
     """Decode an image as `read_image` reads a file; messages call it `name`.
 
     Raises:
         TextsrError: as `read_image` does.
     """
-    with _said_of(name, MAX_PIXELS), BytesStream(encoded) as stream:
-        return _read(stream, name, MAX_PIXELS)
+    with _said_of(name, max_pixels), BytesStream(encoded) as stream:
+        return _read(stream, name, max_pixels)
+
+
+def from_pillow(image: Image.Image, name: str) -> LoadedImage:
+    """Take an image that Pillow has opened or made, as `read_image` takes one out of a file.
+
+    It is taken as it stands: how a camera was held, which Exif tells, is for the caller to undo
+    (`PIL.ImageOps.exif_transpose`).
+
+    Raises:
+        TextsrError: if it is empty or damaged, or holds values out of range; it is called `name`.
+    """
+    with _said_of(name, MAX_PIXELS):
+        image.load()
+        if 0 in image.size:
+            raise TextsrError(f"{name}: has no pixels")
+        values = _pillow_values(image)
+        profile = image.info.get("icc_profile")
+        return _loaded(name, values, profile, image.mode in ("P", "PA"))
+
+
+def count_pixels(path: Path) -> int:
+    """Return how many pixels an image has, by its file's header alone.
+
+    Raises:
+        TextsrError: as `check_image` does.
+    """
+    with _opened(path, MAX_PIXELS) as stream:
+        return _measure(stream)
 
 
 def check_image(path: Path) -> None:

@@ -8,43 +8,35 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-import torch
 from rich.console import Console
 from rich.progress import Progress as ProgressBar
-from torch import nn
 
 from textsr.errors import TextsrError
-from textsr.images.image import LoadedImage, flatten, luminance
+from textsr.images.image import LoadedImage
 from textsr.images.reading import MAX_PIXELS, read_image
 from textsr.images.writing import write_image
+from textsr.inference.backend import Backend
 from textsr.inference.compare import compare_picture
+from textsr.inference.interpolation import BicubicBackend
 from textsr.inference.planning import Job, plan_jobs
-from textsr.inference.sharpness import BicubicModel, is_sharp_already
-from textsr.inference.text_height import RANGE_PX, text_height
-from textsr.inference.tiling import HALO, TILE, Progress, alignment_of, check_tiles, scale_of
+from textsr.inference.stream import SMALL, SMALL_BYTES
+from textsr.inference.suitability import Suitability, examine
+from textsr.inference.text_height import RANGE_PX
+from textsr.inference.tiling import TILE, Progress, check_tiles
+from textsr.inference.turns import Turns
 from textsr.inference.upscale import upscale_image, upscale_images
 
-LARGE = 4_000_000
-"""Input pixels above which an image is upscaled alone, so that memory does not add up."""
-
-SMALL = 16_384
-"""Input pixels up to which an image goes through the network together with others."""
-
-_SMALL_BYTES = 32_768  # of a file: likely to hold a small image
 _TOGETHER = 128  # images that a worker reads before they go through the network
 _NAMED = 3  # images in a warning
-_WORKERS_BESIDE_GPU = 2  # one decodes or encodes while the other computes
 
 
 def upscale_paths(
-    model: nn.Module,
+    backend: Backend,
     inputs: Sequence[Path],
     output: Path,
     *,
-    device: torch.device,
     tile: int = TILE,
-    halo: int = HALO,
-    bf16: bool = False,
+    halo: int | None = None,
     max_pixels: int = MAX_PIXELS,
     compare: bool = False,
     keep_sharp: bool = True,
@@ -52,22 +44,20 @@ def upscale_paths(
 ) -> list[tuple[Path, Path]]:
     """Upscale files and folders of images; see `textsr.inference.planning.plan_jobs` for names.
 
-    As many images are decoded, upscaled and encoded at a time as PyTorch has threads, each on one
-    of them: an image's decoding and encoding know no threads. A single image, and one above
-    `LARGE`, has all threads and is upscaled alone. Small images, such as lines, are too small to
+    As many images are decoded, upscaled and encoded at a time as the backend has threads, each on
+    one of them: an image's decoding and encoding know no threads. A single image, and one above
+    `textsr.inference.turns.LARGE`, has all threads and is upscaled alone. Small images, such as lines, are too small to
     keep even one busy: those of many files go through the network together. When interrupted, it
     ends after the tiles in work, and leaves no part of a file. A warning names the images whose
     text is higher or lower than what the network is made for, and another those whose text is large
     and sharp already, which bicubic interpolation upscales instead.
 
     Args:
-        model: the network.
+        backend: what computes the network.
         inputs: image files, and folders that are searched recursively.
         output: a file or a folder.
-        device: where to compute.
         tile: side of a tile in LR pixels.
-        halo: LR pixels that a tile is computed with on every side besides.
-        bf16: compute convolutions in bf16; see `textsr.inference.device.suits_bf16`.
+        halo: LR pixels that a tile is computed with on every side besides; None: the backend's own.
         max_pixels: larger inputs are refused.
         compare: also write `<stem>-compare.png`, the result beside nearest neighbour and bicubic.
         keep_sharp: upscale large text that is sharp already without the network; see
@@ -81,15 +71,13 @@ def upscale_paths(
         TextsrError: before any work, if the plan is impossible; after all other images are done,
             if some could not be, naming each with its reason.
     """
-    check_tiles(tile, halo, alignment_of(model))
+    check_tiles(tile, backend.halo if halo is None else halo, backend.alignment)
     jobs = plan_jobs(inputs, output, compare=compare)
-    threads = torch.get_num_threads()
-    most = threads if device.type == "cpu" else _WORKERS_BESIDE_GPU
-    portions = _divide(jobs, most)
-    workers = min(len(portions), most)
-    turns = _Turns(workers, threads)
+    portions = _divide(jobs, backend.workers)
+    workers = min(len(portions), backend.workers)
+    turns = Turns(workers, backend.threads)
     stopped = threading.Event()
-    interpolation = BicubicModel(scale_of(model))
+    interpolation = BicubicBackend(backend.scale)
     unsuitable: list[str] = []
     sharp: list[str] = []
     problems: dict[Job, str] = {}
@@ -97,44 +85,40 @@ def upscale_paths(
     def read(job: Job) -> tuple[LoadedImage, bool]:
         """Return the image, and whether it is to be upscaled without the network."""
         image = read_image(job.source, max_pixels=max_pixels)
-        grey = luminance(flatten(image))
-        height = text_height(grey)
-        if height is None or RANGE_PX[0] <= height <= RANGE_PX[1]:
-            return image, False
-        is_kept = keep_sharp and is_sharp_already(grey)
-        (sharp if is_kept else unsuitable).append(f"{job.source} ({height:.0f} px)")
-        return image, is_kept
+        suitability, height = examine(image, keep_sharp=keep_sharp)
+        if suitability is not Suitability.MADE_FOR:
+            is_sharp = suitability is Suitability.SHARP_ALREADY
+            (sharp if is_sharp else unsuitable).append(f"{job.source} ({height:.0f} px)")
+        return image, suitability is Suitability.SHARP_ALREADY
 
-    def upscale_alone(job: Job, image: LoadedImage, by: nn.Module = model) -> None:
-        with turns.take(image), _tile_bar(bars, job, stopped) as show_tiles:
+    def upscale_alone(job: Job, image: LoadedImage, *, is_kept: bool = False) -> None:
+        with turns.take(image) as share, _tile_bar(bars, job, stopped) as show_tiles:
             try:
                 result = upscale_image(
-                    by,
+                    interpolation if is_kept else backend,
                     image,
-                    device=device,
                     tile=tile,
                     halo=halo,
-                    bf16=bf16 and by is model,
+                    threads=share,
                     progress=show_tiles,
                 )
             except TextsrError as error:
                 raise TextsrError(f"{job.source}: {error}") from error
-            _write(job, image, result, scale_of(model))
+            _write(job, image, result, backend.scale)
 
     def upscale_together(images: list[LoadedImage]) -> list[LoadedImage] | None:
         """Return the results, or None if one of the images breaks the network."""
         try:
-            with turns.take(images[0]):
+            with turns.take(images[0]) as share:
                 return upscale_images(
-                    model,
+                    backend,
                     images,
-                    device=device,
-                    bf16=bf16,
+                    threads=share,
                     before_batch=partial(_go_on_unless, stopped),
                 )
         except CancelledError:
             raise
-        except Exception:  # PyTorch's own; which image it was, will be told when each comes alone
+        except Exception:  # the backend's own; which image it was, is told when each comes alone
             return None
 
     def work(portion: Sequence[Job]) -> None:
@@ -146,7 +130,7 @@ def upscale_paths(
                 if image.height * image.width <= SMALL and not is_kept:
                     small.append((job, image))
                     continue
-                upscale_alone(job, image, interpolation if is_kept else model)
+                upscale_alone(job, image, is_kept=is_kept)
             bars.advance(images)
         results = upscale_together([image for _, image in small]) if small else None
         for number, (job, image) in enumerate(small):
@@ -155,15 +139,12 @@ def upscale_paths(
                 if results is None:
                     upscale_alone(job, image)
                 else:
-                    _write(job, image, results[number], scale_of(model))
+                    _write(job, image, results[number], backend.scale)
             bars.advance(images)
 
     with ProgressBar(console=Console(stderr=True), transient=True, disable=not progress) as bars:
         images = bars.add_task("images", total=len(jobs), visible=len(jobs) > 1)
-        try:
-            _work_off(work, portions, workers, stopped)
-        finally:
-            torch.set_num_threads(threads)
+        _work_off(work, portions, workers, stopped)
     if unsuitable:
         warnings.warn(_warning(sorted(unsuitable), len(jobs)), stacklevel=2)
     if sharp:
@@ -187,7 +168,7 @@ def _divide(jobs: Sequence[Job], workers: int) -> list[list[Job]]:
 
 def _has_small_file(job: Job) -> bool:
     try:
-        return job.source.stat().st_size <= _SMALL_BYTES
+        return job.source.stat().st_size <= SMALL_BYTES
     except OSError:  # reading it will say what is wrong
         return False
 
@@ -203,36 +184,13 @@ def _told(job: Job, problems: dict[Job, str]) -> Iterator[None]:
         problems[job] = f"{job.source}: not enough memory for the result; cut it up"
     except CancelledError:
         raise
-    except Exception as error:  # PyTorch's and OpenCV's own
+    except Exception as error:  # the backend's and OpenCV's own
         problems[job] = f"{job.source}: {type(error).__name__}: {error}"
 
 
 def _go_on_unless(stopped: threading.Event) -> None:
     if stopped.is_set():
         raise CancelledError
-
-
-class _Turns:
-    """Lets as many images be upscaled at a time as there are workers, or a large one alone."""
-
-    def __init__(self, workers: int, threads: int) -> None:
-        self._workers = workers
-        self._threads = threads
-        self._free = threading.Semaphore(workers)
-        self._door = threading.Lock()
-
-    @contextmanager
-    def take(self, image: LoadedImage) -> Iterator[None]:
-        """Wait for the image's turn, and compute with its share of the threads."""
-        share = self._workers if image.height * image.width > LARGE else 1
-        with self._door:  # others wait behind a large image, so that they do not keep it waiting
-            for _ in range(share):
-                self._free.acquire()
-        try:
-            torch.set_num_threads(max(self._threads * share // self._workers, 1))
-            yield
-        finally:
-            self._free.release(share)
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 import cv2
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor, nn
 
 from textsr.images.image import FloatImage
 from textsr.inference.text_height import (
@@ -13,7 +12,6 @@ from textsr.inference.text_height import (
     find_words,
     width_quantile,
 )
-from textsr.models.bicubic import bicubic
 
 SHARP = 0.4
 """Sharpness from which on text counts as sharp: between HR lines of `val`'s fonts (nine of ten have
@@ -22,20 +20,6 @@ SHARP = 0.4
 _NOISE_WINDOW = 5  # pixels: noise has steep edges, too; a stroke of large text is not narrower
 _SMALL_SHARE = 0.2  # of the width of all words, that may be dots, commas and the like
 _AROUND = np.ones((3, 3), np.uint8)
-
-
-class BicubicModel(nn.Module):
-    """Bicubic interpolation, as something to upscale by."""
-
-    alignment = 1
-
-    def __init__(self, scale: int) -> None:
-        super().__init__()
-        self.scale = scale
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Map (B, 1, H, W) in [0, 1] to (B, 1, H * scale, W * scale), not clipped."""
-        return bicubic(images, self.scale)
 
 
 def is_sharp_already(grey: FloatImage) -> bool:

@@ -2,21 +2,16 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import product
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
-import torch
-from torch import nn
 
 from textsr.errors import TextsrError
 from textsr.images.image import FloatImage
-from textsr.models.finite import require_finite_output
+from textsr.inference.backend import Backend
 
 TILE = 800
 """Default side of a tile, LR pixels: with its halo, a megapixel."""
-
-HALO = 96
-"""Default width of the surroundings that a tile is computed with, LR pixels."""
 
 Progress = Callable[[int, int], None]
 """Called with the number of tiles done and the number of all tiles."""
@@ -30,89 +25,71 @@ class Tile(NamedTuple):
     values: FloatImage
 
 
-def scale_of(model: nn.Module) -> int:
-    """HR pixels per LR pixel."""
-    return cast(int, model.scale)
-
-
-def alignment_of(model: nn.Module) -> int:
-    """LR pixels at multiples of which a window must start.
-
-    Networks fold so many rows or columns into one feature: a window that starts elsewhere would
-    not give what the whole image does.
-    """
-    return cast(int, model.alignment)
-
-
 def upscale_grey(
-    model: nn.Module,
+    backend: Backend,
     grey: FloatImage,
     *,
-    device: torch.device,
     tile: int = TILE,
-    halo: int = HALO,
-    bf16: bool = False,
+    halo: int | None = None,
+    threads: int | None = None,
     progress: Progress | None = None,
 ) -> FloatImage:
     """Upscale an HxW image in [0, 1] to (H * scale)x(W * scale), not clipped.
 
-    Equal to `model` on the whole image, up to rounding, if `halo` covers the network's receptive
-    field.
+    Equal to the network on the whole image, up to rounding, if `halo` covers its receptive field.
 
     Raises:
         TextsrError: as `upscale_tiles` does.
     """
-    scale = scale_of(model)
+    scale = backend.scale
     height, width = grey.shape
     result = np.empty((height * scale, width * scale), np.float32)
     for part in upscale_tiles(
-        model, grey, device=device, tile=tile, halo=halo, bf16=bf16, progress=progress
+        backend, grey, tile=tile, halo=halo, threads=threads, progress=progress
     ):
         result[magnify(part.rows, scale), magnify(part.columns, scale)] = part.values
     return result
 
 
 def upscale_tiles(
-    model: nn.Module,
+    backend: Backend,
     grey: FloatImage,
     *,
-    device: torch.device,
     tile: int = TILE,
-    halo: int = HALO,
-    bf16: bool = False,
+    halo: int | None = None,
+    threads: int | None = None,
     progress: Progress | None = None,
 ) -> Iterator[Tile]:
     """Upscale an HxW image in [0, 1] and yield the result in parts that do not overlap.
 
     The network sees at most `(tile + 2 * halo) ** 2` LR pixels at a time, and the whole image at
     once if it has no more than that; else the parts have the shape at which their halos cost
-    least. The model is moved to `device` and set to evaluation.
+    least.
 
     Args:
-        model: maps (B, 1, H, W) to (B, 1, H * scale, W * scale); has `scale` and `alignment`.
+        backend: what computes.
         grey: float32 LR image.
-        device: where to compute.
-        tile: side of a square part in LR pixels, a multiple of the model's alignment.
-        halo: LR pixels around each part that the network sees besides, such a multiple, too.
-        bf16: compute convolutions in bf16; see `textsr.inference.device.suits_bf16`.
+        tile: side of a square part in LR pixels, a multiple of the backend's alignment.
+        halo: LR pixels around each part that the network sees besides, such a multiple, too; None:
+            the backend's own.
+        threads: how many to compute with; None: all that the backend has.
         progress: told of each part done.
 
     Raises:
-        TextsrError: if `tile` or `halo` is impossible, the device's memory does not suffice, or
-            the output is not finite.
+        TextsrError: if `tile` or `halo` is impossible, memory does not suffice, or the output is
+            not finite.
     """
-    alignment = alignment_of(model)
-    check_tiles(tile, halo, alignment)
-    _prepare(model, device)
-    scale = scale_of(model)
+    halo = backend.halo if halo is None else halo
+    check_tiles(tile, halo, backend.alignment)
     height, width = grey.shape
-    cores = _cores(height, width, tile, halo, alignment)
+    cores = _cores(height, width, tile, halo, backend.alignment)
     for done, (rows, columns) in enumerate(cores, start=1):
         window_rows, window_columns = widen(rows, halo, height), widen(columns, halo, width)
-        values = _forward(model, grey[None, window_rows, window_columns], device, bf16)[0]
+        window = np.ascontiguousarray(grey[None, None, window_rows, window_columns])
+        values = backend.run(window, threads)[0, 0]
         inner = (
-            magnify(_relative(rows, window_rows), scale),
-            magnify(_relative(columns, window_columns), scale),
+            magnify(_relative(rows, window_rows), backend.scale),
+            magnify(_relative(columns, window_columns), backend.scale),
         )
         if progress is not None:
             progress(done, len(cores))
@@ -126,7 +103,7 @@ def padded_size(shape: tuple[int, int], alignment: int) -> tuple[int, int]:
 
 
 def upscale_batch(
-    model: nn.Module, planes: Sequence[FloatImage], *, device: torch.device, bf16: bool = False
+    backend: Backend, planes: Sequence[FloatImage], *, threads: int | None = None
 ) -> list[FloatImage]:
     """Upscale small HxW images in [0, 1] of one `padded_size` together, not clipped.
 
@@ -135,18 +112,17 @@ def upscale_batch(
     alone leaves a processor with little else to do than to prepare convolutions.
 
     Raises:
-        TextsrError: if the device's memory does not suffice, or the output is not finite.
+        TextsrError: if memory does not suffice, or the output is not finite.
     """
-    _prepare(model, device)
-    scale = scale_of(model)
-    height, width = padded_size(planes[0].shape, alignment_of(model))
+    scale = backend.scale
+    height, width = padded_size(planes[0].shape, backend.alignment)
     batch = np.stack(
         [
             np.pad(plane, ((0, height - plane.shape[0]), (0, width - plane.shape[1])), mode="edge")
             for plane in planes
         ]
     )
-    values = _forward(model, batch, device, bf16)
+    values = backend.run(batch[:, None], threads)[:, 0]
     return [
         upscaled[: scale * plane.shape[0], : scale * plane.shape[1]]
         for upscaled, plane in zip(values, planes, strict=True)
@@ -215,23 +191,3 @@ def _steps(size: int, side: int) -> list[slice]:
 
 def _relative(part: slice, window: slice) -> slice:
     return slice(part.start - window.start, part.stop - window.start)
-
-
-def _prepare(model: nn.Module, device: torch.device) -> None:
-    # Convolutions on CPUs read the channels of a pixel together.
-    model.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-
-
-def _forward(model: nn.Module, images: FloatImage, device: torch.device, bf16: bool) -> FloatImage:
-    """Map (B, H, W) to (B, H * scale, W * scale)."""
-    try:
-        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-            output = model(torch.tensor(images, device=device)[:, None])
-            require_finite_output(output)
-            return cast(FloatImage, output[:, 0].float().cpu().numpy())
-    except torch.OutOfMemoryError as error:
-        count, height, width = images.shape
-        images_at_once = f"{width}x{height}" if count == 1 else f"{count} times {width}x{height}"
-        raise TextsrError(
-            f"{device}: out of memory on {images_at_once} pixels at once; use a smaller tile"
-        ) from error

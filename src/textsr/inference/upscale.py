@@ -6,19 +6,15 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-import torch
-from torch import nn
 
 from textsr.images.image import FloatImage, IntImage, LoadedImage, to_float, to_integer
+from textsr.inference.backend import Backend
 from textsr.inference.tiling import (
-    HALO,
     TILE,
     Progress,
     Tile,
-    alignment_of,
     magnify,
     padded_size,
-    scale_of,
     upscale_batch,
     upscale_tiles,
     widen,
@@ -38,13 +34,12 @@ _ALPHA_WINDOW = (3, 3)  # LR pixels
 
 
 def upscale_image(
-    model: nn.Module,
+    backend: Backend,
     image: LoadedImage,
     *,
-    device: torch.device,
     tile: int = TILE,
-    halo: int = HALO,
-    bf16: bool = False,
+    halo: int | None = None,
+    threads: int | None = None,
     progress: Progress | None = None,
 ) -> LoadedImage:
     """Upscale an image of any kind; the result has its kind, bit depth and profile.
@@ -64,20 +59,17 @@ def upscale_image(
             if progress is not None:
                 progress(turn * total + done, len(planes.upscaled) * total)
 
-        return upscale_tiles(
-            model, plane, device=device, tile=tile, halo=halo, bf16=bf16, progress=show
-        )
+        return upscale_tiles(backend, plane, tile=tile, halo=halo, threads=threads, progress=show)
 
     parts = [upscale(plane, turn) for turn, plane in enumerate(planes.upscaled)]
-    return _join(image, planes, parts, scale_of(model))
+    return _join(image, planes, parts, backend.scale)
 
 
 def upscale_images(
-    model: nn.Module,
+    backend: Backend,
     images: Sequence[LoadedImage],
     *,
-    device: torch.device,
-    bf16: bool = False,
+    threads: int | None = None,
     before_batch: Callable[[], None] = lambda: None,
 ) -> list[LoadedImage]:
     """Upscale small images, of any kind and of any sizes, in as few batches as they allow.
@@ -92,7 +84,7 @@ def upscale_images(
     waiting: dict[tuple[int, int], list[tuple[int, int]]] = {}  # by size, image and plane
     for number, planes in enumerate(split):
         for turn, plane in enumerate(planes.upscaled):
-            size = padded_size(plane.shape, alignment_of(model))
+            size = padded_size(plane.shape, backend.alignment)
             waiting.setdefault(size, []).append((number, turn))
     parts: dict[tuple[int, int], Tile] = {}
     for size, places in waiting.items():
@@ -101,7 +93,7 @@ def upscale_images(
             before_batch()
             batch = places[first : first + together]
             planes_of = [split[number].upscaled[turn] for number, turn in batch]
-            upscaled = upscale_batch(model, planes_of, device=device, bf16=bf16)
+            upscaled = upscale_batch(backend, planes_of, threads=threads)
             for place, plane, values in zip(batch, planes_of, upscaled, strict=True):
                 height, width = plane.shape
                 parts[place] = Tile(slice(0, height), slice(0, width), values)
@@ -110,7 +102,7 @@ def upscale_images(
             image,
             planes,
             [iter([parts[number, turn]]) for turn in range(len(planes.upscaled))],
-            scale_of(model),
+            backend.scale,
         )
         for number, (image, planes) in enumerate(zip(images, split, strict=True))
     ]

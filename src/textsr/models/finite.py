@@ -2,23 +2,27 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+import numpy as np
+import numpy.typing as npt
 
 from textsr.errors import TextsrError
 
+if TYPE_CHECKING:  # what runs without PyTorch checks its outputs, too
+    from torch import Tensor
 
-def find_non_finite(state: Mapping[str, Tensor]) -> str | None:
+
+def find_non_finite(state: "Mapping[str, Tensor]") -> str | None:
     """Return what is wrong with the first tensor that holds a NaN or an infinity, if one does."""
     for name, value in state.items():
-        broken = value.numel() - int(torch.isfinite(value).sum())
+        broken = value.numel() - int(value.isfinite().sum())
         if broken:
             return f"{broken} of the {value.numel()} numbers of {name} are not finite"
     return None
 
 
-def require_finite_weights(state: Mapping[str, Tensor], path: Path) -> None:
+def require_finite_weights(state: "Mapping[str, Tensor]", path: Path) -> None:
     """Refuse to write weights that nothing could be done with.
 
     Args:
@@ -35,13 +39,14 @@ def require_finite_weights(state: Mapping[str, Tensor], path: Path) -> None:
         )
 
 
-def require_finite_output(output: Tensor) -> None:
+def require_finite_output(output: "Tensor | npt.NDArray[np.float32]") -> None:
     """Refuse what a network drew if it is no picture: it would be rounded to a black one.
 
     Raises:
         TextsrError: if a number is not finite.
     """
-    if not torch.isfinite(output).all():
+    finite = np.isfinite(output) if isinstance(output, np.ndarray) else output.isfinite()
+    if not finite.all():
         raise TextsrError(
             "the network's output holds numbers that are not finite; its weights are too large or "
             "damaged: use another model, or train this one anew with a lower learning rate"

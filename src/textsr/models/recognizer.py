@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.nn.utils import fuse_conv_bn_eval
 
 from textsr.errors import TextsrError
-from textsr.files import replace_folder, write_text
+from textsr.files import read_small_file, replace_folder, write_text
 from textsr.models.ctc_head import CTCHead
-from textsr.models.weights import read_small_file, read_weights, save_weights
+from textsr.models.weights import read_weights, save_weights
 
 _WEIGHTS = "recognizer.safetensors"
 _ALPHABET = "alphabet.json"

@@ -1,6 +1,5 @@
 """Files of weights, compared with the network by their header before anything is allocated."""
 
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,25 +7,13 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from textsr.files import require_regular
 from textsr.models.finite import find_non_finite, require_finite_weights
 from textsr.models.quantization import SCALE, dequantize
 
 _HEADER_BYTES = 1_000_000  # our largest networks need a tenth
 _LENGTH_BYTES = 8  # of the header's length, with which a safetensors file begins
 _FLOATS = {"F16", "BF16", "F32"}
-
-
-def read_small_file(path: Path, most: int) -> bytes:
-    """Read a file of at most `most` bytes.
-
-    Raises:
-        OSError: if it is larger, cannot be read, or is no regular file: a pipe or a device would
-            never end.
-    """
-    _require_regular(path)
-    if path.stat().st_size > most:
-        raise OSError(f"larger than {most} bytes")
-    return path.read_bytes()
 
 
 def save_weights(state: Mapping[str, Tensor], path: Path, *, final: Path) -> None:
@@ -60,7 +47,7 @@ def read_weights(path: Path, network: Mapping[str, Tensor]) -> dict[str, Tensor]
         ValueError: if it holds the weights of another network, or numbers that are not finite.
         SafetensorError: if it is damaged.
     """
-    _require_regular(path)
+    require_regular(path)
     with path.open("rb") as stream:
         length = int.from_bytes(stream.read(_LENGTH_BYTES), "little")
     if length > _HEADER_BYTES:
@@ -76,12 +63,6 @@ def read_weights(path: Path, network: Mapping[str, Tensor]) -> dict[str, Tensor]
     if problem is not None:
         raise ValueError(problem)
     return state
-
-
-def _require_regular(path: Path) -> None:
-    mode = path.stat().st_mode
-    if not stat.S_ISREG(mode):
-        raise OSError("not a regular file")
 
 
 def _difference(

@@ -7,15 +7,22 @@ do, and the very `params.yaml`.
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from textsr.models.package import BlendedModel, load_model
-from textsr.models.recognizer import Recognizer, load_recognizer
+if TYPE_CHECKING:  # upscaling does without PyTorch
+    from textsr.models.package import BlendedModel
+    from textsr.models.recognizer import Recognizer
 
-FOLDER = Path(__file__).parent / "v4"
+VERSION = "v4"
+"""Of the weights, counted since the first that came with the package."""
+
+FOLDER = Path(__file__).parent / VERSION
 """The model folder inside the installed package."""
 
 ONNX = "model.onnx"
 """The file of a model folder that holds its network for ONNX Runtime, in floats."""
+TRAINED_ON = "316,000 synthetic lines of printed Latin text"
+"""What the weights learned from; their `README.md` tells more."""
 
 RECOGNIZER = Path(__file__).parent / "recognizer"
 """The recognizer's folder inside the installed package."""
@@ -24,16 +31,20 @@ NAME = "pretrained"
 """How the leaderboard calls it."""
 
 
-def load_pretrained() -> BlendedModel:
-    """Load the pretrained weights, in evaluation mode, on the CPU."""
+def load_pretrained() -> "BlendedModel":
+    """Load the pretrained weights, in evaluation mode, on the CPU, by PyTorch."""
+    from textsr.models.package import load_model
+
     return load_model(FOLDER)
 
 
-def load_pretrained_recognizer(alphabet: str) -> Recognizer:
+def load_pretrained_recognizer(alphabet: str) -> "Recognizer":
     """Load the pretrained recognizer, to be trained further on the characters of `alphabet`.
 
     Those that it does not know are classes with fresh weights.
     """
+    from textsr.models.recognizer import Recognizer, load_recognizer
+
     known = load_recognizer(RECOGNIZER)
     if set(alphabet) <= set(known.head.alphabet):
         return known.train().requires_grad_(True)

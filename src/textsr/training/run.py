@@ -18,8 +18,9 @@ from textsr.files import fingerprint
 from textsr.models.blocks import ResidualBlock
 from textsr.models.ctc_head import CTCHead
 from textsr.models.encoder import Encoder
-from textsr.models.package import MAX_BLOCKS, ModelSpec, build_network, read_spec, save_model
+from textsr.models.package import build_network, save_model
 from textsr.models.recognizer import load_recognizer
+from textsr.models.spec import MAX_BLOCKS, ModelSpec, read_spec
 from textsr.models.text_encoder import COARSE_BLOCKS, SEQUENCE_BLOCKS
 from textsr.models.upsampler import UpsamplerNet
 from textsr.models.weights import read_weights

@@ -1,0 +1,351 @@
+"""The Python API: `load_model`, `upscale` and the `Model` that the first returns.
+
+```python
+from textsr import load_model, upscale
+
+upscale("small.png").save("big.png")  # the pretrained weights
+
+model = load_model()
+large = model.upscale(array)  # HxW, HxWx3 or HxWx4 in, the same type and layout out
+for large in model.upscale_many(arrays):  # many at a time, lazily, in order
+    ...
+```
+"""
+
+import warnings
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from os import PathLike
+from pathlib import Path
+from typing import Any, TypeVar, overload
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from textsr import pretrained
+from textsr.errors import TextsrError
+from textsr.images.conversion import Channels, from_array, to_array, to_pillow
+from textsr.images.image import LoadedImage
+from textsr.images.reading import MAX_PIXELS, decode_image, from_pillow, read_image
+from textsr.inference.backend import Backend
+from textsr.inference.choice import open_folder
+from textsr.inference.stream import SMALL, SMALL_BYTES, Task, upscale_portion, upscale_stream
+from textsr.inference.suitability import Suitability, examine
+from textsr.inference.text_height import RANGE_PX
+from textsr.inference.turns import Turns
+from textsr.models.spec import SPEC, read_spec
+
+AnyImage = npt.NDArray[Any] | Image.Image | LoadedImage | str | PathLike[str] | bytes
+"""What can be upscaled."""
+
+_SameKind = TypeVar("_SameKind", bound=npt.NDArray[Any] | Image.Image)
+_REGISTERED = ("models:/", "runs:/")
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What is known of a model.
+
+    Attributes:
+        name: how the leaderboard calls it.
+        version: of the pretrained weights (`v4`) or in the registry (`12`); None if it has none.
+        scale: HR pixels per LR pixel.
+        text_height_px: the lowest and the highest text that it is known to improve, in pixels of
+            the input; None if that was not measured.
+        trained_on: what it was trained on; None if that is not recorded.
+        backend: what computes it: `onnx` (ONNX Runtime) or `torch` (PyTorch).
+    """
+
+    name: str
+    version: str | None
+    scale: int
+    text_height_px: tuple[int, int] | None
+    trained_on: str | None
+    backend: str
+
+
+class Model:
+    """A network that is ready to upscale; `load_model` makes one.
+
+    Several threads may use one at once. It does not change.
+
+    Attributes:
+        info: what is known of it.
+        backend: what computes it.
+        keeps_sharp: whether it leaves large text that is sharp already to bicubic interpolation,
+            as the pretrained weights do; see `textsr.inference.sharpness`.
+    """
+
+    def __init__(self, backend: Backend, info: ModelInfo, *, keeps_sharp: bool = False) -> None:
+        self.backend = backend
+        self.info = info
+        self.keeps_sharp = keeps_sharp
+
+    @overload
+    def upscale(
+        self, image: _SameKind, *, channels: Channels = ..., max_pixels: int = ...
+    ) -> _SameKind: ...
+
+    @overload
+    def upscale(
+        self,
+        image: LoadedImage | str | PathLike[str] | bytes,
+        *,
+        channels: Channels = ...,
+        max_pixels: int = ...,
+    ) -> LoadedImage: ...
+
+    def upscale(
+        self,
+        image: AnyImage,
+        *,
+        channels: Channels = "BGR",
+        max_pixels: int = MAX_PIXELS,
+    ) -> npt.NDArray[Any] | Image.Image | LoadedImage:
+        """Upscale one image of any size.
+
+        The network upscales luminance, which colour follows, and alpha. A warning tells where text
+        is lower or higher than the network is made for.
+
+        Args:
+            image: one of
+
+                - an array: HxW or HxWx1 (grey), HxWx3 (colour) or HxWx4 (colour and alpha); uint8,
+                  uint16, or floats in [0, 1], which are computed at 16 bits;
+                - a Pillow image, taken as it stands;
+                - the path of an image file, or its content as bytes.
+            channels: the order of an array's colours: `BGR` (OpenCV's) or `RGB`.
+            max_pixels: files of more pixels are refused.
+
+        Returns:
+            `scale` times as high and wide: an array of the same type and layout; a Pillow image of
+            the same mode if that is L, LA, RGB, RGBA or I;16, else of the one of these that holds
+            what it showed, with the same ICC profile; of a file a `LoadedImage`, which has
+            `save(path)` and `to_pillow()`.
+
+        Raises:
+            TextsrError: if it is no such image, cannot be read, or memory does not suffice.
+        """
+        task = self._task(image, _name(image), channels, max_pixels)
+        turns = Turns(1, self.backend.threads)
+        (outcome,) = upscale_portion(self.backend, [task], turns)
+        return _as_given(outcome, image, _name(image), channels)
+
+    def upscale_many(
+        self,
+        images: Iterable[AnyImage],
+        *,
+        channels: Channels = "BGR",
+        max_pixels: int = MAX_PIXELS,
+    ) -> Iterator[npt.NDArray[Any] | Image.Image | LoadedImage]:
+        """Upscale many images, with all cores at work; small ones go through the network together.
+
+        Args:
+            images: a list, a generator or the like of what `upscale` takes, of any sizes and kinds.
+                It is read as results are asked for, some batches ahead.
+            channels: see `upscale`.
+            max_pixels: see `upscale`.
+
+        Yields:
+            The results in the images' order, each as `upscale` returns it.
+
+        Raises:
+            TextsrError: as `upscale` does, at the turn of the image, which it names.
+        """
+        ahead: deque[tuple[AnyImage, str]] = deque()
+
+        def tasks() -> Iterator[Task]:
+            for number, image in enumerate(images, start=1):
+                ahead.append((image, _name(image, number)))
+                yield self._task(*ahead[-1], channels, max_pixels)
+
+        for outcome in upscale_stream(self.backend, tasks()):
+            image, name = ahead.popleft()
+            yield _as_given(outcome, image, name, channels)
+
+    def _task(self, image: AnyImage, name: str, channels: Channels, max_pixels: int) -> Task:
+        def load() -> tuple[LoadedImage, bool]:
+            loaded = _load(image, name, channels, max_pixels)
+            suitability, height = examine(loaded, keep_sharp=self.keeps_sharp)
+            if suitability is not Suitability.MADE_FOR:
+                warnings.warn(f"{name}: {_ADVICE[suitability].format(height)}", stacklevel=2)
+            return loaded, suitability is Suitability.SHARP_ALREADY
+
+        return Task(load, _is_small(image))
+
+
+_ADVICE = {
+    Suitability.OTHER_HEIGHT: "text of {:.0f} px, outside "
+    f"{RANGE_PX[0]} to {RANGE_PX[1]} px; it may come out no better than by bicubic interpolation",
+    Suitability.SHARP_ALREADY: "text of {:.0f} px that is sharp already; upscaled by bicubic "
+    "interpolation, which reads no worse",
+}
+
+
+def load_model(
+    source: str | PathLike[str] | None = None,
+    *,
+    backend: str = "auto",
+    device: str = "auto",
+    blend: float | None = None,
+    threads: int | None = None,
+    pixels: int | None = None,
+) -> Model:
+    """Load a model.
+
+    Args:
+        source: a model folder; an `.onnx` file that `textsr export` wrote; a registered model, such
+            as `models:/textsr@champion`, which needs MLflow; None: the pretrained weights, which
+            come with the package.
+        backend: `onnx` (ONNX Runtime, on the CPU), `torch` (PyTorch), or `auto`: PyTorch where it
+            is installed and there is a GPU, or `pixels` are many and the CPU has instructions for
+            bf16; else ONNX Runtime where the model has an ONNX file; else PyTorch.
+        device: `auto`, `cpu`, or what PyTorch calls it: `cuda`, `cuda:1`, `mps`.
+        blend: weight of the network's output, 0 to 1, the rest being bicubic interpolation's; None:
+            the model's own.
+        threads: of the CPU; None: one for each core that there is for this process.
+        pixels: how many are to be upscaled in all, if that is known; it tells `auto` whether it
+            pays to wait for PyTorch's start.
+
+    Raises:
+        TextsrError: if there is no such model, a file is damaged, or what would compute it is not
+            installed; it names the remedy.
+    """
+    if blend is not None and not 0 <= blend <= 1:
+        raise TextsrError(f"blend {blend}: must be from 0 to 1")
+    if threads is not None and threads < 1:
+        raise TextsrError(f"threads {threads}: must be 1 or more")
+    version: str | None = None
+    if source is None:
+        folder, version = pretrained.FOLDER, pretrained.VERSION
+    elif str(source).startswith(_REGISTERED):
+        folder, version = _fetch(str(source))
+    else:
+        folder = Path(source)
+        if folder.suffix.lower() == ".onnx":
+            return _load_file(folder, backend, device, blend, threads)
+    spec = read_spec(folder)
+    # What the pretrained weights know is known of them alone.
+    is_pretrained = spec.name == pretrained.NAME
+    opened = open_folder(
+        folder,
+        spec if blend is None else spec.model_copy(update={"blend": blend}),
+        backend=backend,
+        device=device,
+        threads=threads,
+        pixels=pixels,
+    )
+    info = ModelInfo(
+        name=spec.name,
+        version=version,
+        scale=spec.scale,
+        text_height_px=RANGE_PX if is_pretrained else None,
+        trained_on=pretrained.TRAINED_ON if source is None else None,
+        backend=opened.name,
+    )
+    return Model(opened, info, keeps_sharp=is_pretrained and blend is None)
+
+
+def upscale(image: Any, *, channels: Channels = "BGR", max_pixels: int = MAX_PIXELS) -> Any:
+    """Upscale one image by the pretrained weights; see `Model.upscale`.
+
+    They are loaded at the first call and kept. `load_model` gives others.
+
+    Raises:
+        TextsrError: as `Model.upscale` does.
+    """
+    return _default().upscale(image, channels=channels, max_pixels=max_pixels)
+
+
+@cache
+def _default() -> Model:
+    return load_model()
+
+
+def _load_file(
+    path: Path, backend: str, device: str, blend: float | None, threads: int | None
+) -> Model:
+    """Load an ONNX file, which has its blend in it."""
+    from textsr.inference.onnx_backend import OnnxBackend
+
+    if backend == "torch" or device not in ("auto", "cpu"):
+        raise TextsrError(f"{path}: PyTorch does not compute ONNX files; name the model's folder")
+    if (path.parent / SPEC).exists():
+        raise TextsrError(f"{path}: is a part of a model's folder; name the folder, {path.parent}")
+    if blend is not None:
+        raise TextsrError(f"{path}: an ONNX file has its blend in it; name the model's folder")
+    opened = OnnxBackend(path, threads)
+    return Model(opened, ModelInfo(path.stem, None, opened.scale, None, None, opened.name))
+
+
+def _fetch(uri: str) -> tuple[Path, str | None]:
+    """Return the folder of a registered model, and its version if the address names one."""
+    from textsr.registry.resolve import fetch_model
+
+    try:
+        folder = fetch_model(uri)
+    except ModuleNotFoundError as error:
+        raise TextsrError(
+            f"{uri}: getting it needs {error.name}; install it by `pip install 'textsr[pipeline]'`"
+        ) from error
+    *_, last = uri.split("/")
+    return folder, last if last.isdecimal() else None
+
+
+def _name(image: AnyImage, number: int | None = None) -> str:
+    """Return what messages call an image."""
+    if isinstance(image, (str, PathLike)):
+        return str(image)
+    return "image" if number is None else f"image {number}"
+
+
+def _load(image: AnyImage, name: str, channels: Channels, max_pixels: int) -> LoadedImage:
+    if isinstance(image, LoadedImage):
+        return image
+    if isinstance(image, np.ndarray):
+        return from_array(image, channels)
+    if isinstance(image, Image.Image):
+        return from_pillow(image, name)
+    if isinstance(image, bytes):
+        return decode_image(image, name, max_pixels=max_pixels)
+    if isinstance(image, (str, PathLike)):
+        return read_image(Path(image), max_pixels=max_pixels)
+    raise TextsrError(
+        f"{name}: a {type(image).__name__}; give an array, a Pillow image, a path or bytes"
+    )
+
+
+def _as_given(
+    outcome: LoadedImage | Exception, image: AnyImage, name: str, channels: Channels
+) -> npt.NDArray[Any] | Image.Image | LoadedImage:
+    """Return a result as its image was given.
+
+    Raises:
+        Exception: if it is one; a TextsrError names the image.
+    """
+    if isinstance(outcome, TextsrError) and not str(outcome).startswith(f"{name}:"):
+        raise TextsrError(f"{name}: {outcome}") from outcome
+    if isinstance(outcome, Exception):
+        raise outcome
+    if isinstance(image, np.ndarray):
+        return to_array(outcome, image, channels)
+    return to_pillow(outcome) if isinstance(image, Image.Image) else outcome
+
+
+def _is_small(image: AnyImage) -> bool:
+    """Whether an image is likely to be small; reading it will say what is wrong with it."""
+    if isinstance(image, np.ndarray):
+        return bool(np.prod(image.shape[:2]) <= SMALL)
+    if isinstance(image, Image.Image):
+        return image.width * image.height <= SMALL
+    if isinstance(image, LoadedImage):
+        return image.width * image.height <= SMALL
+    if isinstance(image, bytes):
+        return len(image) <= SMALL_BYTES
+    try:
+        return Path(image).stat().st_size <= SMALL_BYTES
+    except (OSError, TypeError, ValueError):
+        return False

@@ -1,0 +1,113 @@
+"""Upscaling a stream of images with all cores at work, in order and in bounded memory."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from textsr.errors import TextsrError
+from textsr.images.image import LoadedImage
+from textsr.inference.backend import Backend
+from textsr.inference.interpolation import BicubicBackend
+from textsr.inference.turns import Turns
+from textsr.inference.upscale import upscale_image, upscale_images
+
+SMALL = 16_384
+"""Input pixels up to which an image goes through the network together with others."""
+
+SMALL_BYTES = 32_768
+"""Of a file: likely to hold a small image."""
+
+_TOGETHER = 64  # small images that a worker takes at a time
+
+
+@dataclass(frozen=True)
+class Task:
+    """An image to upscale.
+
+    Attributes:
+        load: returns it, and whether it is left to bicubic interpolation.
+        is_small: whether it is likely to have no more than `SMALL` pixels.
+    """
+
+    load: Callable[[], tuple[LoadedImage, bool]]
+    is_small: bool
+
+
+Outcome = LoadedImage | Exception
+"""A result, or why there is none."""
+
+
+def upscale_stream(backend: Backend, tasks: Iterable[Task]) -> Iterator[Outcome]:
+    """Upscale images, as many at a time as the backend has workers; yield what becomes of each.
+
+    Tasks are taken as outcomes are asked for: a portion for each worker and one more, of one image
+    or of `_TOGETHER` small ones.
+    """
+    turns = Turns(backend.workers, backend.threads)
+    waiting: deque[Future[list[Outcome]]] = deque()
+    pool = ThreadPoolExecutor(backend.workers)
+    try:
+        for portion in _portions(tasks):
+            waiting.append(pool.submit(upscale_portion, backend, portion, turns))
+            if len(waiting) > backend.workers:
+                yield from waiting.popleft().result()
+        while waiting:
+            yield from waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def upscale_portion(backend: Backend, portion: list[Task], turns: Turns) -> list[Outcome]:
+    """Load and upscale images, the small ones together; return what becomes of each."""
+    outcomes: dict[int, Outcome] = {}
+    small: dict[int, LoadedImage] = {}
+    for number, task in enumerate(portion):
+        try:
+            image, is_kept = task.load()
+            if image.height * image.width <= SMALL and not is_kept:
+                small[number] = image
+                continue
+            by = BicubicBackend(backend.scale) if is_kept else backend
+            with turns.take(image) as threads:
+                outcomes[number] = upscale_image(by, image, threads=threads)
+        except Exception as error:  # decoders' and backends' own, too
+            outcomes[number] = _said(error)
+    if small:
+        images = list(small.values())
+        with turns.take(images[0]) as threads:
+            outcomes |= zip(small, _upscale_small(backend, images, threads), strict=True)
+    return [outcomes[number] for number in range(len(portion))]
+
+
+def _upscale_small(backend: Backend, images: list[LoadedImage], threads: int) -> list[Outcome]:
+    """Upscale images together, or, if one of them breaks the network, each alone."""
+    try:
+        return list(upscale_images(backend, images, threads=threads))
+    except Exception as error:
+        if len(images) == 1:
+            return [_said(error)]
+        return [_upscale_small(backend, [image], threads)[0] for image in images]
+
+
+def _said(error: Exception) -> Exception:
+    if isinstance(error, MemoryError):
+        return TextsrError("not enough memory for the result; cut it up")
+    return error
+
+
+def _portions(tasks: Iterable[Task]) -> Iterator[list[Task]]:
+    """Divide tasks, in order, into portions of one image or of small ones."""
+    small: list[Task] = []
+    for task in tasks:
+        if task.is_small:
+            small.append(task)
+            if len(small) < _TOGETHER:
+                continue
+        if small:
+            yield small
+            small = []
+        if not task.is_small:
+            yield [task]
+    if small:
+        yield small

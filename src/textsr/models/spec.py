@@ -1,0 +1,72 @@
+"""What a model folder's `model.json` says: which network to build, and how to blend it."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from textsr.errors import TextsrError
+from textsr.files import read_small_file
+
+SPEC = "model.json"
+"""The file of a model folder that says what to build."""
+
+MAX_BLOCKS = 128
+"""Of each kind. What is compared with a file is built first, and takes time for each block."""
+
+_SPEC_BYTES = 16_384  # its own take 200
+
+_Blocks = Annotated[int, Field(ge=1, le=MAX_BLOCKS)]
+
+
+class ModelSpec(BaseModel):
+    """What to build: the content of `model.json`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    """How the leaderboard calls it."""
+    architecture: Literal["upsampler", "srcnn_transposed"]
+    scale: Literal[2, 4]
+    encoder: Literal["text", "resnet18"] | None = None
+    width: Annotated[int, Field(ge=1, le=4096)] | None = None
+    coarse_blocks: _Blocks | None = None
+    """Of the text encoder; None: as many as it always had."""
+    sequence_blocks: _Blocks | None = None
+    """Of the text encoder; likewise."""
+    blend: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """Weight of the network's output; the rest is bicubic's."""
+
+    @field_validator("architecture", mode="before")
+    @classmethod
+    def _todays_name(cls, name: Any) -> Any:
+        """Read folders that were written when the network was called `seed`, too."""
+        return "srcnn_transposed" if name == "seed" else name
+
+    @model_validator(mode="after")
+    def _complete(self) -> "ModelSpec":
+        if self.architecture == "upsampler" and (self.encoder is None or self.width is None):
+            raise ValueError("architecture upsampler needs encoder and width")
+        return self
+
+
+def read_spec(folder: Path) -> ModelSpec:
+    """Read a model folder's `model.json`.
+
+    Raises:
+        TextsrError: if the file is missing, cannot be read or is not a specification.
+    """
+    path = folder / SPEC
+    try:
+        return ModelSpec.model_validate_json(read_small_file(path, _SPEC_BYTES))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise TextsrError(
+            f"{path}: no such file; name a model folder, as `textsr train` writes it"
+        ) from error
+    except OSError as error:
+        raise TextsrError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except ValidationError as error:
+        raise TextsrError(
+            f"{path}: not a model specification ({error}); copy the model's folder again from "
+            "where it was made, or make it anew"
+        ) from error
