@@ -33,7 +33,7 @@ from textsr.datasets.pairs import Batch, PairBatches, shuffled_pairs
 from textsr.datasets.shards import alphabet_of
 from textsr.evaluation.score import bicubic_upscale, network_upscale
 from textsr.images.image import LoadedImage
-from textsr.inference.device import suits_bf16
+from textsr.inference.torch_backend import TorchBackend, suits_bf16
 from textsr.inference.upscale import upscale_images
 from textsr.models.ctc_head import CTCHead
 from textsr.models.encoder import Encoder
@@ -276,19 +276,13 @@ def _bench_small_files(table: Table) -> None:
     """
     line = np.random.default_rng(0).integers(0, 256, (16, 64)).astype(np.uint8)
     model = load_pretrained()
-    cpu = torch.device("cpu")
-    bf16 = suits_bf16(model, cpu)
+    bf16 = suits_bf16(model, torch.device("cpu"))
+    backend = TorchBackend(model, bf16=bf16, threads=1)
     images = [LoadedImage(line)] * (SMALL_FILES // 2)
 
     def two_threads() -> None:
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            with ThreadPoolExecutor(2) as pool:
-                work = partial(upscale_images, model, device=cpu, bf16=bf16)
-                list(pool.map(work, [images] * 2))
-        finally:
-            torch.set_num_threads(threads)
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(partial(upscale_images, backend), [images] * 2))
 
     with peers.start_upscaler(UPSCALER, 1) as first, peers.start_upscaler(UPSCALER, 1) as second:
         for peer in (first, second):

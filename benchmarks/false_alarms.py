@@ -22,6 +22,7 @@ from textsr.config import project
 from textsr.config.params import Params, load_params
 from textsr.datasets.shards import decode_grey
 from textsr.images.grey import Image
+from textsr.inference.torch_backend import TorchBackend
 from textsr.models.package import load_model
 from textsr.monitoring.drift import Finding, compare, judge
 from textsr.monitoring.measure import ConfidenceEngine, measure_images
@@ -42,7 +43,7 @@ def main() -> None:
     params = load_params()
     use_threads(params.compute.threads)
     cv2.setNumThreads(1)
-    model = load_model(pretrained.FOLDER)
+    model = TorchBackend(load_model(pretrained.FOLDER))
     engine = ConfidenceEngine(params.compute.threads)
     source = load_source(params, "train", project.DATA)
     table = Table(title="false alarms over in-distribution draws")

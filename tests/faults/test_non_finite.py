@@ -21,6 +21,7 @@ from textsr.evaluation.score import network_upscale
 from textsr.evaluation.statistics import Estimate
 from textsr.inference.batch import upscale_paths
 from textsr.inference.export import export_onnx
+from textsr.inference.torch_backend import TorchBackend
 from textsr.models.encoder import build_encoder
 from textsr.models.package import (
     BlendedModel,
@@ -106,7 +107,7 @@ class Bright(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.scale, self.alignment = 2, 1
+        self.scale, self.halo, self.alignment = 2, 0, 1
         self.weight = nn.Parameter(torch.zeros(1))
 
     def forward(self, images: Tensor) -> Tensor:
@@ -122,7 +123,7 @@ def test_an_image_of_which_nothing_comes_is_named_and_the_others_are_written(
         cv2.imwrite(str(tmp_path / f"{name}.png"), np.full((side, side), level, np.uint8))
     inputs = sorted(tmp_path.glob("*.png"))
     with pytest.raises(TextsrError) as caught:
-        upscale_paths(Bright(), inputs, tmp_path / "out", device=torch.device("cpu"), tile=64)
+        upscale_paths(TorchBackend(Bright()), inputs, tmp_path / "out", tile=64)
     said = str(caught.value)
     assert said.startswith("1 of 3 images could not be upscaled:")
     assert f"  {inputs[1]}: the network's output holds numbers that are not finite" in said

@@ -44,22 +44,60 @@ def upscale_paths(
 ) -> list[tuple[Path, Path]]:
     """Upscale files and folders of images; see `textsr.inference.planning.plan_jobs` for names.
 
-    As many images are decoded, upscaled and encoded at a time as the backend has threads, each on
-    one of them: an image's decoding and encoding know no threads. A single image, and one above
-    `textsr.inference.turns.LARGE`, has all threads and is upscaled alone. Small images, such as lines, are too small to
-    keep even one busy: those of many files go through the network together. When interrupted, it
-    ends after the tiles in work, and leaves no part of a file. A warning names the images whose
-    text is higher or lower than what the network is made for, and another those whose text is large
-    and sharp already, which bicubic interpolation upscales instead.
-
     Args:
         backend: what computes the network.
         inputs: image files, and folders that are searched recursively.
         output: a file or a folder.
+        tile: see `upscale_jobs`.
+        halo: see `upscale_jobs`.
+        max_pixels: see `upscale_jobs`.
+        compare: also write `<stem>-compare.png`, the result beside nearest neighbour and bicubic.
+        keep_sharp: see `upscale_jobs`.
+        progress: see `upscale_jobs`.
+
+    Returns:
+        Each input and its result, in the plan's order.
+
+    Raises:
+        TextsrError: before any work, if the plan is impossible; else as `upscale_jobs` does.
+    """
+    return upscale_jobs(
+        backend,
+        plan_jobs(inputs, output, compare=compare),
+        tile=tile,
+        halo=halo,
+        max_pixels=max_pixels,
+        keep_sharp=keep_sharp,
+        progress=progress,
+    )
+
+
+def upscale_jobs(
+    backend: Backend,
+    jobs: Sequence[Job],
+    *,
+    tile: int = TILE,
+    halo: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+    keep_sharp: bool = True,
+    progress: bool = False,
+) -> list[tuple[Path, Path]]:
+    """Upscale the images of a plan.
+
+    As many images are decoded, upscaled and encoded at a time as the backend has threads, each on
+    one of them: an image's decoding and encoding know no threads. A single image, and one above
+    `textsr.inference.turns.LARGE`, has all threads and is upscaled alone. Small images, such as
+    lines, are too small to keep even one busy: those of many files go through the network together.
+    When interrupted, it ends after the tiles in work, and leaves no part of a file. A warning names
+    the images whose text is higher or lower than what the network is made for, and another those
+    whose text is large and sharp already, which bicubic interpolation upscales instead.
+
+    Args:
+        backend: what computes the network.
+        jobs: the images and where their results go.
         tile: side of a tile in LR pixels.
         halo: LR pixels that a tile is computed with on every side besides; None: the backend's own.
         max_pixels: larger inputs are refused.
-        compare: also write `<stem>-compare.png`, the result beside nearest neighbour and bicubic.
         keep_sharp: upscale large text that is sharp already without the network; see
             `textsr.inference.sharpness`.
         progress: show bars on standard error, of images and of large images' tiles.
@@ -68,11 +106,10 @@ def upscale_paths(
         Each input and its result, in the plan's order.
 
     Raises:
-        TextsrError: before any work, if the plan is impossible; after all other images are done,
+        TextsrError: before any work, if the tiles are impossible; after all other images are done,
             if some could not be, naming each with its reason.
     """
     check_tiles(tile, backend.halo if halo is None else halo, backend.alignment)
-    jobs = plan_jobs(inputs, output, compare=compare)
     portions = _divide(jobs, backend.workers)
     workers = min(len(portions), backend.workers)
     turns = Turns(workers, backend.threads)

@@ -1,11 +1,13 @@
 """Which files to upscale, and where the results go."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from textsr.errors import TextsrError
 from textsr.files import find_files
+from textsr.images import reading
 from textsr.images.writing import WRITABLE_SUFFIXES, check_writable
 
 IMAGE_SUFFIXES = WRITABLE_SUFFIXES | {
@@ -53,6 +55,20 @@ def plan_jobs(inputs: Sequence[Path], output: Path, *, compare: bool) -> list[Jo
     ]
     _check_collisions(jobs, named=_is_file(inputs, output))
     return jobs
+
+
+def count_pixels(jobs: Sequence[Job], enough: int) -> int:
+    """Return how many pixels the images have, or a number of at least `enough` if that is less.
+
+    What cannot be read counts for nothing: reading it will say what is wrong.
+    """
+    total = 0
+    for job in jobs:
+        if total >= enough:
+            break
+        with suppress(TextsrError):
+            total += reading.count_pixels(job.source)
+    return total
 
 
 def _is_file(inputs: Sequence[Path], output: Path) -> bool:

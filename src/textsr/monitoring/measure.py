@@ -10,8 +10,8 @@ from scipy.fft import dctn
 
 from textsr.images.grey import Image
 from textsr.images.image import LoadedImage
+from textsr.inference.backend import Backend
 from textsr.inference.upscale import upscale_image
-from textsr.models.package import BlendedModel
 from textsr.ocr.engines import RapidOCREngine
 
 UNITS = {
@@ -109,7 +109,7 @@ class ConfidenceEngine(RapidOCREngine):
 def measure_images(
     images: Sequence[Image],
     read: int,
-    model: BlendedModel,
+    backend: Backend,
     engine: ConfidenceEngine,
     tick: Callable[[], None],
 ) -> pd.DataFrame:
@@ -118,17 +118,16 @@ def measure_images(
     Args:
         images: grey HxW images.
         read: how many of them, at equal distances, are read as they are and upscaled.
-        model: what upscales them.
+        backend: what upscales them.
         engine: what reads them.
         tick: called after each image.
     """
     chosen = set(np.linspace(0, len(images) - 1, min(read, len(images))).round().astype(int))
-    device = next(model.parameters()).device
     rows = []
     for number, image in enumerate(images):
         row = measure_image(image)
         if number in chosen:
-            upscaled = upscale_image(model, LoadedImage(image), device=device, halo=model.halo)
+            upscaled = upscale_image(backend, LoadedImage(image))
             row["confidence_before"] = engine.confidence(image)
             row["confidence_after"] = engine.confidence(np.asarray(upscaled.pixels, np.uint8))
         rows.append(row)

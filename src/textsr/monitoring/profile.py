@@ -16,7 +16,7 @@ from textsr.datasets.shards import decode_row, spread_rows, total_rows
 from textsr.errors import TextsrError
 from textsr.files import fingerprint, replace_file
 from textsr.images.grey import Image
-from textsr.models.package import BlendedModel
+from textsr.inference.backend import Backend
 from textsr.monitoring.measure import UNITS, VERSION, ConfidenceEngine, measure_images
 from textsr.training.batches import training_folders
 
@@ -93,7 +93,7 @@ def measure_profile(
     dataset: Path,
     imported: Path,
     folder: Path,
-    model: BlendedModel,
+    backend: Backend,
     engine: ConfidenceEngine,
     start: Callable[[str, int], Callable[[], None]],
     extra_datasets: Path | None = None,
@@ -101,7 +101,7 @@ def measure_profile(
     """Measure the lines of `dataset`, `imported` and `extra_datasets`; `folder` is the model's."""
     lines = training_lines(params, dataset, imported, extra_datasets)
     tick = start("measuring training lines", len(lines))
-    values = measure_images(lines, params.monitoring.ocr_lines, model, engine, tick)
+    values = measure_images(lines, params.monitoring.ocr_lines, backend, engine, tick)
     return Profile(
         values=values,
         key=profile_key(params, dataset, imported, folder, extra_datasets),

@@ -8,8 +8,9 @@ from textsr.config import project
 from textsr.config.params import Params
 from textsr.errors import TextsrError
 from textsr.files import fingerprint
-from textsr.inference.device import choose_device
-from textsr.models.package import BlendedModel, load_model
+from textsr.inference.backend import Backend
+from textsr.inference.torch_backend import TorchBackend, choose_device
+from textsr.models.package import load_model
 from textsr.monitoring.champion import (
     PROFILE,
     Champion,
@@ -60,12 +61,12 @@ def run_monitor(
     use_threads(params.compute.threads)
     tracker = Tracker(root)
     champion = find_champion(tracker, params, root)
-    model = load_model(champion.folder).to(choose_device())
+    backend = TorchBackend(load_model(champion.folder), device=choose_device())
     engine = ConfidenceEngine(params.compute.threads)
-    profile = _profile(params, root, tracker, champion, model, engine, output.parent, start)
+    profile = _profile(params, root, tracker, champion, backend, engine, output.parent, start)
     images = list(production.images.values())
     tick = start("measuring production images", len(images))
-    measured = measure_images(images, params.monitoring.ocr_lines, model, engine, tick)
+    measured = measure_images(images, params.monitoring.ocr_lines, backend, engine, tick)
     findings = compare(profile.values, measured, params.monitoring)
     verdict = judge(findings, len(images), params.monitoring)
     report = describe(watched, verdict, production, champion, profile, findings, params.monitoring)
@@ -78,7 +79,7 @@ def _profile(
     root: Path,
     tracker: Tracker,
     champion: Champion,
-    model: BlendedModel,
+    backend: Backend,
     engine: ConfidenceEngine,
     folder: Path,
     start: Progress,
@@ -116,7 +117,7 @@ def _profile(
         if kept.key == key:
             return kept
     profile = measure_profile(
-        params, dataset, imported, champion.folder, model, engine, start, extra_datasets
+        params, dataset, imported, champion.folder, backend, engine, start, extra_datasets
     )
     save_profile(path, profile)
     if champion.run_id is not None and not champion.differences:

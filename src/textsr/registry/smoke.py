@@ -9,8 +9,8 @@ import numpy as np
 from textsr.errors import TextsrError
 from textsr.images.folders import read_grey
 from textsr.inference.batch import upscale_paths
-from textsr.inference.device import choose_device
-from textsr.models.package import load_model
+from textsr.inference.choice import open_folder
+from textsr.models.spec import read_spec
 from textsr.redaction import redact
 from textsr.registry.aliases import (
     CHAMPION,
@@ -81,11 +81,11 @@ def smoke_test(tracker: Tracker, record: Mapping[str, Any], image: Path, output:
 
 
 def _try(tracker: Tracker, uri: str, image: Path, output: Path) -> None:
-    device = choose_device("cpu")  # where no training can be in its way
-    model = load_model(fetch_model(tracker, uri)).to(device)
-    upscale_paths(model, [image], output, device=device, halo=model.halo, keep_sharp=False)
+    folder = fetch_model(tracker, uri)
+    backend = open_folder(folder, read_spec(folder), device="cpu")  # where no training is at work
+    upscale_paths(backend, [image], output, keep_sharp=False)
     small, large = (read_grey(path) for path in (image, output))
-    if large.shape != tuple(model.scale * side for side in small.shape):
+    if large.shape != tuple(backend.scale * side for side in small.shape):
         raise TextsrError(f"{output}: {large.shape} pixels of {small.shape}")
     if np.ptp(large) == 0:
         raise TextsrError(f"{output}: a blank image")

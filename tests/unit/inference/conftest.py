@@ -4,12 +4,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import torch
-
-
-@pytest.fixture
-def cpu() -> torch.device:
-    return torch.device("cpu")
 
 
 @pytest.fixture

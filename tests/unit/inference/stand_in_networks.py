@@ -9,6 +9,7 @@ class Bicubic(nn.Module):
     def __init__(self, scale: int) -> None:
         super().__init__()
         self.scale = scale
+        self.halo = 96
         self.alignment = 4
 
     def forward(self, images: Tensor) -> Tensor:

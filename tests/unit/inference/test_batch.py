@@ -15,8 +15,9 @@ from torch import Tensor
 from textsr.errors import TextsrError
 from textsr.images.image import LoadedImage, to_float
 from textsr.images.reading import read_image
-from textsr.inference import batch
+from textsr.inference import batch, turns
 from textsr.inference.batch import upscale_paths
+from textsr.inference.torch_backend import TorchBackend
 
 MakeImage = Callable[..., Path]
 RNG = np.random.default_rng(11)
@@ -28,12 +29,12 @@ pytestmark = [
 ]
 
 
-def test_files_and_folders(tmp_path: Path, make_image: MakeImage, cpu: torch.device) -> None:
+def test_files_and_folders(tmp_path: Path, make_image: MakeImage) -> None:
     source, folder = make_image("single.png"), tmp_path / "in"
     make_image("in/a.jpg", 1, 1)
     make_image("in/sub/b.gif", 3, 4)
     output = tmp_path / "out"
-    done = upscale_paths(CoarseNet(2), [source, folder], output, device=cpu, compare=True)
+    done = upscale_paths(TorchBackend(CoarseNet(2)), [source, folder], output, compare=True)
     assert done == [
         (source, output / "single.png"),
         (folder / "a.jpg", output / "a.jpg"),
@@ -49,27 +50,25 @@ def test_files_and_folders(tmp_path: Path, make_image: MakeImage, cpu: torch.dev
         assert (after.height, after.width) == (2 * before.height, 2 * before.width)
 
 
-def test_16_bits_all_the_way(tmp_path: Path, cpu: torch.device) -> None:
+def test_16_bits_all_the_way(tmp_path: Path) -> None:
     pixels = np.repeat(RNG.integers(20000, 45000, (12, 10, 1)), 3, axis=2).astype(np.uint16)
     pixels[..., 0] //= 2
     assert cv2.imwrite(str(tmp_path / "deep.png"), pixels)
-    upscale_paths(Bicubic(2), [tmp_path / "deep.png"], tmp_path / "up.tif", device=cpu)
+    upscale_paths(TorchBackend(Bicubic(2)), [tmp_path / "deep.png"], tmp_path / "up.tif")
     result = read_image(tmp_path / "up.tif")
     expected = cv2.resize(to_float(pixels), (20, 24), interpolation=cv2.INTER_CUBIC) * 65535
     assert result.bit_depth == 16
     assert np.abs(result.pixels - expected).max() < 60  # a quarter of an 8-bit level
 
 
-def test_a_bad_file_does_not_stop_the_others(
-    tmp_path: Path, make_image: MakeImage, cpu: torch.device
-) -> None:
+def test_a_bad_file_does_not_stop_the_others(tmp_path: Path, make_image: MakeImage) -> None:
     for name in ("in/a.png", "in/b.png", "in/c.png", "in/d.png"):
         make_image(name, 40, 40)
     for name in ("a", "c"):
         path = tmp_path / "in" / f"{name}.png"
         path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(TextsrError, match="2 of 4 images could not be upscaled") as caught:
-        upscale_paths(CoarseNet(2), [tmp_path / "in"], tmp_path / "out", device=cpu)
+        upscale_paths(TorchBackend(CoarseNet(2)), [tmp_path / "in"], tmp_path / "out")
     lines = str(caught.value).splitlines()
     assert len(lines) == 3
     assert "a.png: cannot be decoded" in lines[1]
@@ -78,7 +77,7 @@ def test_a_bad_file_does_not_stop_the_others(
 
 
 def test_an_image_that_breaks_the_network_does_not_stop_the_others(
-    tmp_path: Path, make_image: MakeImage, cpu: torch.device
+    tmp_path: Path, make_image: MakeImage
 ) -> None:
     class Greedy(Bicubic):
         def forward(self, lr: torch.Tensor) -> torch.Tensor:
@@ -89,66 +88,63 @@ def test_an_image_that_breaks_the_network_does_not_stop_the_others(
     inputs = [make_image(f"{number}.png", 8, 30 + number) for number in range(6)]
     cv2.imwrite(str(inputs[3]), np.full((8, 33), 255, np.uint8))
     with pytest.raises(TextsrError, match=r"1 of 6.*\n.*3\.png: RuntimeError"):
-        upscale_paths(Greedy(2), inputs, tmp_path / "out", device=cpu)
+        upscale_paths(TorchBackend(Greedy(2)), inputs, tmp_path / "out")
     left = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert left == ["0.png", "1.png", "2.png", "4.png", "5.png"]
 
 
 def test_of_a_single_bad_file_only_the_reason_is_told(
-    tmp_path: Path, make_image: MakeImage, cpu: torch.device
+    tmp_path: Path, make_image: MakeImage
 ) -> None:
     with pytest.raises(TextsrError, match=r"^\S*a\.png: has more than 5e-05 megapixels"):
         upscale_paths(
-            CoarseNet(2), [make_image("a.png")], tmp_path / "b.png", device=cpu, max_pixels=50
+            TorchBackend(CoarseNet(2)), [make_image("a.png")], tmp_path / "b.png", max_pixels=50
         )
 
 
 def test_impossible_plans_are_refused_before_any_work(
-    tmp_path: Path, make_image: MakeImage, cpu: torch.device
+    tmp_path: Path, make_image: MakeImage
 ) -> None:
     inputs = [make_image("a.png"), make_image("one/b.png"), make_image("two/b.png")]
     with pytest.raises(TextsrError, match="both would be written"):
-        upscale_paths(CoarseNet(2), inputs, tmp_path / "out", device=cpu)
+        upscale_paths(TorchBackend(CoarseNet(2)), inputs, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
-def test_too_large_a_result_is_reported(
-    tmp_path: Path, make_image: MakeImage, cpu: torch.device
-) -> None:
+def test_too_large_a_result_is_reported(tmp_path: Path, make_image: MakeImage) -> None:
     class Hungry(CoarseNet):
         def forward(self, _images: Tensor) -> Tensor:
             raise MemoryError
 
     with pytest.raises(TextsrError, match=r"a\.png: not enough memory"):
-        upscale_paths(Hungry(2), [make_image("a.png")], tmp_path / "b.png", device=cpu)
+        upscale_paths(TorchBackend(Hungry(2)), [make_image("a.png")], tmp_path / "b.png")
 
 
 def test_progress_is_shown_on_standard_error_only_when_asked(
     tmp_path: Path,
     make_image: MakeImage,
-    cpu: torch.device,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
     inputs = [make_image("a.png"), make_image("b.png", 40, 40)]
-    upscale_paths(CoarseNet(2), inputs, tmp_path / "quiet", device=cpu)
+    upscale_paths(TorchBackend(CoarseNet(2)), inputs, tmp_path / "quiet")
     assert capsys.readouterr() == ("", "")
     upscale_paths(
-        CoarseNet(2), inputs, tmp_path / "shown", device=cpu, tile=8, halo=8, progress=True
+        TorchBackend(CoarseNet(2)), inputs, tmp_path / "shown", tile=8, halo=8, progress=True
     )
     shown = capsys.readouterr()
     assert shown.out == ""
     assert "images" in shown.err
 
 
-def test_colour_of_cmyk_and_palette_images_survives(tmp_path: Path, cpu: torch.device) -> None:
+def test_colour_of_cmyk_and_palette_images_survives(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     Image.new("CMYK", (8, 8), (0, 255, 255, 0)).save(tmp_path / "in" / "ink.tif")
     picture = Image.new("P", (8, 8), 1)
     picture.putpalette([0, 0, 0, 255, 0, 0])
     picture.save(tmp_path / "in" / "palette.gif")
-    upscale_paths(Bicubic(2), [tmp_path / "in"], tmp_path / "out", device=cpu)
+    upscale_paths(TorchBackend(Bicubic(2)), [tmp_path / "in"], tmp_path / "out")
     for name in ("ink.tif", "palette.png"):
         assert np.abs(read_image(tmp_path / "out" / name).pixels - [0.0, 0, 255]).max() <= 2
 
@@ -177,14 +173,14 @@ def two_threads() -> Iterator[None]:
 
 @pytest.mark.usefixtures("two_threads")
 def test_images_are_upscaled_side_by_side_a_thread_each(
-    tmp_path: Path, make_image: MakeImage, cpu: torch.device, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, make_image: MakeImage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(batch, "SMALL", 0)
-    monkeypatch.setattr(batch, "_SMALL_BYTES", 0)
+    monkeypatch.setattr(batch, "SMALL_BYTES", 0)
     names = [f"{number}.png" for number in range(8)]
     inputs = [make_image(name, 4, 5 + number) for number, name in enumerate(names)]
     model = Meeting(2)
-    done = upscale_paths(model, inputs, tmp_path / "out", device=cpu)
+    done = upscale_paths(TorchBackend(model), inputs, tmp_path / "out")
     assert done == [(tmp_path / name, tmp_path / "out" / name) for name in names]
     assert [read_image(result).width for _, result in done] == [2 * (5 + n) for n in range(8)]
     assert model.threads == [1] * 8
@@ -205,30 +201,32 @@ class Counting(CoarseNet):
 
 @pytest.mark.usefixtures("two_threads")
 def test_small_images_go_through_the_network_together_and_come_out_as_alone(
-    tmp_path: Path, make_image: MakeImage, cpu: torch.device
+    tmp_path: Path, make_image: MakeImage
 ) -> None:
     inputs = [make_image(f"{number}.png", 7, 5 + number % 4) for number in range(10)]
     model = Counting()
-    together = upscale_paths(model, inputs, tmp_path / "out", device=cpu)
+    together = upscale_paths(TorchBackend(model), inputs, tmp_path / "out")
     # Two workers with five each, whose widths become 8.
     assert sorted(model.counts) == [5, 5]
     for source, result in together:
         alone = tmp_path / "alone" / result.name
-        upscale_paths(model, [source], alone, device=cpu)
+        upscale_paths(TorchBackend(model), [source], alone)
         assert np.array_equal(read_image(result).pixels, read_image(alone).pixels)
 
 
 def test_impossible_tiles_are_refused_for_small_images_too(
-    tmp_path: Path, make_image: MakeImage, cpu: torch.device
+    tmp_path: Path, make_image: MakeImage
 ) -> None:
     with pytest.raises(TextsrError, match="tile 33: must be a multiple of 4"):
-        upscale_paths(CoarseNet(2), [make_image("a.png")], tmp_path / "b.png", device=cpu, tile=33)
+        upscale_paths(
+            TorchBackend(CoarseNet(2)), [make_image("a.png")], tmp_path / "b.png", tile=33
+        )
     assert not (tmp_path / "b.png").exists()
 
 
 @pytest.mark.usefixtures("two_threads")
 def test_an_interrupt_does_not_wait_for_all_that_go_together(
-    tmp_path: Path, make_image: MakeImage, cpu: torch.device
+    tmp_path: Path, make_image: MakeImage
 ) -> None:
     begun, interrupted = threading.Event(), threading.Event()
     others: list[int] = []
@@ -248,23 +246,23 @@ def test_an_interrupt_does_not_wait_for_all_that_go_together(
 
     inputs = [make_image(f"{number:02d}.png", 4, 4 * number + 1) for number in range(20)]
     with pytest.raises(KeyboardInterrupt):
-        upscale_paths(Interrupted(2), inputs, tmp_path / "out", device=cpu)
+        upscale_paths(TorchBackend(Interrupted(2)), inputs, tmp_path / "out")
     assert 1 <= len(others) < 10  # of ten, one a width
     assert not list(tmp_path.glob("out/*"))
 
 
-def test_letters_in_alpha_alone_are_warned_of(tmp_path: Path, cpu: torch.device) -> None:
+def test_letters_in_alpha_alone_are_warned_of(tmp_path: Path) -> None:
     alpha = np.zeros((90, 720), np.uint8)
     cv2.putText(alpha, "Amounts due", (2, 64), 0, 90 / 32, 255, 4)
     alpha = cv2.GaussianBlur(alpha, (0, 0), 5)
     picture = np.dstack([np.zeros((90, 720, 3), np.uint8), alpha])
     assert cv2.imwrite(str(tmp_path / "logo.png"), picture)
     with pytest.warns(UserWarning, match=r"text outside 7 to 24 px in 1 of 1 images"):
-        upscale_paths(Bicubic(2), [tmp_path / "logo.png"], tmp_path / "out.png", device=cpu)
+        upscale_paths(TorchBackend(Bicubic(2)), [tmp_path / "logo.png"], tmp_path / "out.png")
 
 
 def test_a_file_that_vanishes_is_told_of(
-    tmp_path: Path, make_image: MakeImage, cpu: torch.device, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, make_image: MakeImage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inputs = [make_image("a.png"), make_image("b.png")]
     true_plan = batch.plan_jobs
@@ -276,19 +274,19 @@ def test_a_file_that_vanishes_is_told_of(
 
     monkeypatch.setattr(batch, "plan_jobs", plan)
     with pytest.raises(TextsrError, match=r"1 of 2 images.*\n.*a\.png"):
-        upscale_paths(CoarseNet(2), inputs, tmp_path / "out", device=cpu)
+        upscale_paths(TorchBackend(CoarseNet(2)), inputs, tmp_path / "out")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["b.png"]
 
 
 @pytest.mark.usefixtures("two_threads")
 def test_large_images_come_alone_with_all_threads(
-    tmp_path: Path, make_image: MakeImage, cpu: torch.device, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, make_image: MakeImage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch, "LARGE", 50)
+    monkeypatch.setattr(turns, "LARGE", 50)
     inputs = [make_image("a.png", 6, 9), make_image("b.png", 9, 6), make_image("c.png", 8, 8)]
     model = Meeting(2)
     with pytest.raises(TextsrError, match="BrokenBarrierError"):
-        upscale_paths(model, inputs, tmp_path / "out", device=cpu)
+        upscale_paths(TorchBackend(model), inputs, tmp_path / "out")
     assert set(model.threads) == {2}
     assert torch.get_num_threads() == 2
     assert not list((tmp_path).rglob("*partial*"))
@@ -296,7 +294,7 @@ def test_large_images_come_alone_with_all_threads(
 
 @pytest.mark.usefixtures("two_threads")
 def test_an_interrupt_ends_the_work_and_leaves_no_part_of_a_file(
-    tmp_path: Path, make_image: MakeImage, cpu: torch.device, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, make_image: MakeImage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inputs = [make_image(f"{number}.png") for number in range(20)]
     written: list[Path] = []
@@ -310,14 +308,14 @@ def test_an_interrupt_ends_the_work_and_leaves_no_part_of_a_file(
 
     monkeypatch.setattr(batch, "write_image", write)
     with pytest.raises(KeyboardInterrupt):
-        upscale_paths(Bicubic(2), inputs, tmp_path / "out", device=cpu)
+        upscale_paths(TorchBackend(Bicubic(2)), inputs, tmp_path / "out")
     left = list((tmp_path / "out").iterdir())
     assert all(read_image(path).height == 12 for path in left)
     assert 2 <= len(left) < 20
     assert torch.get_num_threads() == 2
 
 
-def test_text_of_another_height_is_warned_of(tmp_path: Path, cpu: torch.device) -> None:
+def test_text_of_another_height_is_warned_of(tmp_path: Path) -> None:
     for height_px in (16, 90):
         line = np.full((height_px, 8 * height_px), 230, np.uint8)
         scale = height_px / 32
@@ -330,13 +328,11 @@ def test_text_of_another_height_is_warned_of(tmp_path: Path, cpu: torch.device) 
     with pytest.warns(
         UserWarning, match=r"text outside 7 to 24 px in 1 of 2 images: \S*90\.png"
     ) as said:
-        upscale_paths(Bicubic(2), inputs, tmp_path / "out", device=cpu)
+        upscale_paths(TorchBackend(Bicubic(2)), inputs, tmp_path / "out")
     assert len(said) == 1
 
 
-def test_large_text_that_is_sharp_already_is_left_to_bicubic(
-    tmp_path: Path, cpu: torch.device
-) -> None:
+def test_large_text_that_is_sharp_already_is_left_to_bicubic(tmp_path: Path) -> None:
     line = np.full((90, 720), 230, np.uint8)
     cv2.putText(line, "Amounts due", (2, 64), 0, 90 / 32, 20, 4, cv2.LINE_AA)
     blurred = cv2.GaussianBlur(line, (0, 0), 5)
@@ -346,7 +342,7 @@ def test_large_text_that_is_sharp_already_is_left_to_bicubic(
     model = CoarseNet(2)
 
     def upscaled(**how: Any) -> list[Any]:
-        done = upscale_paths(model, inputs, tmp_path / "out", device=cpu, **how)
+        done = upscale_paths(TorchBackend(model), inputs, tmp_path / "out", **how)
         return [read_image(result).pixels.astype(int) for _, result in done]
 
     with pytest.warns(UserWarning, match=r"sharp already in 1 of 2 images: \S*sharp\.png") as said:

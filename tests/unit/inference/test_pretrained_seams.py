@@ -3,13 +3,12 @@
 import cv2
 import numpy as np
 import pytest
-import torch
 
 from textsr.inference.tiling import upscale_grey
+from textsr.inference.torch_backend import TorchBackend
 from textsr.models.package import BlendedModel
 from textsr.pretrained import load_pretrained
 
-CPU = torch.device("cpu")
 LEVEL = 1 / 255
 
 
@@ -35,22 +34,22 @@ def test_its_tiles_leave_no_seams(
     pretrained: BlendedModel, size: tuple[int, int], bf16: bool
 ) -> None:
     grey = text_image(*size)
-    whole = upscale_grey(pretrained, grey, device=CPU, halo=pretrained.halo, bf16=bf16)
-    tiled = upscale_grey(pretrained, grey, device=CPU, tile=48, halo=pretrained.halo, bf16=bf16)
+    whole = upscale_grey(TorchBackend(pretrained, bf16=bf16), grey, halo=pretrained.halo)
+    tiled = upscale_grey(TorchBackend(pretrained, bf16=bf16), grey, tile=48, halo=pretrained.halo)
     assert np.abs(whole - tiled).max() < LEVEL
 
 
 def test_its_seams_would_show_without_a_halo(pretrained: BlendedModel) -> None:
     grey = text_image(160, 144)
-    whole = upscale_grey(pretrained, grey, device=CPU)
-    tiled = upscale_grey(pretrained, grey, device=CPU, tile=80, halo=0)
+    whole = upscale_grey(TorchBackend(pretrained), grey)
+    tiled = upscale_grey(TorchBackend(pretrained), grey, tile=80, halo=0)
     assert np.abs(whole - tiled).max() > LEVEL
 
 
 def test_bf16_moves_no_pixel_by_a_level(pretrained: BlendedModel) -> None:
     grey = text_image(64, 320)
-    exact = upscale_grey(pretrained, grey, device=CPU)
-    rounded = upscale_grey(pretrained, grey, device=CPU, bf16=True)
+    exact = upscale_grey(TorchBackend(pretrained), grey)
+    rounded = upscale_grey(TorchBackend(pretrained, bf16=True), grey)
     assert np.abs(exact - rounded).max() < LEVEL
     assert np.abs(exact - rounded).mean() < LEVEL / 10
     assert np.abs(exact - rounded).max() > 0

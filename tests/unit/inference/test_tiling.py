@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from textsr.errors import TextsrError
 from textsr.inference.tiling import upscale_grey, upscale_tiles
+from textsr.inference.torch_backend import TorchBackend
 
-CPU = torch.device("cpu")
 REACH = 8
 
 
@@ -35,14 +35,14 @@ def test_tiles_give_what_the_whole_image_gives(
     height: int, width: int, tile: int, halo: int, scale: int
 ) -> None:
     model, grey = CoarseNet(scale), random_grey(height, width)
-    result = upscale_grey(model, grey, device=CPU, tile=tile, halo=halo)
+    result = upscale_grey(TorchBackend(model), grey, tile=tile, halo=halo)
     assert result.dtype == np.float32
     np.testing.assert_allclose(result, untiled(model, grey), atol=1e-5)
 
 
 def test_a_halo_below_the_receptive_field_shows() -> None:
     model, grey = CoarseNet(2), random_grey(64, 64)
-    result = upscale_grey(model, grey, device=CPU, tile=8, halo=REACH - 4)
+    result = upscale_grey(TorchBackend(model), grey, tile=8, halo=REACH - 4)
     assert np.abs(result - untiled(model, grey)).max() > 1e-3
 
 
@@ -51,7 +51,7 @@ def test_a_halo_below_the_receptive_field_shows() -> None:
 def test_parts_cover_every_pixel_once(height: int, width: int) -> None:
     model, grey = CoarseNet(2), random_grey(height, width)
     covered = np.zeros((height, width), int)
-    for part in upscale_tiles(model, grey, device=CPU, tile=12, halo=8):
+    for part in upscale_tiles(TorchBackend(model), grey, tile=12, halo=8):
         covered[part.rows, part.columns] += 1
         assert part.values.shape == (
             2 * (part.rows.stop - part.rows.start),
@@ -79,9 +79,8 @@ def test_the_network_never_sees_more_than_a_tile_and_its_halo(size: tuple[int, i
     model = Recorder().train()
     steps: list[tuple[int, int]] = []
     upscale_grey(
-        model,
+        TorchBackend(model),
         random_grey(*size),
-        device=CPU,
         tile=16,
         halo=8,
         progress=lambda done, total: steps.append((done, total)),
@@ -118,6 +117,7 @@ def windows_of(height: int, width: int, tile: int, halo: int) -> list[tuple[int,
 
     class Sizes(nn.Module):
         scale = 1
+        halo = 0
         alignment = 16
 
         def __init__(self) -> None:
@@ -130,7 +130,7 @@ def windows_of(height: int, width: int, tile: int, halo: int) -> list[tuple[int,
 
     model = Sizes()
     for _ in upscale_tiles(
-        model, np.zeros((height, width), np.float32), device=CPU, tile=tile, halo=halo
+        TorchBackend(model), np.zeros((height, width), np.float32), tile=tile, halo=halo
     ):
         pass
     return model.seen
@@ -139,22 +139,22 @@ def windows_of(height: int, width: int, tile: int, halo: int) -> list[tuple[int,
 def test_bf16_is_used_only_when_asked() -> None:
     model, grey = CoarseNet(2), random_grey(16, 16)
     exact = untiled(model, grey)
-    assert np.abs(upscale_grey(model, grey, device=CPU) - exact).max() < 1e-5
-    rounded = np.abs(upscale_grey(model, grey, device=CPU, bf16=True) - exact).max()
+    assert np.abs(upscale_grey(TorchBackend(model), grey) - exact).max() < 1e-5
+    rounded = np.abs(upscale_grey(TorchBackend(model, bf16=True), grey) - exact).max()
     assert 1e-5 < rounded < 0.05  # bf16 has three decimal digits
 
 
 @pytest.mark.parametrize("size", [(1, 1), (32, 32), (4, 256)])
 def test_small_images_go_through_at_once(size: tuple[int, int]) -> None:
     model = Recorder()
-    upscale_grey(model, random_grey(*size), device=CPU, tile=16, halo=8)
+    upscale_grey(TorchBackend(model), random_grey(*size), tile=16, halo=8)
     assert model.sizes == [size]
 
 
 @pytest.mark.parametrize(("tile", "halo"), [(0, 8), (-4, 8), (10, 8), (16, 6), (16, -4)])
 def test_impossible_tiles_are_refused(tile: int, halo: int) -> None:
     with pytest.raises(TextsrError, match="must be a multiple of 4"):
-        upscale_grey(CoarseNet(2), random_grey(4, 4), device=CPU, tile=tile, halo=halo)
+        upscale_grey(TorchBackend(CoarseNet(2)), random_grey(4, 4), tile=tile, halo=halo)
 
 
 def test_lack_of_memory_asks_for_smaller_tiles() -> None:
@@ -163,4 +163,4 @@ def test_lack_of_memory_asks_for_smaller_tiles() -> None:
             raise torch.OutOfMemoryError("CUDA out of memory")
 
     with pytest.raises(TextsrError, match="out of memory on 5x4 pixels at once; use a smaller"):
-        upscale_grey(Greedy(2), random_grey(4, 5), device=CPU)
+        upscale_grey(TorchBackend(Greedy(2)), random_grey(4, 5))

@@ -9,6 +9,7 @@ from stand_in_networks import Bicubic, CoarseNet
 from torch import Tensor
 
 from textsr.images.image import LoadedImage, to_float
+from textsr.inference.torch_backend import TorchBackend
 from textsr.inference.upscale import _seen, upscale_image, upscale_images
 
 RNG = np.random.default_rng(11)
@@ -23,12 +24,10 @@ class Darker(Bicubic):
 
 @pytest.mark.parametrize("scale", [2, 4])
 @pytest.mark.parametrize(("kind", "tolerance"), [(np.uint8, 1), (np.uint16, 60)])
-def test_flat_colour_stays(
-    cpu: torch.device, scale: int, kind: type[np.unsignedinteger], tolerance: int
-) -> None:
+def test_flat_colour_stays(scale: int, kind: type[np.unsignedinteger], tolerance: int) -> None:
     colour = np.array([40, 90, 200]) * (np.iinfo(kind).max // 255)
     pixels = np.tile(colour, (7, 5, 1)).astype(kind)
-    result = upscale_image(Bicubic(scale), LoadedImage(pixels), device=cpu)
+    result = upscale_image(TorchBackend(Bicubic(scale)), LoadedImage(pixels))
     assert result.pixels.shape == (7 * scale, 5 * scale, 3)
     assert result.pixels.dtype == kind
     assert np.abs(result.pixels.astype(int) - colour).max() <= tolerance
@@ -37,18 +36,18 @@ def test_flat_colour_stays(
 @pytest.mark.parametrize("scale", [2, 4])
 @pytest.mark.parametrize("size", [(1, 1), (1, 40), (37, 45)])
 def test_with_bicubic_for_a_network_a_tinted_image_is_bicubic(
-    cpu: torch.device, scale: int, size: tuple[int, int]
+    scale: int, size: tuple[int, int]
 ) -> None:
     """Where chroma goes with luminance, converting must leave no trace, nor may tiles."""
     grey = RNG.integers(90, 166, (*size, 1))
     pixels = np.rint(grey * [0.7, 1.0, 1.2]).astype(np.uint8)
     image = LoadedImage(pixels)
-    result = upscale_image(Bicubic(scale), image, device=cpu, tile=8, halo=4)
+    result = upscale_image(TorchBackend(Bicubic(scale)), image, tile=8, halo=4)
     expected = cv2.resize(to_float(pixels), None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
     assert np.abs(result.pixels - expected * 255).max() <= 3
 
 
-def test_the_colour_of_letters_ends_where_they_end(cpu: torch.device) -> None:
+def test_the_colour_of_letters_ends_where_they_end() -> None:
     """Red strokes on a pale ground: chroma must be as sharp as a network makes luminance."""
     hr = np.full((64, 256, 3), (200, 225, 225), np.uint8)
     cv2.putText(hr, "Sample", (8, 46), cv2.FONT_HERSHEY_SIMPLEX, 1.6, (40, 20, 190), 4, cv2.LINE_AA)
@@ -60,7 +59,7 @@ def test_the_colour_of_letters_ends_where_they_end(cpu: torch.device) -> None:
             assert images.shape[2:] == (16, 64)
             return torch.from_numpy(sharp)[None, None]
 
-    result = upscale_image(Ideal(4), LoadedImage(lr), device=cpu).pixels
+    result = upscale_image(TorchBackend(Ideal(4)), LoadedImage(lr)).pixels
     interpolated = cv2.cvtColor(to_float(lr), cv2.COLOR_BGR2YCrCb)
     interpolated = cv2.resize(interpolated, (256, 64), interpolation=cv2.INTER_CUBIC)
     interpolated[..., 0] = sharp
@@ -72,33 +71,31 @@ def test_the_colour_of_letters_ends_where_they_end(cpu: torch.device) -> None:
     assert distance(result) < 0.7 * distance(peer)
 
 
-def test_the_network_sees_luminance_and_only_that_changes(cpu: torch.device) -> None:
+def test_the_network_sees_luminance_and_only_that_changes() -> None:
     pixels = np.tile(np.array([120, 130, 200], np.uint8), (8, 8, 1))
-    result = upscale_image(Darker(2), LoadedImage(pixels), device=cpu)
+    result = upscale_image(TorchBackend(Darker(2)), LoadedImage(pixels))
     expected = np.array([120, 130, 200]) - 0.2 * 255  # all channels move with the luminance
     assert np.abs(result.pixels - expected).max() <= 1
 
 
-def test_grey_stays_grey_and_is_clipped(cpu: torch.device) -> None:
+def test_grey_stays_grey_and_is_clipped() -> None:
     pixels = np.array([[0, 100]] * 2, np.uint8).repeat(8, axis=1)
-    result = upscale_image(Darker(2), LoadedImage(pixels), device=cpu)
+    result = upscale_image(TorchBackend(Darker(2)), LoadedImage(pixels))
     assert result.pixels.shape == (4, 32)
     assert result.pixels[0, 0] == 0
     assert result.pixels[0, -1] == 49
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
-def test_alpha_is_upscaled_as_luminance_is(
-    cpu: torch.device, kind: type[np.unsignedinteger]
-) -> None:
+def test_alpha_is_upscaled_as_luminance_is(kind: type[np.unsignedinteger]) -> None:
     alpha = RNG.integers(0, int(np.iinfo(kind).max) + 1, (9, 6)).astype(kind)
     image = LoadedImage(np.zeros((9, 6), kind), alpha, b"profile")
     shown: list[tuple[int, int]] = []
     result = upscale_image(
-        CoarseNet(4), image, device=cpu, progress=lambda done, total: shown.append((done, total))
+        TorchBackend(CoarseNet(4)), image, progress=lambda done, total: shown.append((done, total))
     )
     assert result.alpha is not None
-    free = upscale_image(CoarseNet(4), LoadedImage(alpha), device=cpu).pixels
+    free = upscale_image(TorchBackend(CoarseNet(4)), LoadedImage(alpha)).pixels
     padded = np.pad(alpha, 1, mode="edge")
     near = np.stack([padded[i : i + 9, j : j + 6] for i in range(3) for j in range(3)])
     low, high = (np.kron(side, np.ones((4, 4), kind)) for side in (near.min(0), near.max(0)))
@@ -107,11 +104,11 @@ def test_alpha_is_upscaled_as_luminance_is(
     assert shown == [(1, 2), (2, 2)]
 
 
-def test_alpha_without_edges_stays_as_it_is(cpu: torch.device) -> None:
+def test_alpha_without_edges_stays_as_it_is() -> None:
     image = LoadedImage(np.zeros((9, 6), np.uint8), np.full((9, 6), 77, np.uint8))
     shown: list[tuple[int, int]] = []
     result = upscale_image(
-        CoarseNet(4), image, device=cpu, progress=lambda done, total: shown.append((done, total))
+        TorchBackend(CoarseNet(4)), image, progress=lambda done, total: shown.append((done, total))
     )
     assert result.alpha is not None
     assert (result.alpha == 77).all()
@@ -120,7 +117,7 @@ def test_alpha_without_edges_stays_as_it_is(cpu: torch.device) -> None:
 
 
 @pytest.mark.parametrize("shape", [(12, 16), (12, 16, 3)])
-def test_invisible_colours_do_not_shine_through(cpu: torch.device, shape: tuple[int, ...]) -> None:
+def test_invisible_colours_do_not_shine_through(shape: tuple[int, ...]) -> None:
     """A grey disc's surroundings are as black or white as the program that wrote it liked."""
     rows, columns = np.mgrid[:12, :16]
     alpha = np.where(np.hypot(rows - 6, columns - 8) < 4, 255, 0).astype(np.uint8)
@@ -128,7 +125,7 @@ def test_invisible_colours_do_not_shine_through(cpu: torch.device, shape: tuple[
     for hidden in (0, 255):
         pixels = np.full(shape, hidden, np.uint8)
         pixels[alpha > 0] = 128
-        results.append(upscale_image(Bicubic(4), LoadedImage(pixels, alpha), device=cpu))
+        results.append(upscale_image(TorchBackend(Bicubic(4)), LoadedImage(pixels, alpha)))
     assert np.array_equal(results[0].pixels, results[1].pixels)
     assert np.abs(results[0].pixels.astype(int) - 128).max() <= 1
 
@@ -173,12 +170,12 @@ def any_image(seed: int, height: int, width: int) -> LoadedImage:
 def test_images_together_are_as_alone_and_but_for_borders_as_large_ones(
     drawn: list[tuple[int, int, int]],
 ) -> None:
-    cpu, model = torch.device("cpu"), CoarseNet(2)
+    model = CoarseNet(2)
     images = [any_image(*one) for one in drawn]
-    together = upscale_images(model, images, device=cpu)
+    together = upscale_images(TorchBackend(model), images)
     for image, result in zip(images, together, strict=True):
-        alone = upscale_images(model, [image], device=cpu)[0]
-        large = upscale_image(model, image, device=cpu)
+        alone = upscale_images(TorchBackend(model), [image])[0]
+        large = upscale_image(TorchBackend(model), image)
         step = np.iinfo(image.pixels.dtype).max // 255
         inner = (slice(0, 2 * max(image.height - 8, 0)), slice(0, 2 * max(image.width - 8, 0)))
         assert result.pixels.shape == large.pixels.shape
@@ -190,8 +187,8 @@ def test_images_together_are_as_alone_and_but_for_borders_as_large_ones(
             assert np.abs(result.alpha.astype(int) - alone.alpha).max() <= step
 
 
-def test_tiles_leave_no_seams(cpu: torch.device) -> None:
+def test_tiles_leave_no_seams() -> None:
     image = LoadedImage(RNG.integers(0, 256, (90, 61, 3)).astype(np.uint8))
-    whole = upscale_image(CoarseNet(4), image, device=cpu)
-    tiled = upscale_image(CoarseNet(4), image, device=cpu, tile=12, halo=8)
+    whole = upscale_image(TorchBackend(CoarseNet(4)), image)
+    tiled = upscale_image(TorchBackend(CoarseNet(4)), image, tile=12, halo=8)
     assert np.abs(whole.pixels.astype(int) - tiled.pixels).max() <= 1

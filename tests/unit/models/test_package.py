@@ -12,6 +12,7 @@ from torch import nn
 
 from textsr.errors import TextsrError
 from textsr.inference.tiling import upscale_grey
+from textsr.inference.torch_backend import TorchBackend
 from textsr.models.bicubic import bicubic
 from textsr.models.package import (
     BlendedModel,
@@ -188,12 +189,12 @@ def test_tiles_of_every_network_give_what_the_whole_image_gives(spec: ModelSpec)
     model = BlendedModel(spec, trained(spec))
     tile, halo = 2 * 32, model.halo
     grey = np.random.default_rng(0).random((37, 2 * halo + 3 * tile)).astype(np.float32)
-    tiled = upscale_grey(model, grey, device=torch.device("cpu"), tile=tile, halo=halo)
+    tiled = upscale_grey(TorchBackend(model), grey, tile=tile, halo=halo)
     with torch.inference_mode():
         whole = model(torch.from_numpy(grey)[None, None])[0, 0].numpy()
     assert np.abs(tiled - whole).max() < 1 / 255
     tall = grey.T.copy()
-    tiled = upscale_grey(model, tall, device=torch.device("cpu"), tile=tile, halo=halo)
+    tiled = upscale_grey(TorchBackend(model), tall, tile=tile, halo=halo)
     with torch.inference_mode():
         whole = model(torch.from_numpy(tall)[None, None])[0, 0].numpy()
     assert np.abs(tiled - whole).max() < 1 / 255

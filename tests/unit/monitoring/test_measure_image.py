@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from textsr.config.params import Tolerance
 from textsr.datasets.shards import decode_grey, iterate_rows
 from textsr.images.grey import Image
+from textsr.inference.torch_backend import TorchBackend
 from textsr.monitoring.measure import (
     UNITS,
     ConfidenceEngine,
@@ -167,7 +168,9 @@ class Recording(ConfidenceEngine):
 def test_images_at_equal_distances_are_read_as_they_are_and_upscaled() -> None:
     images = [strokes(width=40 + number) for number in range(9)]
     recording, ticks = Recording(), []
-    measured = measure_images(images, 3, load_pretrained(), recording, lambda: ticks.append(1))
+    measured = measure_images(
+        images, 3, TorchBackend(load_pretrained()), recording, lambda: ticks.append(1)
+    )
     assert list(measured.columns) == list(UNITS)
     assert len(measured) == len(ticks) == 9
     assert recording.shown == [(16, 40), (64, 160), (16, 44), (64, 176), (16, 48), (64, 192)]
@@ -178,6 +181,10 @@ def test_images_at_equal_distances_are_read_as_they_are_and_upscaled() -> None:
 
 
 def test_none_are_read_where_none_is_to_be() -> None:
-    measured = measure_images([strokes()] * 3, 0, load_pretrained(), Recording(), lambda: None)
+    measured = measure_images(
+        [strokes()] * 3, 0, TorchBackend(load_pretrained()), Recording(), lambda: None
+    )
     assert measured[["confidence_before", "confidence_after"]].isna().all(axis=None)
-    assert list(measure_images([], 5, load_pretrained(), Recording(), lambda: None)) == list(UNITS)
+    assert list(
+        measure_images([], 5, TorchBackend(load_pretrained()), Recording(), lambda: None)
+    ) == list(UNITS)

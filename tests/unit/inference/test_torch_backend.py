@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from textsr.errors import TextsrError
-from textsr.inference.device import choose_device, suits_bf16
+from textsr.inference.torch_backend import choose_device, suits_bf16
 from textsr.models.package import BlendedModel, ModelSpec, build_network
 
 

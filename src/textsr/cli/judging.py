@@ -1,0 +1,77 @@
+"""`textsr score`, `realism`, `monitor`: against real images; argument parsing only."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from textsr.cli.progress import ticks
+from textsr.cli.shared import BlendOption, ModelOption, load_blended, read_params
+from textsr.config import project
+
+app = typer.Typer()
+_PANEL = "4. Upscaling and judging"
+
+
+@app.command(rich_help_panel=_PANEL)
+def score(
+    folder: Annotated[Path, typer.Argument(help="Crops of lines or words, and labels.tsv.")],
+    kind: Annotated[
+        str, typer.Option(help="lr: small as they are; hr: sharp, to be degraded first.")
+    ] = "lr",
+    model: ModelOption = None,
+    blend: BlendOption = None,
+    panel: Annotated[
+        Path | None, typer.Option(help="Save a side-by-side picture here.", show_default=False)
+    ] = None,
+) -> None:
+    """Read a folder of labelled real crops from bicubic's output and from the model's."""
+    from textsr.evaluation.real import score_folder
+
+    loaded, said = load_blended(model, blend)
+    typer.echo(said, err=True)
+    with ticks() as start:
+        report = score_folder(read_params(), folder, kind, loaded, panel, start)
+    typer.echo(report)
+
+
+@app.command(rich_help_panel=_PANEL)
+def realism(
+    folders: Annotated[list[Path], typer.Argument(help="Folders of real LR images.")],
+    ablate: Annotated[
+        bool, typer.Option("--ablate", help="Also with each effect switched off in turn.")
+    ] = False,
+    output: Annotated[Path, typer.Option(help="Folder for the numbers and the picture.")] = Path(
+        "artifacts/realism"
+    ),
+) -> None:
+    """Let a classifier tell synthetic LR lines from real ones: 50% is as like as can be."""
+    from textsr.realism.run import report_realism
+
+    with ticks() as start:
+        report = report_realism(folders, read_params(), project.DATA, output, ablate, start)
+    typer.echo(report)
+    typer.echo(f"{output}: realism.json and realism.png")
+
+
+@app.command(rich_help_panel=_PANEL)
+def monitor(
+    folder: Annotated[
+        str | None,
+        typer.Argument(
+            help="Production LR images, or a bucket's s3://BUCKET/PATH; by default "
+            "monitoring.folder of params.yaml.",
+            show_default=False,
+        ),
+    ] = None,
+    output: Annotated[Path, typer.Option(help="Folder for the report.")] = Path(
+        "artifacts/monitoring/report"
+    ),
+) -> None:
+    """Tell whether production images have drifted from what the champion was trained on."""
+    from textsr.monitoring.run import run_monitor
+
+    with ticks() as start:
+        report = run_monitor(read_params(), Path.cwd(), folder, output, start)
+    typer.echo(report.summary())
+    typer.echo(f"{output}: report.md, drift.json and pictures")

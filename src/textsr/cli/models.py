@@ -1,0 +1,96 @@
+"""`textsr rollback`, `publish-pretrained`, `show` and the like; argument parsing only."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from textsr.cli.shared import read_params
+from textsr.config import project
+
+app = typer.Typer()
+_PANEL = "3. Registered models"
+
+
+@app.command(rich_help_panel=_PANEL)
+def rollback(
+    context: typer.Context,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            metavar="VERSION",
+            help="The version to make champion; by default the one before it.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Make the previous champion, or a version of your choice, champion again."""
+    from textsr.registry.aliases import roll_back
+    from textsr.tracking.client import Tracker
+
+    asked: datetime | None = context.obj  # loading MLflow takes seconds
+    name = read_params().registration.model_name
+    typer.echo(roll_back(Tracker(Path.cwd()), name, to, asked))
+
+
+@app.command("smoke-test", rich_help_panel=_PANEL)
+def smoke_test() -> None:
+    """Upscale with what the last registration made champion; put the alias back if that fails."""
+    import tempfile
+
+    from textsr.registry.gate import read_registration
+    from textsr.registry.smoke import smoke_test
+    from textsr.tracking.client import Tracker
+
+    record = read_registration(project.REPORTS / "registration.json")
+    sample = Path("docs/images/sample.png")
+    with tempfile.TemporaryDirectory() as folder:
+        typer.echo(smoke_test(Tracker(Path.cwd()), record, sample, Path(folder) / "large.png"))
+
+
+@app.command("publish-pretrained", rich_help_panel=_PANEL)
+def publish_pretrained(model: str) -> None:
+    """Make an evaluated model the weights that come with the package."""
+    from textsr.pretrained import FOLDER
+    from textsr.registry.publish import publish_pretrained
+
+    folder = publish_pretrained(
+        project.MODELS / model, project.EVALUATION / model, project.PARAMS, FOLDER
+    )
+    typer.echo(f"{folder}: {model}'s weights, params and card")
+
+
+@app.command("publish-onnx", rich_help_panel=_PANEL)
+def publish_onnx() -> None:
+    """Make the ONNX file of the weights that come with the package anew."""
+    from textsr.pretrained import FOLDER
+    from textsr.pretrained.onnx_files import write_onnx
+
+    typer.echo(write_onnx(FOLDER))
+
+
+@app.command("publish-recognizer", rich_help_panel=_PANEL)
+def publish_recognizer() -> None:
+    """Make the trained recognizer the one that comes with the package."""
+    from textsr.pretrained import RECOGNIZER
+    from textsr.registry.publish import publish_recognizer
+    from textsr.tracking.client import lineage_tags
+
+    params = read_params()
+    folder = publish_recognizer(
+        project.RECOGNIZER,
+        project.PARAMS,
+        RECOGNIZER,
+        from_pretrained=params.recognizer.from_pretrained,
+        lineage=lineage_tags(Path.cwd(), params.seed),
+    )
+    typer.echo(f"{folder}: the recognizer's weights, params and card")
+
+
+@app.command(rich_help_panel=_PANEL)
+def show() -> None:
+    """Print the leaderboard, what was registered and why, and where to look."""
+    from textsr.registry.summary import summarise_project
+
+    typer.echo(summarise_project(Path.cwd()))
