@@ -6,8 +6,7 @@ from prefect import State, flow
 from pydantic import Field
 
 from pipelines.execution import bring_up_to_date
-from pipelines.parameters import Preset, Scale, Seeds, flow_run_name
-from textsr.config.params import MODELS
+from pipelines.parameters import MODELS, Preset, Scale, Seeds, flow_run_name
 
 STAGES = ("baselines", *(f"evaluate@{model}" for model in MODELS), "compare")
 

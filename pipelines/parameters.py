@@ -8,7 +8,14 @@ from typing import Annotated, Any, Literal
 from prefect import runtime
 from pydantic import Field, NonNegativeInt
 
-PRESETS = tuple(sorted(path.stem for path in Path(__file__).parents[1].glob("presets/*.yaml")))
+from textsr.config import project
+from textsr.config.presets import read_sections
+
+_CLONE = Path(__file__).parents[1]
+
+PRESETS = tuple(sorted(path.stem for path in _CLONE.glob("presets/*.yaml")))
+MODELS = tuple(read_sections(_CLONE / project.PARAMS)["models"])
+"""That params.yaml names; a preset changes their settings, not their names."""
 
 Preset = Literal[PRESETS]  # type: ignore[valid-type]
 Seeds = Annotated[list[NonNegativeInt], Field(min_length=1)]

@@ -13,12 +13,13 @@ from machines import Servers, machines, retrain
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from textsr.config.params import load_params
 from textsr.files import fingerprint
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 METHODS = ("simclr", "byol")
-MODELS = ("srcnn_transposed", "scratch", "simclr", "byol", "pretrained")
+MODELS = tuple(load_params(Path(__file__).parents[2] / "params.yaml").models)
 KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
 
 

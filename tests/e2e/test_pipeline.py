@@ -12,7 +12,9 @@ import yaml
 from clones import ENVIRONMENT, copy_committed, run
 from mlflow import MlflowClient
 
-MODELS = ("srcnn_transposed", "scratch", "simclr", "byol", "pretrained")
+from textsr.config.params import load_params
+
+MODELS = tuple(load_params(Path(__file__).parents[2] / "params.yaml").models)
 # Outputs that hold run ids, times or durations, by design; all others must be reproduced.
 VOLATILE = ("run.json", "speed.json", "data_docs", "reports/leaderboard", "reports/registration")
 KILLED_STAGES = ("synthesize", "pretrain@byol", "train@scratch", "evaluate@byol", "register")

@@ -74,7 +74,7 @@ def run(module: Breaks, folder: Path, ema: float | None = None) -> dict[str, Ten
         checkpoint_every=3,
         checkpoints=folder,
         seed=0,
-        section="training.srcnn_transposed",
+        section="models.srcnn_transposed",
         ema_decay=ema,
     )[0]
 
@@ -91,7 +91,7 @@ def test_it_stops_at_the_step_and_the_last_checkpoint_can_be_resumed(
     told = step if what in ("loss", "gradient") else 6  # the end of its chunk
     assert said.startswith(f"step {told} of 8: "), said
     assert f"checkpoint of step 3 is kept in {tmp_path}/broken/last.ckpt" in said
-    assert "Lower training.srcnn_transposed.learning_rate" in said
+    assert "Lower models.srcnn_transposed.learning_rate" in said
     assert "\n" not in said
     resumed = Breaks()
     state = run(resumed, tmp_path / "broken", ema)

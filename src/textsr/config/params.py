@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from textsr.config import project
 from textsr.config.effects import Degradation, Render
 from textsr.config.sections import Frequency, Interval, Probability, Section, inside
 from textsr.config.yaml_files import read_yaml
@@ -24,10 +25,9 @@ KINDS = (
 """Kinds of text; `custom` is the user's own lines, absent when there are none."""
 
 SSL_METHODS = ("simclr", "byol")
-INITIALISATIONS = ("scratch", "simclr", "byol", "pretrained")
-MODELS = ("srcnn_transposed", *INITIALISATIONS)
-"""What `train` trains and `evaluate` evaluates: the article's network and four starts of ours."""
+"""Of self-supervised pretraining."""
 
+Architecture = Literal["upsampler", "srcnn_transposed"]
 
 Precision = Literal["auto", "32", "bf16"]
 """Of training: what the machine is fast at, full, or bf16 mixed precision."""
@@ -48,6 +48,8 @@ LossWeight = Annotated[float, Field(ge=0, le=1000)]
 """Of a loss against that of the pixels, which weighs 1."""
 Lines = Annotated[int, Field(ge=1, le=100_000_000)]
 Blocks = Annotated[int, Field(ge=1, le=128)]
+Width = Annotated[int, Field(ge=8, le=1024, multiple_of=8)]
+"""Channels of the upsampler at half the LR resolution."""
 GreyLevels = Annotated[float, Field(gt=0, le=255)]
 PositiveShare = Annotated[float, Field(gt=0, le=1)]
 
@@ -205,20 +207,59 @@ class Recognizer(Section):
     checkpoint_every_steps: Steps
 
 
-class SRCNNTransposed(Section):
-    """Training of the article's network."""
+FRESH = (project.VALIDATION / "result.json").as_posix()
+"""A model's `start` from fresh weights: what must be there is a valid dataset."""
+PRETRAINED = "src/textsr/pretrained"
+"""A model's `start` from the weights that come with the package."""
+ENCODERS = {(project.ENCODERS / method / "encoder").as_posix(): method for method in SSL_METHODS}
+"""A model's `start` from a pretrained encoder, and the method that pretrained it."""
 
-    steps: Steps
-    learning_rate: LearningRate
+_STARTS = (FRESH, *ENCODERS, PRETRAINED)
 
 
-class Pretrained(Section):
-    """Further training of the pretrained weights."""
+class Model(Section):
+    """A super-resolution network: what its training starts from, and settings of its own.
 
-    steps: StepsOrNone
-    learning_rate: LearningRate
-    coarse_blocks: Blocks | None
-    sequence_blocks: Blocks | None
+    What is None is as `training` says, or as the architecture or the weights have it.
+    """
+
+    start: Literal[_STARTS]  # type: ignore[valid-type]
+    architecture: Architecture
+    steps: StepsOrNone | None = None
+    learning_rate: LearningRate | None = None
+    width: Width | None = None
+    coarse_blocks: Blocks | None = None
+    sequence_blocks: Blocks | None = None
+
+    @property
+    def method(self) -> str | None:
+        """The method that pretrained the encoder that training starts from; None: there is none."""
+        return ENCODERS.get(self.start)
+
+    @property
+    def is_pretrained(self) -> bool:
+        """Whether training starts from the weights that come with the package."""
+        return bool(self.start == PRETRAINED)
+
+    @model_validator(mode="after")
+    def _settings_of_its_kind(self) -> "Model":
+        for name in self._settled():
+            if getattr(self, name) is not None:
+                by = self.architecture if self.start == FRESH else f"start: {self.start}"
+                raise ValueError(f"{name}: is settled by {by}; remove it")
+        if self.architecture == "srcnn_transposed" and self.start != FRESH:
+            raise ValueError(f"start: {self.architecture} starts from fresh weights: {FRESH}")
+        if self.steps == 0 and not self.is_pretrained:
+            raise ValueError(f"steps: 0 is for start: {PRETRAINED} alone, which need no training")
+        return self
+
+    def _settled(self) -> tuple[str, ...]:
+        """Return the settings that are not to choose."""
+        if self.is_pretrained:
+            return ("width",)
+        if self.architecture == "srcnn_transposed" or self.method is not None:
+            return ("width", "coarse_blocks", "sequence_blocks")
+        return ()
 
 
 _HEIGHT_STEP = 4  # LR pixels
@@ -246,7 +287,8 @@ class Resizing(Section):
 DATASET = "dataset"
 """What the dataset is called among the extra datasets in `training.mixture`."""
 
-DatasetName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=100)]
+"""Of an extra dataset or a model: a folder's name, too."""
 
 
 class RecognitionLoss(Section):
@@ -271,14 +313,12 @@ class Training(Section):
     gradient_clip: Annotated[float, Field(gt=0, le=1e9)]  # so large, it clips nothing
     ema_decay: Annotated[float, Field(ge=0, lt=1)]
     checkpoint_every_steps: Steps
-    width: Annotated[int, Field(ge=8, le=1024, multiple_of=8)]
+    width: Width
     resizing: Resizing
-    mixture: dict[DatasetName, Annotated[int, Field(ge=1, le=10_000)]]
+    mixture: dict[Name, Annotated[int, Field(ge=1, le=10_000)]]
     shuffle_buffer_rows: Annotated[int, Field(ge=1, le=10_000_000)]
     cache_in_memory: bool
     imported_fraction: Probability
-    pretrained: Pretrained
-    srcnn_transposed: SRCNNTransposed
 
     @field_validator("mixture")
     @classmethod
@@ -356,6 +396,9 @@ class Tracking(Section):
     experiment: Annotated[str, Field(min_length=1)]
 
 
+# Other rows of the leaderboard, another folder beside the evaluations, an alias of the registry.
+_NO_MODELS = ("bicubic", "hr", "baselines", "champion")
+
 # What evaluation and the weights of all extra datasets share, and what keeps their splits apart.
 _SHARED = ("scale", "fonts")
 
@@ -366,11 +409,12 @@ class Params(Section):
     seed: Seed
     compute: Compute
     synthesis: Synthesis
-    extra_datasets: Annotated[dict[DatasetName, dict[str, Any]], Field(max_length=100)]
+    extra_datasets: Annotated[dict[Name, dict[str, Any]], Field(max_length=100)]
     validation: Validation
     pretraining: Pretraining
     recognizer: Recognizer
     training: Training
+    models: Annotated[dict[Name, Model], Field(min_length=1, max_length=100)]
     evaluation: Evaluation
     registration: Registration
     monitoring: Monitoring
@@ -387,6 +431,14 @@ class Params(Section):
                 "recognizer.from_pretrained, or recognizer.steps above 0"
             )
         return self
+
+    @field_validator("models")
+    @classmethod
+    def _named_by_themselves(cls, models: dict[str, Model]) -> dict[str, Model]:
+        for name in _NO_MODELS:
+            if name in models:
+                raise ValueError(f"{name}: is what else is compared with; rename the model")
+        return models
 
     @model_validator(mode="after")
     def _has_extra_datasets(self) -> "Params":
@@ -468,8 +520,10 @@ RENAMED = {
     "training.own_share": "training.imported_fraction",
     "training.resident": "training.cache_in_memory",
     "training.shuffle_rows": "training.shuffle_buffer_rows",
-    "training.reference": "training.pretrained",
-    "training.seed_net": "training.srcnn_transposed",
+    "training.reference": "models.pretrained",
+    "training.pretrained": "models.pretrained",
+    "training.seed_net": "models.srcnn_transposed",
+    "training.srcnn_transposed": "models.srcnn_transposed",
     "registration.gate.min_readers_better": "registration.gate.min_engines_better",
 }
 """Dotted names of before, and those of today."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from textsr.config.params import MODELS, Params
+from textsr.config.params import Params
 from textsr.config.project import EVALUATION
 from textsr.evaluation.blend import choose
 from textsr.evaluation.panels import Cell, save_panel, spread_evenly
@@ -42,7 +42,7 @@ def build_leaderboard(params: Params, evaluation: Path) -> dict[str, Any]:
         summary = summarise(table, bootstrap_of(params))
         rows.append({"method": method, "set": name, "lines_per_second": None, **summary})
     candidates = {}
-    for model in MODELS:
+    for model in params.models:
         metrics = read_json(evaluation / model / "metrics.json", Metrics)
         speed = read_json(evaluation / model / "speed.json", Speed)
         candidates[model] = metrics["validation"]["chosen"]
@@ -128,12 +128,13 @@ def _number(value: float | None, interval: list[float] | None, form: str) -> str
 def _draw_comparison(params: Params, evaluation: Path, dataset: Path, path: Path) -> None:
     lines = load_split(dataset / TEST)
     samples = pd.concat(
-        read_samples(evaluation / name / "samples.parquet") for name in ("baselines", *MODELS)
+        read_samples(evaluation / name / "samples.parquet")
+        for name in ("baselines", *params.models)
     )
     engine = engine_names(samples)[0]
     readings = samples[samples["set"] == TEST].set_index(["method", "line_id"])[f"{engine}_text"]
     methods = {"bicubic": bicubic_upscale(params.synthesis.scale)} | {
-        model: network_upscale(load_model(evaluation / model / "model")) for model in MODELS
+        model: network_upscale(load_model(evaluation / model / "model")) for model in params.models
     }
     rows = []
     for index in spread_evenly(len(lines), params.evaluation.panel_lines):

@@ -54,8 +54,8 @@ def publish_pretrained(trained: Path, evaluation: Path, params: Path, target: Pa
         if size > MAX_BYTES:
             raise TextsrError(
                 f"{evaluation / 'model'}: {size / 1e6:.1f} MB in 8 bits, more than the "
-                f"{MAX_BYTES / 1e6:g} MB of pretrained weights; lower training.width, or add fewer "
-                "blocks (training.pretrained.sequence_blocks), and train anew"
+                f"{MAX_BYTES / 1e6:g} MB of pretrained weights; lower the width or "
+                f"the sequence_blocks of models.{record.name}, and train anew"
             )
         shutil.copyfile(params, folder / "params.yaml")
         write_text(folder / "README.md", render_card(record, metrics, model.spec.blend, size))

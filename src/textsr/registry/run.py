@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from textsr.config.params import MODELS, Params
+from textsr.config.params import Params
 from textsr.errors import TextsrError
 from textsr.evaluation.results import Leaderboard, Metrics, Speed
 from textsr.evaluation.run import TEST, bootstrap_of, read_samples
@@ -92,7 +92,8 @@ def run_registration(
     Writes `registration.json` under `reports` and returns its content.
     """
     run_ids = {
-        model: publish_evaluation(tracker, trained / model, evaluation / model) for model in MODELS
+        model: publish_evaluation(tracker, trained / model, evaluation / model)
+        for model in params.models
     }
     publish_baselines(tracker, params, evaluation / "baselines" / "samples.parquet")
     name = params.registration.model_name

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, Literal, cast
 
 import torch
 from torch import nn
@@ -10,7 +10,7 @@ from torch import nn
 from textsr import pretrained
 from textsr.compute import use_threads
 from textsr.config.closure import code_behind
-from textsr.config.params import MODELS, Params
+from textsr.config.params import Model, Params
 from textsr.datasets.pairs import whole_batches
 from textsr.datasets.resizing import ResizedBatches
 from textsr.errors import TextsrError
@@ -20,7 +20,7 @@ from textsr.models.ctc_head import CTCHead
 from textsr.models.encoder import Encoder
 from textsr.models.package import build_network, save_model
 from textsr.models.recognizer import load_recognizer
-from textsr.models.spec import MAX_BLOCKS, ModelSpec, read_spec
+from textsr.models.spec import ModelSpec, read_spec
 from textsr.models.text_encoder import COARSE_BLOCKS, SEQUENCE_BLOCKS
 from textsr.models.upsampler import UpsamplerNet
 from textsr.models.weights import read_weights
@@ -44,6 +44,7 @@ class TrainingRun:
     """One training, before it runs: what will be trained, and where its checkpoints lie."""
 
     name: str
+    settings: Model
     spec: ModelSpec
     params: Params
     dataset: Path
@@ -66,48 +67,67 @@ def plan_training(
     """Decide what training `name` means.
 
     Args:
-        name: `srcnn_transposed`, `scratch`, `simclr`, `byol` or `pretrained`.
+        name: of one of `models` in params.yaml.
         params: the whole of params.yaml.
         dataset: folder of the synthetic splits.
-        own: folder of the splits of the user's pairs, if there are any.
+        imported: folder of the splits of the user's pairs, if there are any.
         encoders: folder of pretrained encoders, one a method.
         recognizer: folder of our own recognizer, asked if `training.recognition_loss.weight` says
             so.
         extra_datasets: folder of the extra datasets, for `training.mixture`; None: none.
 
     Raises:
-        TextsrError: if there is no such model, or `training.pretrained` asks for impossible blocks.
+        TextsrError: if there is no such model, or the pretrained weights cannot have its blocks.
     """
-    if name not in MODELS:
-        raise TextsrError(f"{name}: no such model; choose one of {', '.join(MODELS)}")
-    encoder = encoders / name / "encoder" if name in ("simclr", "byol") else None
-    if name == "srcnn_transposed":
-        spec = ModelSpec(name=name, architecture="srcnn_transposed", scale=params.synthesis.scale)
-    elif name == "pretrained":
-        spec = _grown(read_spec(pretrained.FOLDER), params)
-    else:
-        spec = ModelSpec(
-            name=name,
-            architecture="upsampler",
-            scale=params.synthesis.scale,
-            encoder=params.pretraining.encoder,
-            width=params.training.width,
-        )
+    if name not in params.models:
+        raise TextsrError(f"{name}: no such model; choose one of {', '.join(params.models)}")
+    settings = params.models[name]
+    encoder = encoders / settings.method / "encoder" if settings.method else None
+    if not params.training.recognition_loss.weight or _is_srcnn(settings):
+        recognizer = None
+    spec = _spec(name, settings, params)
     folders = training_folders(params, dataset, extra_datasets)
-    depends = [*folders.values(), *code_behind(__name__)]
-    described = f"{name} {params.seed} {params.training.model_dump_json()} {spec}"
-    recognizer = (
-        recognizer
-        if params.training.recognition_loss.weight and name != "srcnn_transposed"
-        else None
-    )
-    weights = pretrained.FOLDER if name == "pretrained" else None
+    described = f"{name} {params.seed} {params.training.model_dump_json()} {settings} {spec}"
+    weights = pretrained.FOLDER if settings.is_pretrained else None
     ours = imported and imported / "train"
+    depends = [*folders.values(), *code_behind(__name__)]
     depends += [path for path in (encoder, weights, ours, recognizer) if path]
     checkpoints = checkpoint_folder(f"train-{name}", fingerprint(described, depends))
     return TrainingRun(
-        name, spec, params, dataset, imported, extra_datasets, encoder, recognizer, checkpoints
+        name,
+        settings,
+        spec,
+        params,
+        dataset,
+        imported,
+        extra_datasets,
+        encoder,
+        recognizer,
+        checkpoints,
     )
+
+
+def _spec(name: str, settings: Model, params: Params) -> ModelSpec:
+    if settings.is_pretrained:
+        return _grown(read_spec(pretrained.FOLDER), name, settings, params.synthesis.scale)
+    if _is_srcnn(settings):
+        return ModelSpec(
+            name=name, architecture=settings.architecture, scale=params.synthesis.scale
+        )
+    return ModelSpec(
+        name=name,
+        architecture=settings.architecture,
+        scale=params.synthesis.scale,
+        encoder=params.pretraining.encoder,
+        width=settings.width or params.training.width,
+        coarse_blocks=settings.coarse_blocks,
+        sequence_blocks=settings.sequence_blocks,
+    )
+
+
+def _is_srcnn(settings: Model) -> bool:
+    """Return whether a model is trained as its article does: nothing but Adam and the pixels."""
+    return settings.architecture == "srcnn_transposed"
 
 
 def run_training(run: TrainingRun, output: Path, on_metrics: OnMetrics) -> list[dict[str, float]]:
@@ -132,22 +152,20 @@ def run_training(run: TrainingRun, output: Path, on_metrics: OnMetrics) -> list[
     if run.encoder is not None:
         assert isinstance(network, UpsamplerNet)
         load_encoder(network, run.encoder)
-    if run.name == "pretrained":
+    settings = run.settings
+    if settings.is_pretrained:
         _load_pretrained(network)
-        if not params.pretrained.steps:
-            save_model(output, run.spec, network)
-            return [{"step": 0.0}]
-    if run.name == "srcnn_transposed":
-        section = "training.srcnn_transposed"
-        steps = params.srcnn_transposed.steps
-        module = SuperResolution(network, learning_rate=params.srcnn_transposed.learning_rate)
+    steps = params.steps if settings.steps is None else settings.steps
+    if not steps:
+        save_model(output, run.spec, network)
+        return [{"step": 0.0}]
+    learning_rate = settings.learning_rate or params.learning_rate
+    if _is_srcnn(settings):
+        module = SuperResolution(network, learning_rate=learning_rate)
     else:
-        section = "training.pretrained" if run.name == "pretrained" else "training"
-        schedule = params.pretrained if run.name == "pretrained" else params
-        steps = schedule.steps
         module = SuperResolution(
             network,
-            learning_rate=schedule.learning_rate,
+            learning_rate=learning_rate,
             weight_decay=params.weight_decay,
             warmup_steps=round(params.warmup_fraction * steps),
             total_steps=steps,
@@ -158,7 +176,7 @@ def run_training(run: TrainingRun, output: Path, on_metrics: OnMetrics) -> list[
             recognition_blend_range=params.recognition_loss.blend_range,
             seed=run.params.seed,
             recognition_start_step=0
-            if run.name == "pretrained"
+            if settings.is_pretrained
             else round(params.recognition_loss.start_fraction * steps),
         )
     state, curves = fit(
@@ -178,12 +196,12 @@ def run_training(run: TrainingRun, output: Path, on_metrics: OnMetrics) -> list[
         steps=steps,
         checkpoint_every=params.checkpoint_every_steps,
         checkpoints=run.checkpoints,
-        section=section,
+        section="training" if settings.learning_rate is None else f"models.{run.name}",
         seed=run.params.seed,
         devices=devices,
         precision=choose_precision(run.params.compute.precision),
         gradient_clip=params.gradient_clip,
-        ema_decay=None if run.name == "srcnn_transposed" else params.ema_decay,
+        ema_decay=None if _is_srcnn(settings) else params.ema_decay,
         validation=whole_batches(
             run.dataset / "val", batch_size=32, scale=run.spec.scale, limit=VALIDATION_LINES
         ),
@@ -208,28 +226,25 @@ def _ctc_head(run: TrainingRun, network: nn.Module) -> CTCHead | None:
     return CTCHead(encoder.channels[-1], training_alphabet(folders))
 
 
-def _grown(spec: ModelSpec, params: Params) -> ModelSpec:
-    """Return the package's specification with as many blocks as `training.pretrained` wants.
+def _grown(spec: ModelSpec, name: str, settings: Model, scale: Literal[2, 4]) -> ModelSpec:
+    """Return the package's specification under a name, with as many blocks as `settings` want.
 
     Raises:
-        TextsrError: if it wants fewer than there are, more that would not be trained, or too many.
+        TextsrError: if they want fewer than there are, more that would not be trained, or too many.
     """
-    section = params.training.pretrained
-    changes: dict[str, float | int] = {"scale": params.synthesis.scale, "blend": 1.0}
+    changes: dict[str, Any] = {"name": name, "scale": scale, "blend": 1.0}
     always = {"coarse_blocks": COARSE_BLOCKS, "sequence_blocks": SEQUENCE_BLOCKS}
-    for name, usual in always.items():
-        there, wanted = getattr(spec, name) or usual, getattr(section, name)
+    for key, usual in always.items():
+        there, wanted = getattr(spec, key) or usual, getattr(settings, key)
         if wanted is None or wanted == there:
             continue
-        if wanted > MAX_BLOCKS:
-            raise TextsrError(f"training.pretrained.{name} {wanted}: lower it to {MAX_BLOCKS}")
-        if wanted < there or not section.steps:
+        if wanted < there or settings.steps == 0:
             raise TextsrError(
-                f"training.pretrained.{name} {wanted}: the network has {there}, which may "
-                "become more where it is trained further; raise it and set "
-                "training.pretrained.steps, or set it to null"
+                f"models.{name}.{key} {wanted}: the network has {there}, which may become more "
+                f"where it is trained further; raise it and set models.{name}.steps, or set it to "
+                "null"
             )
-        changes[name] = wanted
+        changes[key] = wanted
     return spec.model_copy(update=changes)
 
 

@@ -56,15 +56,20 @@ def _open_run(tracker: Tracker, run: TrainingRun, root: Path) -> RunRecord:
         if tracker.exists(record.run_id):
             tracker.resume(record)
             return record
-    tags = lineage_tags(root, run.params.seed) | {"initialisation": run.name}
+    tags = lineage_tags(root, run.params.seed) | {"initialisation": _initialisation(run)}
     if run.encoder is not None:
         encoder_run = tracker.encoder_run(run.params.tracking.experiment, run.encoder)
         tags["encoder_run_id"] = encoder_run or "unknown: pretrained on another tracking server"
-    if run.name == pretrained.NAME:
+    if run.settings.is_pretrained:
         tags["initial_weights"] = fingerprint("", [pretrained.FOLDER / WEIGHTS])
     record = tracker.start(run.name, run.params.tracking.experiment, _described(run), tags)
     write_text(path, record.model_dump_json(indent=2) + "\n")
     return record
+
+
+def _initialisation(run: TrainingRun) -> str:
+    """Return what training starts from, in a word."""
+    return "pretrained" if run.settings.is_pretrained else run.settings.method or "scratch"
 
 
 def _described(run: TrainingRun) -> dict[str, str]:

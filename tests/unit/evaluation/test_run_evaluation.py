@@ -14,7 +14,6 @@ import torch
 
 from textsr.config.params import Params
 from textsr.errors import TextsrError
-from textsr.evaluation import leaderboard as comparing
 from textsr.evaluation import run as stage
 from textsr.evaluation.blend import choose_weight
 from textsr.evaluation.leaderboard import build_leaderboard, run_comparison
@@ -64,8 +63,9 @@ def strict_json(path: Path) -> Any:
 
 @pytest.fixture(scope="module")
 def params(tiny_params: Params) -> Params:
-    """The tiny preset."""
-    return tiny_params
+    """The tiny preset, with two of its models."""
+    models = {name: tiny_params.models[name] for name in MODELS}
+    return tiny_params.model_copy(update={"models": models})
 
 
 @pytest.fixture(scope="module")
@@ -214,12 +214,6 @@ def test_speed_is_timed_after_the_warm_up(monkeypatch: pytest.MonkeyPatch) -> No
     assert speed["lines_per_second"] == pytest.approx(500)
 
 
-@pytest.fixture
-def of_two_models(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(comparing, "MODELS", MODELS)
-
-
-@pytest.mark.usefixtures("of_two_models")
 def test_leaderboard_has_the_agreed_shape(
     params: Params, dataset: Path, evaluated: tuple[Path, dict[str, Ticks]], tmp_path: Path
 ) -> None:
@@ -257,7 +251,6 @@ def test_leaderboard_has_the_agreed_shape(
         assert (again / name).read_bytes() == (tmp_path / name).read_bytes(), name
 
 
-@pytest.mark.usefixtures("of_two_models")
 def test_winner_is_chosen_on_val_whatever_test_says(
     params: Params, evaluated: tuple[Path, dict[str, Ticks]], tmp_path: Path
 ) -> None:

@@ -87,9 +87,8 @@ def test_steps_go_on_from_its_weights(
     tiny_params: Params, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    schedule = tiny_params.training.pretrained.model_copy(update={"steps": 2})
-    training = tiny_params.training.model_copy(update={"pretrained": schedule})
-    params = tiny_params.model_copy(update={"training": training})
+    model = tiny_params.models["pretrained"].model_copy(update={"steps": 2})
+    params = tiny_params.model_copy(update={"models": {"pretrained": model}})
     run = plan_training("pretrained", params, dataset, None, tmp_path)
     curves = run_training(run, tmp_path / "model", lambda metrics, step: None)
     assert [row["step"] for row in curves] == [2]

@@ -96,10 +96,11 @@ def project(
     tmp_path: Path, tiny_params: Params, dataset: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Project:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.setattr(stage, "MODELS", ("scratch",))
     # Nobody is to be read, unless a test says by whom.
     monkeypatch.setattr(stage, "available_engines", lambda threads: [Scripted(iter(()))])
-    made = Project(tmp_path, tiny_params, dataset)
+    scratch = {"scratch": tiny_params.models["scratch"]}
+    params = tiny_params.model_copy(update={"models": scratch})
+    made = Project(tmp_path, params, dataset)
     baselines = tmp_path / "evaluation/baselines"
     baselines.mkdir(parents=True)
     bicubic, hr = table("bicubic", made.lines, 10, 20), table("hr", made.lines, 24, 20)

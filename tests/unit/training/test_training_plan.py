@@ -81,15 +81,14 @@ def test_articles_network_is_trained_as_in_the_article(
     assert type(optimizer) is torch.optim.Adam
     assert optimizer.param_groups[0]["lr"] == 1e-4
     assert optimizer.param_groups[0]["weight_decay"] == 0
-    assert call["steps"] == tiny_params.training.srcnn_transposed.steps
+    assert call["steps"] == tiny_params.models["srcnn_transposed"].steps
     assert call["ema_decay"] is None
     assert load_model(tmp_path / "srcnn_transposed").spec.architecture == "srcnn_transposed"
 
 
 def with_pretrained(params: Params, **changes: int | None) -> Params:
-    section = params.training.pretrained.model_copy(update=changes)
-    training = params.training.model_copy(update={"pretrained": section})
-    return params.model_copy(update={"training": training})
+    model = params.models["pretrained"].model_copy(update=changes)
+    return params.model_copy(update={"models": {"pretrained": model}})
 
 
 def test_the_packages_network_grows_by_blocks_that_change_nothing_at_first(
@@ -118,7 +117,7 @@ def test_the_packages_network_neither_shrinks_nor_grows_untrained(
 ) -> None:
     blocks = len(load_pretrained().network.encoder.sequence) + more
     params = with_pretrained(tiny_params, steps=steps, sequence_blocks=blocks)
-    with pytest.raises(TextsrError, match=rf"training\.pretrained\.sequence_blocks {blocks}: "):
+    with pytest.raises(TextsrError, match=rf"models\.pretrained\.sequence_blocks {blocks}: "):
         plan_training("pretrained", params, dataset, None, tmp_path)
 
 
