@@ -18,6 +18,8 @@ from typing import Any
 
 import yaml
 
+from textsr.config.params import PRETRAINED, load_params
+
 ROOT = Path(__file__).resolve().parents[1]
 SECONDS_A_STAGE = 10.0
 SECONDS_NO_WORK = 60.0
@@ -134,21 +136,17 @@ def _is_made(path: str) -> bool:
 def _expanded(stage: dict[str, Any]) -> int:
     if "matrix" in stage:
         return len(next(iter(stage["matrix"].values())))
+    if stage.get("foreach") == "${models}":
+        return len(load_params(ROOT / "params.yaml").models)
     return len(stage.get("foreach", [0]))
 
 
 def _make_files(clone: Path, pipeline: dict[str, Any]) -> None:
     (clone / "data" / "fonts").mkdir(parents=True)
     (clone / "data" / "fonts" / "a.ttf").write_text("a font")
-    # What `evaluate` leaves is a folder that later stages name as a whole.
-    for stage in pipeline["stages"].values():
-        inner = stage.get("do", stage)
-        inner["deps"] = [
-            f"{path}/metrics.json" if Path(path).parent == Path("artifacts/evaluation") else path
-            for path in inner["deps"]
-        ]
-    train = pipeline["stages"]["train"]["foreach"]
-    train["pretrained"]["start"] = train["scratch"]["start"]
+    pretrained = clone / PRETRAINED  # that a model starts from
+    pretrained.mkdir(parents=True)
+    (pretrained / "weights").write_text("weights")
     (clone / "dvc.yaml").write_text(yaml.safe_dump(pipeline, sort_keys=False))
     for name in ("params.yaml", "prefect.yaml"):
         shutil.copy(ROOT / name, clone / name)

@@ -13,7 +13,7 @@ import warnings
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -96,7 +96,7 @@ def main() -> None:
         sys.exit(1)
 
 
-def _say_warning(message: Warning | str, *_: object) -> None:
+def _say_warning(message: Warning | str, *_: Any, **__: Any) -> None:
     """Print a warning without the line of Python that gave it."""
     print(f"textsr: {redact(str(message))}", file=sys.stderr)  # noqa: T201
 

@@ -53,7 +53,7 @@ def smoke_test() -> None:
 def publish_pretrained(model: str) -> None:
     """Make an evaluated model the weights that come with the package."""
     from textsr.pretrained import FOLDER
-    from textsr.registry.publish import publish_pretrained
+    from textsr.registry.publish_pretrained import publish_pretrained
 
     folder = publish_pretrained(
         project.MODELS / model, project.EVALUATION / model, project.PARAMS, FOLDER
@@ -74,7 +74,7 @@ def publish_onnx() -> None:
 def publish_recognizer() -> None:
     """Make the trained recognizer the one that comes with the package."""
     from textsr.pretrained import RECOGNIZER
-    from textsr.registry.publish import publish_recognizer
+    from textsr.registry.publish_pretrained import publish_recognizer
     from textsr.tracking.client import lineage_tags
 
     params = read_params()

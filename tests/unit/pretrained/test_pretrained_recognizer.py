@@ -11,7 +11,7 @@ from textsr.errors import TextsrError
 from textsr.files import write_json
 from textsr.models.recognizer import Recognizer, load_recognizer, save_recognizer
 from textsr.pretrained import RECOGNIZER, load_pretrained_recognizer
-from textsr.registry.publish import MAX_BYTES, publish_recognizer
+from textsr.registry.publish_pretrained import MAX_BYTES, publish_recognizer
 
 
 def read(recognizer: Recognizer, batch: Batch) -> list[str]:

@@ -19,7 +19,7 @@ from textsr.evaluation.score import bicubic_upscale, network_upscale
 from textsr.evaluation.sets import load_split
 from textsr.models.package import WEIGHTS
 from textsr.pretrained import load_pretrained
-from textsr.registry.publish import MAX_BYTES
+from textsr.registry.publish_pretrained import MAX_BYTES
 from textsr.training.run import plan_training, run_training
 
 

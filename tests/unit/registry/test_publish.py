@@ -10,8 +10,8 @@ import torch
 from textsr.errors import TextsrError
 from textsr.models.package import ModelSpec, build_network, load_model, save_model
 from textsr.models.quantization import dequantize, quantize
-from textsr.registry import publish
-from textsr.registry.publish import publish_pretrained
+from textsr.registry import publish_pretrained as publish
+from textsr.registry.publish_pretrained import publish_pretrained
 from textsr.tracking.client import RunRecord
 
 SPEC = ModelSpec(name="scratch", architecture="upsampler", encoder="text", width=8, scale=4)

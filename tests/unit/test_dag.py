@@ -1,0 +1,129 @@
+"""dvc.yaml: a stage declares the code that it runs, and models are those of params.yaml."""
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Any
+
+import pytest
+import yaml
+
+from textsr.cli.main import app
+from textsr.config import project
+from textsr.config.closure import code_behind
+from textsr.config.params import Params, parse_params
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "src" / "textsr"
+DAG = yaml.safe_load((ROOT / "dvc.yaml").read_text())
+STAGES = {name: stage.get("do", stage) for name, stage in DAG["stages"].items()}
+# A verb, and what a verb calls, name the code of a stage and are none of it.
+DISPATCH = ("textsr.cli.main", "textsr.stages")
+
+
+@cache
+def verbs() -> dict[str, Callable[..., Any]]:
+    return {
+        info.name or info.callback.__name__.replace("_", "-"): info.callback
+        for info in app.registered_commands
+        if info.callback is not None
+    }
+
+
+def imported_by(function: Callable[..., Any], seen: set[Any] | None = None) -> Iterator[str]:
+    """Yield the modules of textsr that a function's body imports, or that of one it calls."""
+    seen = set() if seen is None else seen
+    assert isinstance(function, FunctionType)
+    seen.add(function)
+    for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(function)))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("textsr"):
+            for alias in node.names:
+                name = f"{node.module}.{alias.name}"
+                yield name if is_module(name) else str(node.module)
+        called = looked_up(node, function.__globals__)
+        is_new = isinstance(called, FunctionType) and called not in seen
+        if is_new and called.__module__ in DISPATCH:
+            yield from imported_by(called, seen)
+
+
+def looked_up(node: ast.AST, names: dict[str, Any]) -> object:
+    if isinstance(node, ast.Name):
+        return names.get(node.id)
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        owner = names.get(node.value.id)
+        return getattr(owner, node.attr, None) if isinstance(owner, ModuleType) else None
+    return None
+
+
+def is_module(name: str) -> bool:
+    path = ROOT / "src" / name.replace(".", "/")
+    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
+
+
+@cache
+def code_of(stage: str) -> frozenset[Path]:
+    verb = STAGES[stage]["cmd"].split()[1]
+    return frozenset(code_behind(*sorted(set(imported_by(verbs()[verb])))))
+
+
+def declared_by(stage: str) -> list[Path]:
+    return [ROOT / path for path in STAGES[stage]["deps"] if path.startswith("src/")]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_what_a_stage_runs_is_declared(stage: str) -> None:
+    declared = declared_by(stage)
+    missing = [
+        path.relative_to(ROOT)
+        for path in sorted(code_of(stage))
+        if not any(path.is_relative_to(one) for one in declared)
+    ]
+    assert not missing, f"dvc.yaml: {stage}: deps lack {', '.join(map(str, missing))}"
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_what_a_stage_declares_is_run(stage: str) -> None:
+    """Else a change that cannot matter makes it run again; half of a room is enough to name it."""
+    idle = []
+    for path in declared_by(stage):
+        assert path.exists(), path
+        modules = list(path.rglob("*.py")) if path.is_dir() else [path]
+        if sum(module in code_of(stage) for module in modules) < len(modules) / 2:
+            idle.append(path.relative_to(ROOT))
+    assert not idle, f"dvc.yaml: {stage}: runs little or nothing of {', '.join(map(str, idle))}"
+
+
+def test_stages_of_models_are_those_of_params() -> None:
+    for stage in ("train", "evaluate"):
+        assert DAG["stages"][stage]["foreach"] == "${models}"
+        assert "${key}" in STAGES[stage]["cmd"]
+
+
+@pytest.fixture(scope="session")
+def params(raw_params: dict[str, Any]) -> Params:
+    return parse_params(raw_params)
+
+
+def test_what_models_start_from_is_made_by_a_stage_or_comes_with_the_package(
+    params: Params,
+) -> None:
+    made = {
+        path.replace("${item.method}", method)
+        for stage in STAGES.values()
+        for path in stage["outs"]
+        if isinstance(path, str)
+        for method in DAG["stages"]["pretrain"]["matrix"]["method"]
+    }
+    for name, model in params.models.items():
+        assert model.start in made or (ROOT / model.start).is_dir(), name
+
+
+def test_curves_that_are_plotted_are_those_of_the_models(params: Params) -> None:
+    """DVC expands no list in `plots`."""
+    [plotted] = [plot for title in DAG["plots"] for plot in title.values() if "PSNR" in str(title)]
+    trained = [name for name, model in params.models.items() if model.steps != 0]
+    assert list(plotted["y"]) == [str(project.MODELS / name / "curves.csv") for name in trained]
