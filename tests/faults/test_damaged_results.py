@@ -11,7 +11,7 @@ from textsr.files import read_json
 from textsr.registry.gate import Registration, read_registration
 from textsr.registry.run import publish_evaluation
 from textsr.registry.summary import summarise_project
-from textsr.tracking.client import RunRecord
+from textsr.tracking import RunRecord
 
 CONTENTS = {
     "truncated": b'{"winner": "se',

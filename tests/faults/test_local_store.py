@@ -14,10 +14,9 @@ from textsr.errors import TextsrError
 from textsr.models.package import load_model
 from textsr.pretrained import FOLDER
 from textsr.registry.aliases import promote, register_challenger, version_of
-from textsr.registry.packaging import fetch_model, log_model
+from textsr.registry.packaging import download_model, log_model
+from textsr.tracking import Tracker, local_store
 from textsr.tracking import client as tracking
-from textsr.tracking import local_store
-from textsr.tracking.client import Tracker
 
 ROOT = Path(__file__).parents[2]
 
@@ -74,7 +73,7 @@ def use(root: Path) -> None:
     champion = version_of(tracker, "textsr", "champion")
     assert champion is not None
     for uri in ("models:/textsr@champion", f"runs:/{champion.run_id}/model"):
-        load_model(fetch_model(tracker, uri))
+        load_model(download_model(tracker, uri))
     experiment = tracker.experiment_id("e")
     for run in tracker.client.search_runs([experiment]):
         tracker.client.log_artifact(run.info.run_id, str(ROOT / "LICENSE"), "evaluation")
@@ -102,7 +101,7 @@ def test_a_copy_leaves_the_original_alone(project: Path, tmp_path: Path) -> None
     use(copy)
     assert sorted(project.rglob("*")) == before
     shutil.rmtree(project)
-    load_model(fetch_model(Tracker(copy), "models:/textsr@champion"))
+    load_model(download_model(Tracker(copy), "models:/textsr@champion"))
 
 
 def test_a_place_that_was_chosen_by_hand_stays(project: Path) -> None:

@@ -17,7 +17,7 @@ from textsr.config.params import Params, load_params, parse_params
 from textsr.config.presets import apply_preset
 from textsr.config.yaml_files import read_yaml
 from textsr.errors import TextsrError
-from textsr.tracking.client import lineage_tags
+from textsr.tracking import lineage_tags
 
 ROOT = Path(__file__).parents[2]
 COMMITTED = (ROOT / "params.yaml").read_text()

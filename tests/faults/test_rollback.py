@@ -23,7 +23,7 @@ from textsr.registry.aliases import (
     roll_back,
 )
 from textsr.registry.smoke import smoke_test
-from textsr.tracking.client import Tracker
+from textsr.tracking import Tracker
 
 SAMPLE = Path(__file__).parents[2] / "docs" / "images" / "sample.png"
 WRITES = (
@@ -166,7 +166,7 @@ def test_a_champion_newer_than_the_wish_to_roll_back_stays(tracker: Tracker) -> 
 
 def test_the_verb_tells_when_it_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[datetime] = []
-    monkeypatch.setattr("textsr.tracking.client.Tracker", lambda folder: None)
+    monkeypatch.setattr("textsr.tracking.Tracker", lambda folder: None)
     monkeypatch.setattr(
         "textsr.registry.aliases.roll_back", lambda tracker, name, to, asked: told.append(asked)
     )
@@ -297,7 +297,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from textsr.errors import TextsrError
 from textsr.registry.aliases import promote, roll_back
-from textsr.tracking.client import Tracker
+from textsr.tracking import Tracker
 
 root, me, asked = Path(sys.argv[1]), sys.argv[2], datetime.fromisoformat(sys.argv[3])
 tracker = Tracker(root)
@@ -351,7 +351,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from textsr.registry.aliases import roll_back
-from textsr.tracking.client import Tracker
+from textsr.tracking import Tracker
 
 tracker = Tracker(Path(sys.argv[1]))
 move = tracker.client.set_registered_model_alias

@@ -24,7 +24,7 @@ from textsr.monitoring.report import describe
 from textsr.redaction import redact
 from textsr.registry.aliases import promote, register_challenger
 from textsr.registry.smoke import smoke_test
-from textsr.tracking.client import Tracker
+from textsr.tracking import Tracker
 
 ROOT = Path(__file__).parents[2]
 SECRET = "h4rd/to+guess"

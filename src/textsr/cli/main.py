@@ -130,7 +130,7 @@ def _said_of_mlflow(error: Exception) -> str | None:
     """Return a message where the tracking server or its database failed in the midst of a verb."""
     if "mlflow.exceptions" not in sys.modules:  # the verb does not track; importing takes seconds
         return None
-    from textsr.tracking.client import explain, tracking_uri
+    from textsr.tracking import explain, tracking_uri
 
     said = explain(error, tracking_uri(Path.cwd()))
     return None if said is None else str(said)

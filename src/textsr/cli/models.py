@@ -27,7 +27,7 @@ def rollback(
 ) -> None:
     """Make the previous champion, or a version of your choice, champion again."""
     from textsr.registry.aliases import roll_back
-    from textsr.tracking.client import Tracker
+    from textsr.tracking import Tracker
 
     asked: datetime | None = context.obj  # loading MLflow takes seconds
     name = read_params().registration.model_name
@@ -41,7 +41,7 @@ def smoke_test() -> None:
 
     from textsr.registry.gate import read_registration
     from textsr.registry.smoke import smoke_test
-    from textsr.tracking.client import Tracker
+    from textsr.tracking import Tracker
 
     record = read_registration(project.REPORTS / "registration.json")
     sample = Path("docs/images/sample.png")
@@ -75,7 +75,7 @@ def publish_recognizer() -> None:
     """Make the trained recognizer the one that comes with the package."""
     from textsr.pretrained import RECOGNIZER
     from textsr.registry.publish_pretrained import publish_recognizer
-    from textsr.tracking.client import lineage_tags
+    from textsr.tracking import lineage_tags
 
     params = read_params()
     folder = publish_recognizer(

@@ -1,10 +1,10 @@
 """The stages, in the pipeline's order: a verb each; argument parsing only."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from textsr import stages
 from textsr.cli.progress import progress, ticks
 from textsr.cli.shared import read_params
 from textsr.config import project
@@ -24,16 +24,12 @@ def synthesize(
     ] = None,
 ) -> None:
     """Draw lines of text and degrade them into LR-HR pairs."""
-    from textsr.synthesis.shards import Part, count_rows, write_dataset, write_part
-
-    params, chosen = read_params(), Part.parse(part or "1-of-1")
+    params, taken = read_params(), 0
     with progress() as start:
-        advance = start("lines", count_rows(params, chosen))
         if part is None:
-            taken = write_dataset(params, project.DATA, project.DATASET, advance, project.PARTS)
+            taken = stages.synthesize(params, start)
         else:
-            write_part(params, project.DATA, project.PARTS, chosen, advance)
-            taken = 0
+            stages.part(params, part, start)
     if taken:
         typer.echo(f"{project.DATASET}: {taken} shards were made as parts, in {project.PARTS}")
 
@@ -41,11 +37,9 @@ def synthesize(
 @app.command(rich_help_panel=_PANEL)
 def extra_datasets() -> None:
     """Draw the extra_datasets: further lines to train on, by settings of their own."""
-    from textsr.synthesis.extra_datasets import write_extra_datasets
-
     params = read_params()
     with progress() as start:
-        write_extra_datasets(params, project.DATA, project.EXTRA_DATASETS, start)
+        stages.extra_datasets(params, start)
     if not params.extra_datasets:
         typer.echo(f"{project.PARAMS}: extra_datasets: there are none")
 
@@ -53,10 +47,8 @@ def extra_datasets() -> None:
 @app.command(rich_help_panel=_PANEL)
 def ingest() -> None:
     """Turn the imported pairs and HR images into shards for training."""
-    from textsr.imports.ingest import ingest
-
     with ticks() as start:
-        said = ingest(read_params(), project.DATA, project.IMPORTED, start)
+        said = stages.ingest(read_params(), start)
     for sentence in said or [f"{project.DATA}: no sets in pairs/ or hr/"]:
         typer.echo(sentence)
 
@@ -64,76 +56,46 @@ def ingest() -> None:
 @app.command(rich_help_panel=_PANEL)
 def validate() -> None:
     """Hold all datasets against the Great Expectations suite; write Data Docs."""
-    from textsr.ocr.engines import RapidOCREngine, read_lines
-    from textsr.validation.track import validate_project
-
-    params = read_params()
-    engine = RapidOCREngine(params.compute.threads)
     with progress() as start:
-        validate_project(
-            params, Path.cwd(), lambda lines: read_lines(engine, lines), start, typer.echo
-        )
+        stages.validate(read_params(), start, typer.echo)
 
 
 @app.command(rich_help_panel=_PANEL)
 def pretrain(method: str) -> None:
     """Train an encoder on LR lines without labels: METHOD is simclr or byol."""
-    from textsr.pretraining.track import pretrain_tracked
-
-    pretrain_tracked(method, read_params(), Path.cwd())
+    stages.pretrain(read_params(), method)
 
 
 @app.command(rich_help_panel=_PANEL)
 def recognizer() -> None:
     """Train the recognizer that teaches the networks and never judges them."""
-    from textsr.training.recognizer import run_recognizer
-
-    run_recognizer(read_params(), project.DATASET, project.RECOGNIZER, project.EXTRA_DATASETS)
+    stages.recognizer(read_params())
 
 
 @app.command(rich_help_panel=_PANEL)
 def train(model: str) -> None:
-    """Train a super-resolution network: MODEL is seed, scratch, simclr or byol."""
-    from textsr.training.track import train_tracked
-
-    train_tracked(model, read_params(), Path.cwd())
+    """Train a super-resolution network: MODEL is one of those in dvc.yaml, e.g. scratch."""
+    stages.train(read_params(), model)
 
 
 @app.command(rich_help_panel=_PANEL)
 def baselines() -> None:
     """Read the test split upscaled by bicubic, and at its true resolution."""
-    from textsr.evaluation.run import run_baselines
-
-    params = read_params()
     with ticks() as start:
-        run_baselines(
-            params, project.DATASET, project.DATA, project.EVALUATION / "baselines", start
-        )
+        stages.baselines(read_params(), start)
 
 
 @app.command(rich_help_panel=_PANEL)
 def evaluate(model: str) -> None:
     """Choose MODEL's blend with bicubic on val, then score the test split."""
-    from textsr.evaluation.run import run_evaluation
-    from textsr.registry.run import publish_evaluation
-    from textsr.tracking.client import Tracker
-
-    params = read_params()
-    trained, output = project.MODELS / model, project.EVALUATION / model
-    base = project.EVALUATION / "baselines" / "samples.parquet"
     with ticks() as start:
-        run_evaluation(
-            params, trained / "model", base, project.DATASET, project.DATA, output, start
-        )
-    publish_evaluation(Tracker(Path.cwd()), trained, output)
+        stages.evaluate(read_params(), model, start)
 
 
 @app.command(rich_help_panel=_PANEL)
 def compare() -> None:
     """Put all methods side by side and name the winner."""
-    from textsr.evaluation.leaderboard import run_comparison
-
-    run_comparison(read_params(), project.EVALUATION, project.DATASET, project.REPORTS)
+    stages.compare(read_params())
     typer.echo((project.REPORTS / "leaderboard.md").read_text(encoding="utf-8"))
 
 
@@ -141,17 +103,7 @@ def compare() -> None:
 def register() -> None:
     """Register the winner as challenger; the gate decides whether it becomes champion."""
     from textsr.registry.gate import render_decision
-    from textsr.registry.run import run_registration
-    from textsr.tracking.client import Tracker
 
     with ticks() as start:
-        record = run_registration(
-            read_params(),
-            Tracker(Path.cwd()),
-            project.DATASET,
-            project.MODELS,
-            project.EVALUATION,
-            project.REPORTS,
-            start,
-        )
+        record = stages.register(read_params(), start)
     typer.echo(render_decision(record))

@@ -4,12 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from textsr import pretrained
 from textsr.config.params import Params
 from textsr.monitoring.profile import Profile, load_profile
-from textsr.registry.aliases import CHAMPION, version_of
-from textsr.registry.packaging import fetch_model
-from textsr.tracking.client import Tracker, describe_lines, lineage_tags
+from textsr.registry.resolve import resolve_champion
+from textsr.tracking import Tracker, describe_lines, lineage_tags
 
 _PLACE = "monitoring"  # of the profile, among the run's artifacts
 PROFILE = "reference.parquet"
@@ -41,23 +39,17 @@ def find_champion(tracker: Tracker, params: Params, root: Path) -> Champion:
     Raises:
         TextsrError: if the tracking server cannot be asked, or does not have the model.
     """
-    name = params.registration.model_name
-    version = version_of(tracker, name, CHAMPION)
-    if version is None:
-        said = f"the pretrained weights (no version of {name} is {CHAMPION})"
-        return Champion(said, pretrained.FOLDER, None, None, ())
-    said = f"{name} version {version.version}, the {CHAMPION}"
-    folder = fetch_model(tracker, f"models:/{name}@{CHAMPION}")
-    run_id = str(version.run_id)
-    if not tracker.exists(run_id):
-        return Champion(
-            said, folder, None, None, ("its MLflow run is gone, and its lineage with it",)
-        )
-    run = tracker.client.get_run(run_id).data
+    found = resolve_champion(tracker, params.registration.model_name)
+    if found.run_id is None:
+        return Champion(found.said, found.folder, None, None, ())
+    if not tracker.exists(found.run_id):
+        gone = ("its MLflow run is gone, and its lineage with it",)
+        return Champion(found.said, found.folder, None, None, gone)
+    run = tracker.client.get_run(found.run_id).data
     return Champion(
-        name=said,
-        folder=folder,
-        run_id=run_id,
+        name=found.said,
+        folder=found.folder,
+        run_id=found.run_id,
         data_hash=run.tags.get("data_hash"),
         differences=tuple(_differences(run.tags, run.params, params, root)),
     )

@@ -29,7 +29,7 @@ from textsr.monitoring.profile import (
     save_profile,
 )
 from textsr.monitoring.report import DriftReport, check_output, describe, write_report
-from textsr.tracking.client import Tracker
+from textsr.tracking import Tracker
 from textsr.training.batches import training_folders
 
 Progress = Callable[[str, int], Callable[[], None]]

@@ -14,7 +14,7 @@ import textsr
 from textsr.errors import TextsrError
 from textsr.models.package import load_model
 from textsr.registry.pyfunc import LinesUpscaler
-from textsr.tracking.client import Tracker
+from textsr.tracking import Tracker
 
 _MODEL_URI = "textsr.model_uri"
 _REQUIREMENTS = (
@@ -61,7 +61,7 @@ def logged_model(tracker: Tracker, run_id: str) -> str | None:
     return tracker.client.get_run(run_id).data.tags.get(_MODEL_URI)
 
 
-def fetch_model(tracker: Tracker, uri: str) -> Path:
+def download_model(tracker: Tracker, uri: str) -> Path:
     """Return the local folder of a model given by `models:/` or `runs:/` URI.
 
     Raises:

@@ -11,7 +11,7 @@ from textsr.files import read_json, replace_folder, write_text
 from textsr.models.package import WEIGHTS, load_model, save_model
 from textsr.models.recognizer import load_recognizer, save_recognizer
 from textsr.pretrained import NAME
-from textsr.tracking.client import RunRecord
+from textsr.tracking import RunRecord
 
 MAX_BYTES = 4_000_000
 """Of the weights: they travel with every installation and every clone."""
@@ -40,7 +40,7 @@ def publish_pretrained(trained: Path, evaluation: Path, params: Path, target: Pa
     Raises:
         TextsrError: if the weights in 8 bits are larger than `MAX_BYTES`.
     """
-    record = RunRecord.model_validate(read_json(trained / "run.json", RunRecord))
+    record = RunRecord.read(trained / "run.json")
     metrics = read_json(evaluation / "metrics.json", Metrics)
     model = load_model(evaluation / "model")
     with replace_folder(target) as folder:

@@ -14,7 +14,7 @@ from textsr.config import project
 from textsr.errors import TextsrError
 
 if TYPE_CHECKING:
-    from textsr.tracking.client import Tracker
+    from textsr.tracking import Tracker
 
 _ADDRESSES = ("models:/", "runs:/")
 
@@ -57,7 +57,7 @@ def resolve_model(source: str | None, start: Path) -> ResolvedModel:
     except TextsrError:
         return ResolvedModel(pretrained.FOLDER, "the pretrained weights")
     from textsr.config.params import load_params
-    from textsr.tracking.client import Tracker
+    from textsr.tracking import Tracker
 
     name = load_params(root / project.PARAMS).registration.model_name
     return resolve_champion(Tracker(root), name)
@@ -70,7 +70,7 @@ def resolve_champion(tracker: Tracker, name: str) -> ResolvedModel:
         TextsrError: if the tracking server cannot be asked, or does not have the model.
     """
     from textsr.registry.aliases import CHAMPION, version_of
-    from textsr.registry.packaging import fetch_model as download_model
+    from textsr.registry.packaging import download_model
 
     champion = version_of(tracker, name, CHAMPION)
     if champion is None:
@@ -94,7 +94,7 @@ def fetch_model(uri: str, start: Path | None = None) -> Path:
             has no such model.
     """
     root = project.find_root(Path.cwd() if start is None else start)
-    from textsr.registry.packaging import fetch_model as download_model
-    from textsr.tracking.client import Tracker
+    from textsr.registry.packaging import download_model
+    from textsr.tracking import Tracker
 
     return download_model(Tracker(root), uri)

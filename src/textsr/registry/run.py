@@ -1,4 +1,4 @@
-"""The `register` stage, and what `evaluate` publishes."""
+"""The `register` stage."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,13 +8,13 @@ import pandas as pd
 
 from textsr.config.params import Params
 from textsr.errors import TextsrError
-from textsr.evaluation.results import Leaderboard, Metrics, Speed
+from textsr.evaluation.results import Leaderboard, Speed
 from textsr.evaluation.run import TEST, bootstrap_of, read_samples
 from textsr.evaluation.score import network_upscale, score_set
 from textsr.evaluation.sets import load_split
 from textsr.evaluation.statistics import Estimate
-from textsr.evaluation.summary import compare_methods, summarise
-from textsr.files import fingerprint, read_json, write_json
+from textsr.evaluation.summary import compare_methods
+from textsr.files import read_json, write_json
 from textsr.models.package import load_model
 from textsr.ocr.engines import available_engines
 from textsr.registry.aliases import (
@@ -26,56 +26,12 @@ from textsr.registry.aliases import (
     rolled_back,
     version_of,
 )
+from textsr.registry.evaluations import publish_baselines, publish_evaluation
 from textsr.registry.gate import Check, Decision, decide, render_decision
-from textsr.registry.packaging import fetch_model, log_model, logged_model
-from textsr.tracking.client import RunRecord, Tracker, evaluation_metrics, set_metrics
-from textsr.training.curves import read_curves
+from textsr.registry.packaging import download_model, logged_model
+from textsr.tracking import Tracker
 
 Progress = Callable[[str, int], Callable[[], None]]
-
-
-def publish_evaluation(tracker: Tracker, trained: Path, evaluation: Path) -> str:
-    """Bring an evaluation and its model onto the training's MLflow run; return the run's id.
-
-    Does nothing where the run carries them already, and makes the run again where the tracking
-    server has lost it.
-
-    Args:
-        tracker: the tracking server.
-        trained: the training's folder, with `run.json` and `curves.csv`.
-        evaluation: the evaluation's folder.
-    """
-    record = RunRecord.model_validate(read_json(trained / "run.json", RunRecord))
-    run_id = tracker.locate(record, read_curves(trained / "curves.csv"))
-    key = fingerprint("", [evaluation])
-    if tracker.evaluation_key(run_id) != key:
-        log_model(tracker, run_id, evaluation / "model")
-        result = read_json(evaluation / "metrics.json", Metrics)
-        speed = read_json(evaluation / "speed.json", Speed)
-        tracker.log_evaluation(run_id, evaluation_metrics(result, speed), evaluation, key)
-    return run_id
-
-
-def publish_baselines(tracker: Tracker, params: Params, samples: Path) -> None:
-    """Make the MLflow runs of bicubic and HR, where they are missing.
-
-    Args:
-        tracker: the tracking server.
-        params: the whole of params.yaml.
-        samples: the table that the `baselines` stage wrote.
-    """
-    base = read_samples(samples)
-    for method, tables in base[base["set"] != "val"].groupby("method"):
-        summaries = {
-            str(name): summarise(table, bootstrap_of(params))
-            for name, table in tables.groupby("set")
-        }
-        tracker.publish_baseline(
-            params.tracking.experiment,
-            str(method),
-            set_metrics(summaries),
-            fingerprint("", [samples]),
-        )
 
 
 def run_registration(
@@ -111,7 +67,7 @@ def run_registration(
     champion = version_of(tracker, name, CHAMPION)
     over_champion: dict[str, Estimate] | None = None
     if champion is not None and champion.tags.get("model_uri") != model_uri:
-        folder = fetch_model(tracker, f"models:/{name}@{CHAMPION}")
+        folder = download_model(tracker, f"models:/{name}@{CHAMPION}")
         theirs = _score(params, folder, dataset, progress)
         over_champion = compare_methods(samples, theirs, bootstrap)
     speed = read_json(evaluation / winner / "speed.json", Speed)

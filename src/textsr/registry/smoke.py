@@ -19,8 +19,8 @@ from textsr.registry.aliases import (
     put_back,
     version_of,
 )
-from textsr.registry.packaging import fetch_model
-from textsr.tracking.client import Tracker, explain
+from textsr.registry.packaging import download_model
+from textsr.tracking import Tracker, explain
 
 _TAG = "smoke_test"
 _PASSED = "passed"
@@ -81,7 +81,7 @@ def smoke_test(tracker: Tracker, record: Mapping[str, Any], image: Path, output:
 
 
 def _try(tracker: Tracker, uri: str, image: Path, output: Path) -> None:
-    folder = fetch_model(tracker, uri)
+    folder = download_model(tracker, uri)
     backend = open_folder(folder, read_spec(folder), device="cpu")  # where no training is at work
     upscale_paths(backend, [image], output, keep_sharp=False)
     small, large = (read_grey(path) for path in (image, output))

@@ -1,1 +1,29 @@
-"""MLflow: runs, their lineage, and the local store."""
+"""MLflow: the tracking server, the lineage of runs, and the context that gives a stage a run."""
+
+from textsr.tracking.client import (
+    RunRecord,
+    Tracker,
+    explain,
+    is_unreachable,
+    tracking_uri,
+    unreachable,
+)
+from textsr.tracking.lineage import describe_lines, flatten, lineage_tags
+from textsr.tracking.metrics import evaluation_metrics, set_metrics
+from textsr.tracking.stage import StageRun, track
+
+__all__ = [
+    "RunRecord",
+    "StageRun",
+    "Tracker",
+    "describe_lines",
+    "evaluation_metrics",
+    "explain",
+    "flatten",
+    "is_unreachable",
+    "lineage_tags",
+    "set_metrics",
+    "track",
+    "tracking_uri",
+    "unreachable",
+]

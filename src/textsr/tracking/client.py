@@ -1,11 +1,9 @@
-"""MLflow runs: one a trained model, with the lineage that makes it traceable."""
+"""The tracking server, seen from one project: its address, whether it answers, and its runs."""
 
 import logging
 import os
-import platform
-import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from http import HTTPStatus
 from pathlib import Path
@@ -13,9 +11,7 @@ from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 import mlflow
-import torch
 from filelock import FileLock, Timeout
-from joblib import cpu_count
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException, RestException
@@ -27,24 +23,21 @@ from mlflow.protos.databricks_pb2 import (
 from pydantic import BaseModel
 from sqlalchemy.exc import SQLAlchemyError
 
-from textsr.config.params import Params
-from textsr.config.yaml_files import read_yaml
 from textsr.errors import TextsrError
-from textsr.files import fingerprint
+from textsr.files import fingerprint, read_json, write_text
 from textsr.redaction import redact
 from textsr.tracking.local_store import DATABASE, artifacts_uri, open_store, unusable
 
-_CHANGES_NAMED = 10  # files; a clone may hold thousands that git does not know
 _PARAMS_A_CALL = 100  # what MLflow's servers take
-PRETRAINING_SUFFIX = "-pretraining"
+PRETRAINING, DATA = "-pretraining", "-data"
+"""What the names of the experiments of encoders and of datasets end with."""
+
 _ADDRESS = "MLFLOW_TRACKING_URI"
 _USER, _PASSWORD = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"
 _LOCK_SECONDS = 180.0  # for another process to make the tables
 _RESTORED_FROM = "textsr.restored_from"
 _EVALUATED = "textsr.evaluated"
 _ENCODER = "textsr.encoder"
-# Tags of what called for a run, and the variables in which it says so.
-_CALLERS = {"prefect_flow_run_id": "TEXTSR_FLOW_RUN_ID", "dvc_experiment": "DVC_EXP_NAME"}
 _NOTE = "mlflow.note.content"
 _HOW_TO_CHOOSE = """\
 **How to choose a model here.** Tick the runs and press *Compare*. What decides is
@@ -53,6 +46,10 @@ Then `test/ENGINE_gap_closed` (1 would read as well as the true image), then `te
 `test/ssim`. The runs `bicubic` and `hr` are the peer and the ceiling. Intervals, readings of every
 line and side-by-side pictures are under *Artifacts*, in `evaluation/`.
 """
+_ABOUT_DATASETS = (
+    "One run per dataset: what it was made by, the outcome of its validation, its data card "
+    "and its pictures. The tag `textsr.dataset` is the hash of its shards."
+)
 
 
 class RunRecord(BaseModel):
@@ -63,6 +60,19 @@ class RunRecord(BaseModel):
     experiment: str
     params: dict[str, str]
     tags: dict[str, str]
+
+    @classmethod
+    def read(cls, path: Path) -> "RunRecord":
+        """Read a `run.json`.
+
+        Raises:
+            TextsrError: if there is none, or it is damaged.
+        """
+        return cls.model_validate(read_json(path, cls))
+
+    def write(self, path: Path) -> None:
+        """Write it as `run.json`, whole or not at all."""
+        write_text(path, self.model_dump_json(indent=2) + "\n")
 
 
 def tracking_uri(root: Path) -> str:
@@ -140,8 +150,9 @@ class Tracker:
             if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):
                 raise
             return self.experiment_id(name)  # made by another process since it was looked for
-        if not name.endswith(PRETRAINING_SUFFIX):
-            self.client.set_experiment_tag(made, _NOTE, _HOW_TO_CHOOSE)
+        if not name.endswith(PRETRAINING):
+            about = _ABOUT_DATASETS if name.endswith(DATA) else _HOW_TO_CHOOSE
+            self.client.set_experiment_tag(made, _NOTE, about)
         return str(made)
 
     def start(
@@ -189,7 +200,12 @@ class Tracker:
         batch = [Metric(key, float(value), now, step) for key, value in metrics.items()]
         self.client.log_batch(run_id, metrics=batch)
 
-    def locate(self, record: RunRecord, curves: Sequence[Mapping[str, float]]) -> str:
+    def log_curves(self, run_id: str, rows: Iterable[Mapping[str, float]]) -> None:
+        """Log curves: rows of metrics, each with its `step`."""
+        for row in rows:
+            self.log(run_id, {k: v for k, v in row.items() if k != "step"}, int(row["step"]))
+
+    def locate(self, record: RunRecord, curves: Iterable[Mapping[str, float]]) -> str:
         """Return the id of a recorded run; make the run again if the server lost it.
 
         A stage that DVC restored from its cache made no run here, and a tracking server can be
@@ -197,16 +213,12 @@ class Tracker:
         """
         if self.exists(record.run_id):
             return record.run_id
-        experiment = self.experiment_id(record.experiment)
-        restored = self.client.search_runs(
-            [experiment], f"tags.`{_RESTORED_FROM}` = '{record.run_id}'", max_results=1
-        )
-        if restored:
-            return str(restored[0].info.run_id)
+        restored = self.find(record.experiment, _RESTORED_FROM, record.run_id)
+        if restored is not None:
+            return restored
         tags = {**record.tags, _RESTORED_FROM: record.run_id}
         run_id = self.start(record.name, record.experiment, record.params, tags).run_id
-        for row in curves:
-            self.log(run_id, {k: v for k, v in row.items() if k != "step"}, int(row["step"]))
+        self.log_curves(run_id, curves)
         self.finish(run_id)
         print(  # noqa: T201
             redact(
@@ -254,14 +266,16 @@ class Tracker:
         """Return the key of the evaluation that a run carries, if any."""
         return self.client.get_run(run_id).data.tags.get(_EVALUATED)
 
+    def find(self, experiment: str, tag: str, value: str) -> str | None:
+        """Return the newest run of an experiment that has a tag of this value, if there is one."""
+        found = self.client.search_runs(
+            [self.experiment_id(experiment)], f"tags.`{tag}` = '{value}'", max_results=1
+        )
+        return str(found[0].info.run_id) if found else None
+
     def encoder_run(self, experiment: str, encoder: Path) -> str | None:
         """Return the run that pretrained an encoder, found by the hash of its weights."""
-        found = self.client.search_runs(
-            [self.experiment_id(experiment + PRETRAINING_SUFFIX)],
-            f"tags.`{_ENCODER}` = '{fingerprint('', [encoder])}'",
-            max_results=1,
-        )
-        return found[0].info.run_id if found else None
+        return self.find(experiment + PRETRAINING, _ENCODER, fingerprint("", [encoder]))
 
     def tag_encoder(self, run_id: str, encoder: Path) -> None:
         """Tag a pretraining run with the hash of the encoder it made."""
@@ -341,121 +355,3 @@ def unreachable(uri: str, error: BaseException) -> TextsrError:
 
 def _first_line(error: BaseException) -> str:
     return str(error).partition("\n")[0]
-
-
-def lineage_tags(root: Path, seed: int) -> dict[str, str]:
-    """Return what a run came from: code, data, lock, seed, flow and hardware."""
-    changes = list(filter(None, _git(root, "status", "--porcelain").split("\n")))
-    tags = {
-        "git_commit": _git(root, "rev-parse", "HEAD") or "none",
-        "git_dirty": str(bool(changes)).lower(),
-        "git_changes": _name_files(changes),
-        "data_hash": _data_hash(root / "data.dvc"),
-        "dvc_lock_hash": fingerprint("", [root / "dvc.lock"])
-        if (root / "dvc.lock").exists()
-        else "none",
-        "seed": str(seed),
-        "hardware": _hardware(),
-        "mlflow.source.name": "textsr",
-        "mlflow.source.type": "LOCAL",
-    }
-    tags["mlflow.source.git.commit"] = tags["git_commit"]
-    for tag, variable in _CALLERS.items():
-        if variable in os.environ:
-            tags[tag] = os.environ[variable]
-    return tags
-
-
-def _git(root: Path, *arguments: str) -> str:
-    try:
-        result = subprocess.run(
-            ["git", *arguments], cwd=root, capture_output=True, text=True, check=False
-        )
-    except FileNotFoundError:  # no git: an unpacked archive
-        return ""
-    return result.stdout.strip() if result.returncode == 0 else ""
-
-
-def _name_files(changes: Sequence[str]) -> str:
-    """Name the files of `git status --porcelain`, which tell a changed knob from changed code."""
-    names = [change.strip().partition(" ")[2].strip() for change in changes]
-    more = [f"{len(names) - _CHANGES_NAMED} more"] if len(names) > _CHANGES_NAMED else []
-    return ", ".join(names[:_CHANGES_NAMED] + more) or "none"
-
-
-def _data_hash(path: Path) -> str:
-    if not path.exists():
-        return "none"
-    try:
-        return str(read_yaml(path)["outs"][0]["md5"])
-    except (TypeError, LookupError) as error:
-        raise TextsrError(f"{path}: not a file of DVC; make it anew with `dvc add data`") from error
-
-
-def _hardware() -> str:
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_name()
-    capability = torch.backends.cpu.get_cpu_capability()
-    return f"{platform.machine()} CPU, {cpu_count()} cores, {capability}"
-
-
-def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Flatten nested params to dotted names and strings; an effect is one param."""
-    flat: dict[str, str] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping) and "probability" in value:
-            flat[f"{prefix}{key}"] = ", ".join(f"{name} {part}" for name, part in value.items())
-        elif isinstance(value, Mapping):
-            flat |= flatten(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = str(value)
-    return flat
-
-
-def describe_lines(params: Params) -> dict[str, str]:
-    """Return the params that decide which lines training draws, flattened.
-
-    Of an extra dataset, what makes it another than the dataset, however params.yaml puts it.
-    """
-
-    def synthesis(of: Params) -> dict[str, str]:
-        return flatten(of.synthesis.model_dump(mode="json"))
-
-    dataset = synthesis(params)
-    extra_datasets = {
-        name: dict(synthesis(params.extra_dataset(name)).items() - dataset.items())
-        for name in params.extra_datasets
-    }
-    mixture = {"mixture": params.training.mixture}
-    return flatten({"synthesis": dataset, "extra_datasets": extra_datasets, "training": mixture})
-
-
-def evaluation_metrics(result: Mapping[str, Any], speed: Mapping[str, float]) -> dict[str, float]:
-    """Flatten an evaluation to metric names; the UI groups charts by what stands before `/`."""
-    return {
-        "blend": result["validation"]["chosen"]["weight"],
-        **speed,
-        **set_metrics(result["sets"]),
-    }
-
-
-def set_metrics(sets: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
-    """Flatten summaries by set (see `evaluation.summary.summarise`) to `SET/METRIC`.
-
-    The interval of an engine's gain over bicubic, which decides, becomes two metrics of its own;
-    the other intervals are in the evaluation's files.
-    """
-    flat: dict[str, float] = {}
-    for name, summary in sets.items():
-        for key, value in summary.items():
-            if isinstance(value, float):
-                flat[f"{name}/{key}"] = value
-            if not isinstance(value, Mapping):
-                continue
-            for metric, number in value.items():
-                if isinstance(number, float):
-                    flat[f"{name}/{key}_{metric}"] = number
-            if "gain_ci" in value:
-                low, high = value["gain_ci"]
-                flat |= {f"{name}/{key}_gain_low": low, f"{name}/{key}_gain_high": high}
-    return flat

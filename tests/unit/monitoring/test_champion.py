@@ -18,7 +18,7 @@ from textsr.monitoring.report import DriftReport
 from textsr.monitoring.run import run_monitor
 from textsr.registry.aliases import promote, register_challenger
 from textsr.registry.packaging import log_model
-from textsr.tracking.client import Tracker, describe_lines, lineage_tags
+from textsr.tracking import Tracker, describe_lines, lineage_tags
 
 DATA = "outs:\n- md5: {hash}.dir\n  path: data\n"
 

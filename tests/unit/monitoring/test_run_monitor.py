@@ -19,7 +19,7 @@ from textsr.monitoring import report as report_module
 from textsr.monitoring.report import DriftReport
 from textsr.monitoring.run import run_monitor
 from textsr.synthesis.sample import load_source, make_sample
-from textsr.tracking.client import Tracker
+from textsr.tracking import Tracker
 
 ROOT = Path(__file__).parents[3]
 IMAGES = 60

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from textsr import stages
 from textsr.config.params import Params
-from textsr.pretraining import track
-from textsr.pretraining.track import pretrain_tracked
-from textsr.tracking.client import Tracker
+from textsr.tracking import Tracker
 from textsr.training.curves import write_curves
 
 
@@ -26,9 +25,9 @@ def test_encoder_leads_back_to_the_run_that_made_it(
         write_curves(out / "curves.csv", [{"step": 2.0, "train_loss": 3.5}])
         (out / "probe.json").write_text(json.dumps({"probe_r2": 0.25, "own_images": 7}))
 
-    monkeypatch.setattr(track, "run_pretraining", run_pretraining)
+    monkeypatch.setattr("textsr.pretraining.run.run_pretraining", run_pretraining)
     for method in ("simclr", "byol"):
-        pretrain_tracked(method, tiny_params, tmp_path)
+        stages.pretrain(tiny_params, method)
     tracker = Tracker(tmp_path)
     experiment = tiny_params.tracking.experiment
     found = {

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from textsr.tracking.client import Tracker
+from textsr.tracking import Tracker
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from textsr.registry.aliases import (
     roll_back,
     version_of,
 )
-from textsr.tracking.client import Tracker
+from textsr.tracking import Tracker
 
 
 @pytest.fixture(scope="module")

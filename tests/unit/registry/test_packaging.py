@@ -11,8 +11,8 @@ from textsr.errors import TextsrError
 from textsr.evaluation.score import network_upscale
 from textsr.models.package import ModelSpec, build_network, load_model, save_model
 from textsr.registry.aliases import promote, register_challenger
-from textsr.registry.packaging import fetch_model, log_model, logged_model
-from textsr.tracking.client import Tracker
+from textsr.registry.packaging import download_model, log_model, logged_model
+from textsr.tracking import Tracker
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def test_model_is_fetched_by_any_of_its_addresses(tracker: Tracker, folder: Path
     version = register_challenger(tracker, "fetched", imported, run_id, "")
     promote(tracker, "fetched", version)
     for address in (imported, "models:/fetched@champion", f"models:/fetched/{version.version}"):
-        found = fetch_model(tracker, address)
+        found = download_model(tracker, address)
         for name in ("model.json", "weights.safetensors"):
             assert (found / name).read_bytes() == (folder / name).read_bytes()
 
@@ -97,10 +97,10 @@ def test_others_models_and_no_models_are_refused(tracker: Tracker, tmp_path: Pat
     (tmp_path / "notes.txt").write_text("x")
     tracker.client.log_artifact(run_id, str(tmp_path / "notes.txt"), "notes")
     with pytest.raises(TextsrError, match=f"runs:/{run_id}/notes: not a textsr model"):
-        fetch_model(tracker, f"runs:/{run_id}/notes")
+        download_model(tracker, f"runs:/{run_id}/notes")
     for address in ("models:/nothing/1", f"runs:/{'0' * 32}/model", "not an address"):
         with pytest.raises(TextsrError) as caught:
-            fetch_model(tracker, address)
+            download_model(tracker, address)
         assert str(caught.value).startswith(f"{address}: cannot be got from {tracker.uri}")
 
 

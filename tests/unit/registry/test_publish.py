@@ -12,7 +12,7 @@ from textsr.models.package import ModelSpec, build_network, load_model, save_mod
 from textsr.models.quantization import dequantize, quantize
 from textsr.registry import publish_pretrained as publish
 from textsr.registry.publish_pretrained import publish_pretrained
-from textsr.tracking.client import RunRecord
+from textsr.tracking import RunRecord
 
 SPEC = ModelSpec(name="scratch", architecture="upsampler", encoder="text", width=8, scale=4)
 SCORE = {"accuracy": 0.7, "gain": 0.051, "gain_ci": [0.012, 0.09]}

@@ -15,8 +15,8 @@ from textsr.registry.aliases import (
     roll_back,
     version_of,
 )
-from textsr.registry.packaging import fetch_model, log_model, logged_model
-from textsr.tracking.client import RunRecord, Tracker
+from textsr.registry.packaging import download_model, log_model, logged_model
+from textsr.tracking import RunRecord, Tracker
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def test_model_comes_back_as_it_went(
 ) -> None:
     run_id, uri = logged
     assert logged_model(tracker, run_id) == uri
-    fetched = fetch_model(tracker, uri)
+    fetched = download_model(tracker, uri)
     for name in ("model.json", "weights.safetensors"):
         assert (fetched / name).read_bytes() == (model_folder / name).read_bytes()
     assert load_model(fetched).spec.blend == 0.5
@@ -74,7 +74,7 @@ def test_model_is_usable_by_others_and_holds_nothing_pickled(
 
 def test_what_is_no_model_of_ours_is_refused(tracker: Tracker) -> None:
     with pytest.raises(TextsrError, match="models:/nothing@champion"):
-        fetch_model(tracker, "models:/nothing@champion")
+        download_model(tracker, "models:/nothing@champion")
 
 
 def test_from_challenger_to_champion_and_back(tracker: Tracker, model_folder: Path) -> None:

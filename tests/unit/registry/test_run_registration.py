@@ -13,7 +13,7 @@ from textsr.files import read_json, write_json
 from textsr.models.package import ModelSpec, build_network, save_model
 from textsr.registry import run as stage
 from textsr.registry.run import run_registration
-from textsr.tracking.client import Tracker
+from textsr.tracking import Tracker
 from textsr.training.curves import write_curves
 
 NAME = "textsr"

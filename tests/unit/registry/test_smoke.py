@@ -11,7 +11,7 @@ from textsr.pretrained import FOLDER
 from textsr.registry.aliases import CHAMPION, PREVIOUS, promote, put_back, register_challenger
 from textsr.registry.packaging import log_model
 from textsr.registry.smoke import smoke_test
-from textsr.tracking.client import Tracker
+from textsr.tracking import Tracker
 
 SAMPLE = Path(__file__).parents[3] / "docs" / "images" / "sample.png"
 

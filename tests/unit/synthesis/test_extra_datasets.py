@@ -9,18 +9,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from textsr import stages
 from textsr.config import project
 from textsr.config.params import Params
 from textsr.datasets.schema import SCHEMA
 from textsr.datasets.shards import read_table
 from textsr.errors import TextsrError
 from textsr.synthesis.extra_datasets import write_extra_datasets
-from textsr.tracking.client import Tracker
-from textsr.validation import track
+from textsr.tracking import Tracker
+from textsr.validation.datasets import Target
 from textsr.validation.held_out import require_held_out
 from textsr.validation.report import ValidationReport
 from textsr.validation.run import no_progress
-from textsr.validation.track import DATASET_TAG, RESULTS, validate_project
 
 
 @pytest.fixture
@@ -41,12 +41,15 @@ def params(mixed_params: Params) -> Params:
     return mixed_params.model_copy(update={"validation": validation})
 
 
-def validate(params: Params, root: Path, shown: list[str], said: list[str]) -> None:
+def validate(params: Params, shown: list[str], said: list[str]) -> None:
     def start(name: str, total: int) -> Callable[[int], None]:
         shown.append(name)
         return lambda count: None
 
-    validate_project(params, root, lambda lines: ["?" for _ in lines], start, said.append)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("textsr.ocr.engines.RapidOCREngine", lambda threads: None)
+        patch.setattr("textsr.ocr.engines.read_lines", lambda engine, lines: ["?" for _ in lines])
+        stages.validate(params, start, said.append)
 
 
 def test_each_extra_dataset_is_drawn_validated_and_logged(params: Params, root: Path) -> None:
@@ -54,7 +57,7 @@ def test_each_extra_dataset_is_drawn_validated_and_logged(params: Params, root: 
     said: list[str] = []
     (root / project.EXTRA_DATASETS / "former/train").mkdir(parents=True)
     write_extra_datasets(params, project.DATA, project.EXTRA_DATASETS, no_progress)
-    validate(params, root, shown, said)
+    validate(params, shown, said)
 
     assert sorted(path.name for path in project.EXTRA_DATASETS.iterdir()) == [
         "extra_datasets.json",
@@ -66,7 +69,7 @@ def test_each_extra_dataset_is_drawn_validated_and_logged(params: Params, root: 
     drawn = json.loads((project.EXTRA_DATASETS / "extra_datasets.json").read_text())
     assert drawn == {"tall": params.extra_dataset("tall").synthesis.model_dump(mode="json")}
 
-    results = json.loads((project.EXTRA_VALIDATION / RESULTS).read_text())
+    results = json.loads((project.EXTRA_VALIDATION / "results.json").read_text())
     assert (results["tall"]["success"], results["tall"]["rows"]["train"]) == (True, 40)
     assert "tall: rows measured" in shown
     assert [line.partition(": ")[0] for line in said] == [
@@ -85,7 +88,7 @@ def test_each_extra_dataset_is_drawn_validated_and_logged(params: Params, root: 
     runs = tracker.client.search_runs([tracker.experiment_id("textsr-data")])
     heights = {run.info.run_name.split()[0]: run.data.params["synthesis.lr_height"] for run in runs}
     assert heights == {"tall": "24", "dataset": "16"}
-    assert len({run.data.tags[DATASET_TAG] for run in runs}) == 2
+    assert len({run.data.tags["textsr.dataset"] for run in runs}) == 2
 
 
 def test_without_extra_datasets_there_is_a_record_of_none(tiny_params: Params, root: Path) -> None:
@@ -109,18 +112,18 @@ def test_a_extra_dataset_with_a_held_out_text_is_refused(
     _replace(folder / "train", "text", held_out)
     validated = []
 
-    def passing(params: Params, root: Path, read: object, start: object, name: str = "") -> object:
-        validated.append(name)
+    def passing(target: Target, *_: object) -> object:
+        validated.append(target.extra)
         return ValidationReport({}, "no row", {}, (), root)
 
-    monkeypatch.setattr(track, "validate_tracked", passing)
+    monkeypatch.setattr("textsr.validation.datasets.validate_target", passing)
     with pytest.raises(
         TextsrError,
         match=r"(?s)^extra_datasets\.tall: .*after a change of them, `dvc repro validate`",
     ):
-        validate(params, root, [], [])
-    assert validated == [""]  # what takes longer does not begin
-    assert not (project.EXTRA_VALIDATION / RESULTS).exists()
+        validate(params, [], [])
+    assert validated == [None]  # what takes longer does not begin
+    assert not (project.EXTRA_VALIDATION / "results.json").exists()
 
 
 @pytest.mark.parametrize("split", ["val", "test"])

@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from textsr.errors import TextsrError
-from textsr.tracking.client import (
+from textsr.tracking import (
     RunRecord,
     Tracker,
     evaluation_metrics,
@@ -66,7 +66,7 @@ def test_processes_can_make_the_store_and_the_experiment_at_the_same_time(tmp_pa
     program = """
 import sys
 from pathlib import Path
-from textsr.tracking.client import Tracker
+from textsr.tracking import Tracker
 
 root = Path(sys.argv[1])
 (root / f"ready-{sys.argv[2]}").touch()

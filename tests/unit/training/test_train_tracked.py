@@ -8,14 +8,12 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from textsr import pretrained
+from textsr import pretrained, stages
 from textsr.config.params import Params
 from textsr.files import read_json
-from textsr.training import track
 from textsr.training.curves import read_curves
 from textsr.training.fitting import CHECKPOINTS
 from textsr.training.run import TrainingRun
-from textsr.training.track import train_tracked
 
 CURVES = [{"step": 2.0, "train_mse": 0.5}, {"step": 4.0, "train_mse": 0.25}]
 
@@ -25,7 +23,7 @@ def project(tmp_path: Path, dataset: Path, monkeypatch: pytest.MonkeyPatch) -> P
     """An empty project around the tiny dataset."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.setattr(track.project, "DATASET", dataset)
+    monkeypatch.setattr(stages.project, "DATASET", dataset)
     return tmp_path
 
 
@@ -54,16 +52,16 @@ def training(killed_after: int) -> Callable[..., list[dict[str, float]]]:
 def test_run_lives_through_a_kill(
     project: Path, tiny_params: Params, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(track, "run_training", training(killed_after=1))
+    monkeypatch.setattr("textsr.training.run.run_training", training(killed_after=1))
     with pytest.raises(KeyboardInterrupt):
-        train_tracked("scratch", tiny_params, project)
+        stages.train(tiny_params, "scratch")
     [cut_off] = runs_of(project)
     assert cut_off.info.status == "FAILED"
     assert not Path("artifacts/models/scratch").exists()
     assert list((CHECKPOINTS / "train-scratch").iterdir())
 
-    monkeypatch.setattr(track, "run_training", training(killed_after=99))
-    train_tracked("scratch", tiny_params, project)
+    monkeypatch.setattr("textsr.training.run.run_training", training(killed_after=99))
+    stages.train(tiny_params, "scratch")
     [run] = runs_of(project)
     assert run.info.run_id == cut_off.info.run_id
     assert run.info.status == "FINISHED"
@@ -77,12 +75,12 @@ def test_run_lives_through_a_kill(
 def test_run_says_what_it_depends_on_and_where_it_comes_from(
     project: Path, tiny_params: Params, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(track, "run_training", training(killed_after=99))
-    train_tracked("scratch", tiny_params, project)
+    monkeypatch.setattr("textsr.training.run.run_training", training(killed_after=99))
+    stages.train(tiny_params, "scratch")
     encoder = Path("artifacts/encoders/byol/encoder")
     encoder.mkdir(parents=True)
     (encoder / "encoder.safetensors").write_text("weights")
-    train_tracked("byol", tiny_params, project)
+    stages.train(tiny_params, "byol")
     runs = {run.info.run_name: run for run in runs_of(project)}
     scratch, byol = runs["scratch"].data, runs["byol"].data
     assert scratch.params["training.steps"] == str(tiny_params.training.steps)
@@ -102,7 +100,7 @@ def test_run_says_what_it_depends_on_and_where_it_comes_from(
 def test_run_names_the_weights_it_went_on_from(
     project: Path, tiny_params: Params, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(track, "run_training", training(killed_after=99))
+    monkeypatch.setattr("textsr.training.run.run_training", training(killed_after=99))
     seen = []
     for content in (b"first", b"second", b"first"):
         folder = project / "package"
@@ -111,7 +109,7 @@ def test_run_names_the_weights_it_went_on_from(
         (folder / "model.json").write_bytes((pretrained.FOLDER / "model.json").read_bytes())
         with monkeypatch.context() as patch:
             patch.setattr(pretrained, "FOLDER", folder)
-            train_tracked("pretrained", tiny_params, project)
+            stages.train(tiny_params, "pretrained")
         shutil.rmtree("artifacts/models/pretrained")
         seen.append(runs_of(project)[0].data.tags["initial_weights"])
     assert seen[0] == seen[2] != seen[1]

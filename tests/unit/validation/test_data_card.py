@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 from drawn_dataset import Bench, Rows, exact_engine
 
+from textsr import stages
 from textsr.config import project
 from textsr.errors import TextsrError
 from textsr.imports.fonts import TERMS
 from textsr.imports.sets import Item, NewSet, SetInfo, write_sets
-from textsr.tracking.client import Tracker
+from textsr.tracking import Tracker
 from textsr.validation.data_card import write_data_card
 from textsr.validation.effect_rules import EFFECTS
 from textsr.validation.pictures import CONTACT_SHEET, HISTOGRAMS
 from textsr.validation.profile import Numbers, Profile
 from textsr.validation.report import ValidationReport
 from textsr.validation.run import no_progress, validate_dataset
-from textsr.validation.track import DATA_SUFFIX, DATASET_TAG, validate_tracked
 
 _SOURCES = """path\tlicence\tpackage\tversion
 fonts/lato/A.ttf\tOFL-1.1\tfont-lato\t0.1.0
@@ -124,18 +124,25 @@ def test_empty_dataset_has_pictures(bench: Bench) -> None:
 def test_one_run_a_dataset(bench: Bench, rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(bench.root)
     monkeypatch.setattr(project, "DATASET", Path("dataset"))
+    monkeypatch.setattr("textsr.ocr.engines.RapidOCREngine", lambda threads: None)
     tracker = Tracker(bench.root)
-    experiment = bench.params.tracking.experiment + DATA_SUFFIX
-    bench.write(rows)
+    experiment = f"{bench.params.tracking.experiment}-data"
+
+    def validate() -> None:
+        bench.write(rows)
+        read = exact_engine(rows)
+        with monkeypatch.context() as patch:
+            patch.setattr("textsr.ocr.engines.read_lines", lambda engine, lines: read(lines))
+            stages.validate(bench.params, no_progress, lambda line: None)
+
     for _ in range(2):
-        validate_tracked(bench.params, bench.root, exact_engine(rows))
+        validate()
     rows["train"][5]["seed"] = 8
-    bench.write(rows)
     with pytest.raises(TextsrError):
-        validate_tracked(bench.params, bench.root, exact_engine(rows))
+        validate()
 
     failed, passed = tracker.client.search_runs([tracker.experiment_id(experiment)])
-    assert failed.data.tags[DATASET_TAG] != passed.data.tags[DATASET_TAG]
+    assert failed.data.tags["textsr.dataset"] != passed.data.tags["textsr.dataset"]
     assert [run.data.metrics["validation/failures"] for run in (failed, passed)] == [1, 0]
     assert passed.info.status == "FINISHED"
     logged = {file.path for file in tracker.client.list_artifacts(passed.info.run_id)}
