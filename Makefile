@@ -57,7 +57,7 @@ demo: repro ## From nothing to a registered model, and a sample upscaled with it
 	$(RUN) textsr show
 
 test: setup ## Run all tests
-	@$(BIN)/python -c 'from textsr.ocr.engines import tesseract_data as d; import sys; sys.exit(d() is None)' \
+	@$(BIN)/python -c 'from textsr.ocr.tesseract_engine import tesseract_data as d; import sys; sys.exit(d() is None)' \
 	  || { $(call debian,tesseract-ocr); } \
 	  || echo "Tesseract's data cannot be installed here (needs apt-get and root): tests marked tesseract are skipped"
 	@# Three at a time, on two cores as well: end-to-end tests wait for servers a good part of theirs.

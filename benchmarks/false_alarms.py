@@ -25,8 +25,9 @@ from textsr.images.grey import Image
 from textsr.inference.torch_backend import TorchBackend
 from textsr.models.package import load_model
 from textsr.monitoring.drift import Finding, compare, judge
-from textsr.monitoring.measure import ConfidenceEngine, measure_images
+from textsr.monitoring.measure import measure_images
 from textsr.monitoring.profile import measure_profile
+from textsr.ocr.rapidocr_engine import RapidOCREngine
 from textsr.synthesis.sample import Source, load_source, make_sample
 
 _FIRST_SEED = 1_000_000  # far from any dataset's
@@ -44,7 +45,7 @@ def main() -> None:
     use_threads(params.compute.threads)
     cv2.setNumThreads(1)
     model = TorchBackend(load_model(pretrained.FOLDER))
-    engine = ConfidenceEngine(params.compute.threads)
+    engine = RapidOCREngine(params.compute.threads)
     source = load_source(params, "train", project.DATA)
     table = Table(title="false alarms over in-distribution draws")
     for heading in ("images", "read", "draws", "alarms", "rate, 95% interval"):

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from textsr import ocr
 from textsr.evaluation import fidelity, score
 from textsr.evaluation.run import write_samples
 from textsr.evaluation.sets import EvaluationLine
 from textsr.files import fingerprint
-from textsr.ocr import engines as ocr
-from textsr.ocr.engines import OCREngine, tesseract_data
+from textsr.ocr.engine import OCREngine
+from textsr.ocr.tesseract_engine import tesseract_data
 
 _PACKAGES = (
     "rapidocr",
@@ -34,7 +35,8 @@ def keep(path: Path, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
 def judges_version(engines: Sequence[OCREngine]) -> str:
     """Return what changes whenever readings or measures may: packages, language data, our code."""
     versions = [engine.name for engine in engines] + [_version(name) for name in _PACKAGES]
-    files = [Path(module.__file__ or "") for module in (score, ocr, fidelity)]
+    files = [Path(module.__file__ or "") for module in (score, fidelity)]
+    files.append(Path(ocr.__file__ or "").parent)
     data = tesseract_data()
     if data is not None:
         files.append(data / "eng.traineddata")

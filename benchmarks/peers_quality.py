@@ -30,7 +30,8 @@ from textsr.evaluation.score import Upscale, bicubic_upscale, network_upscale, s
 from textsr.evaluation.sets import EvaluationLine, load_real_set
 from textsr.files import fingerprint, write_json, write_text
 from textsr.models.package import load_model
-from textsr.ocr.engines import OCREngine, available_engines
+from textsr.ocr.engine import OCREngine
+from textsr.ocr.engines import available_engines
 
 BICUBIC = "bicubic"
 

@@ -86,7 +86,8 @@ def _params(rows: int) -> Params:
 
 def _run(step: str, params: Params, folder: Path) -> None:
     from textsr.cli.progress import progress
-    from textsr.ocr.engines import RapidOCREngine, read_lines
+    from textsr.ocr.engine import read_lines
+    from textsr.ocr.rapidocr_engine import RapidOCREngine
     from textsr.synthesis.shards import write_dataset
     from textsr.training.run import plan_training, run_training
     from textsr.validation.run import validate_dataset

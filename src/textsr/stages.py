@@ -61,7 +61,8 @@ def validate(params: Params, start: Start, say: Callable[[str], None]) -> None:
     """
     from textsr.config.params import SPLITS
     from textsr.files import fingerprint, write_json
-    from textsr.ocr.engines import RapidOCREngine, read_lines
+    from textsr.ocr.engine import read_lines
+    from textsr.ocr.rapidocr_engine import RapidOCREngine
     from textsr.tracking import flatten, track
     from textsr.validation.datasets import Target, validate_datasets
     from textsr.validation.pictures import CONTACT_SHEET, HISTOGRAMS

@@ -92,7 +92,8 @@ def fonts(
     from textsr.cli.progress import ticks
     from textsr.config.params import load_params
     from textsr.imports.fonts import import_fonts, list_fonts
-    from textsr.ocr.engines import RapidOCREngine, read_lines
+    from textsr.ocr.engine import read_lines
+    from textsr.ocr.rapidocr_engine import RapidOCREngine
 
     splits = load_params(project.PARAMS).synthesis.fonts
     paths = list_fonts(source)

@@ -12,7 +12,8 @@ from textsr.evaluation.score import to_image
 from textsr.evaluation.sets import EvaluationLine
 from textsr.images.grey import Image
 from textsr.models.bicubic import bicubic
-from textsr.ocr.engines import OCREngine, read_lines, score_readings
+from textsr.ocr.engine import OCREngine, read_lines
+from textsr.ocr.scoring import score_readings
 
 Candidate = dict[str, Any]
 """`weight`, and for each OCR engine `accuracy`, `gain` (over bicubic), its `gain_se` and `cer`."""

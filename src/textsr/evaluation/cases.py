@@ -15,7 +15,7 @@ class Case:
 
     Attributes:
         line_id: unique in its set.
-        length: characters of its text that count (see `ocr.normalise`), at least 1.
+        length: characters of its text that count (see `ocr.scoring.normalise`), at least 1.
         edits: from bicubic's reading and from the model's to the text, in characters.
         psnr_gain_db: the model's PSNR over bicubic's; None where HR is not known.
     """

@@ -18,8 +18,7 @@ from textsr.evaluation.sets import load_split
 from textsr.evaluation.summary import summarise
 from textsr.files import read_json, write_json, write_text
 from textsr.models.package import load_model
-
-ENGINES = ("rapidocr", "tesseract")
+from textsr.ocr.engines import ENGINES
 
 
 def run_comparison(params: Params, evaluation: Path, dataset: Path, reports: Path) -> None:

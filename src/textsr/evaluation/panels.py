@@ -14,7 +14,7 @@ from matplotlib.font_manager import FontProperties, findfont, get_font
 
 from textsr.files import replace_file
 from textsr.images.grey import Image
-from textsr.ocr.engines import normalise
+from textsr.ocr.scoring import normalise
 
 _ROW_INCHES = 0.75
 _COLUMN_INCHES = 4.2

@@ -22,7 +22,8 @@ from textsr.files import replace_file, replace_folder, write_json
 from textsr.images.grey import Image
 from textsr.imports.sets import find_sets
 from textsr.models.package import BlendedModel, load_model, save_model
-from textsr.ocr.engines import OCREngine, available_engines
+from textsr.ocr.engine import OCREngine
+from textsr.ocr.engines import available_engines
 from textsr.parquet import read_frame
 
 TEST = "test"

@@ -13,7 +13,8 @@ from textsr.evaluation.fidelity import psnr_db, ssim
 from textsr.evaluation.sets import EvaluationLine
 from textsr.images.grey import Image
 from textsr.models.finite import require_finite_output
-from textsr.ocr.engines import OCREngine, read_lines, score_readings
+from textsr.ocr.engine import OCREngine, read_lines
+from textsr.ocr.scoring import score_readings
 
 Upscale = Callable[[Image], Image]
 """Maps a grey LR image to its upscaled image."""
@@ -64,7 +65,7 @@ def score_set(
     Returns:
         A row a line with `method`, `set`, `line_id`, `text`, `psnr_db` and `ssim` against HR (NaN
         where it is not known or is the image itself), and for each OCR engine `ENGINE_text`,
-        `ENGINE_exact`, `ENGINE_edits`, `ENGINE_length` (see `ocr.score_readings`).
+        `ENGINE_exact`, `ENGINE_edits`, `ENGINE_length` (see `ocr.scoring`).
     """
     rows: dict[str, Any] = {
         "method": [method] * len(lines),

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from textsr.errors import TextsrError
 from textsr.files import find_files, replace_folder, write_text
-from textsr.ocr.engines import score_readings
+from textsr.ocr.scoring import score_readings
 
 ReadImages = Callable[[Sequence[npt.NDArray[np.uint8]]], Sequence[str]]
 """Reads one text an image of a line: grey, dark on light."""

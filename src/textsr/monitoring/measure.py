@@ -1,7 +1,6 @@
 """What can be measured of an LR image of text without knowing what it says."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import cv2
 import numpy as np
@@ -12,7 +11,7 @@ from textsr.images.grey import Image
 from textsr.images.image import LoadedImage
 from textsr.inference.backend import Backend
 from textsr.inference.upscale import upscale_image
-from textsr.ocr.engines import RapidOCREngine
+from textsr.ocr.rapidocr_engine import RapidOCREngine
 
 UNITS = {
     "height_px": "LR pixels",
@@ -95,22 +94,11 @@ def _blocking(image: Image) -> float | None:
     return float(max(shares) - np.median(shares))
 
 
-class ConfidenceEngine(RapidOCREngine):
-    """RapidOCR's recognizer, asked how sure it is."""
-
-    def confidence(self, line: Image) -> float:
-        """Return the mean probability of the characters it reads, 0 where it reads none."""
-        result: Any = self._engine(
-            cv2.cvtColor(line, cv2.COLOR_GRAY2BGR), use_det=False, use_cls=False, use_rec=True
-        )
-        return float(np.mean(result.scores)) if result is not None and result.scores else 0.0
-
-
 def measure_images(
     images: Sequence[Image],
     read: int,
     backend: Backend,
-    engine: ConfidenceEngine,
+    engine: RapidOCREngine,
     tick: Callable[[], None],
 ) -> pd.DataFrame:
     """Measure images, a row each; columns are those of `UNITS`, NaN where not measured.

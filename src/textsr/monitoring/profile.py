@@ -17,7 +17,8 @@ from textsr.errors import TextsrError
 from textsr.files import fingerprint, replace_file
 from textsr.images.grey import Image
 from textsr.inference.backend import Backend
-from textsr.monitoring.measure import UNITS, VERSION, ConfidenceEngine, measure_images
+from textsr.monitoring.measure import UNITS, VERSION, measure_images
+from textsr.ocr.rapidocr_engine import RapidOCREngine
 from textsr.training.batches import training_folders
 
 _KEY = b"textsr.profile"
@@ -94,7 +95,7 @@ def measure_profile(
     imported: Path,
     folder: Path,
     backend: Backend,
-    engine: ConfidenceEngine,
+    engine: RapidOCREngine,
     start: Callable[[str, int], Callable[[], None]],
     extra_datasets: Path | None = None,
 ) -> Profile:

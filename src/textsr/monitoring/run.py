@@ -19,7 +19,7 @@ from textsr.monitoring.champion import (
     find_champion,
 )
 from textsr.monitoring.drift import compare, judge
-from textsr.monitoring.measure import ConfidenceEngine, measure_images
+from textsr.monitoring.measure import measure_images
 from textsr.monitoring.production import read_production
 from textsr.monitoring.profile import (
     Profile,
@@ -29,6 +29,7 @@ from textsr.monitoring.profile import (
     save_profile,
 )
 from textsr.monitoring.report import DriftReport, check_output, describe, write_report
+from textsr.ocr.rapidocr_engine import RapidOCREngine
 from textsr.tracking import Tracker
 from textsr.training.batches import training_folders
 
@@ -62,7 +63,7 @@ def run_monitor(
     tracker = Tracker(root)
     champion = find_champion(tracker, params, root)
     backend = TorchBackend(load_model(champion.folder), device=choose_device())
-    engine = ConfidenceEngine(params.compute.threads)
+    engine = RapidOCREngine(params.compute.threads)
     profile = _profile(params, root, tracker, champion, backend, engine, output.parent, start)
     images = list(production.images.values())
     tick = start("measuring production images", len(images))
@@ -80,7 +81,7 @@ def _profile(
     tracker: Tracker,
     champion: Champion,
     backend: Backend,
-    engine: ConfidenceEngine,
+    engine: RapidOCREngine,
     folder: Path,
     start: Progress,
 ) -> Profile:

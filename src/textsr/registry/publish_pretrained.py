@@ -10,6 +10,7 @@ from textsr.evaluation.results import Metrics
 from textsr.files import read_json, replace_folder, write_text
 from textsr.models.package import WEIGHTS, load_model, save_model
 from textsr.models.recognizer import load_recognizer, save_recognizer
+from textsr.ocr.engines import ENGINES
 from textsr.pretrained import NAME
 from textsr.tracking import RunRecord
 
@@ -132,6 +133,7 @@ def _lineage_rows(tags: Mapping[str, str]) -> str:
 def render_card(record: RunRecord, metrics: Mapping[str, Any], blend: float, size: int) -> str:
     """Render the model card (Mitchell et al. 2019) as Markdown."""
     rows = "\n".join(_result(name, row) for name, row in metrics["sets"].items())
+    titles = " | ".join(entry.title for entry in ENGINES.values())
     return f"""\
 # Reference weights
 
@@ -156,8 +158,8 @@ part in its training.
 Difference to bicubic, in points of accuracy (exact match of lower-cased letters and digits), with
 95% bootstrap intervals over lines; measured before the weights were rounded.
 
-| set | lines | PSNR dB | SSIM | RapidOCR | Tesseract |
-| --- | --- | --- | --- | --- | --- |
+| set | lines | PSNR dB | SSIM | {titles} |
+| --- | --- | --- | --- |{" --- |" * len(ENGINES)}
 {rows}
 
 ## What it is for, and what not
@@ -174,8 +176,8 @@ def _result(name: str, row: Mapping[str, Any]) -> str:
         gain, interval = row.get(f"{metric}_gain"), row.get(f"{metric}_gain_ci")
         digits = 2 if metric == "psnr_db" else 3
         cells.append("" if gain is None else _with_interval(gain, interval, digits))
-    for recognizer in ("rapidocr", "tesseract"):
-        score = row.get(recognizer)
+    for engine in ENGINES:
+        score = row.get(engine)
         cells.append(
             _with_interval(100 * score["gain"], [100 * side for side in score["gain_ci"]], 1)
             if score

@@ -10,7 +10,7 @@ from rapidfuzz.distance import Levenshtein
 from textsr.config.params import SPLITS
 from textsr.datasets.shards import decode_grey, row_name
 from textsr.images.grey import Image
-from textsr.ocr.engines import normalise
+from textsr.ocr.scoring import normalise
 from textsr.validation.census import Census, Numbers
 from textsr.validation.sampling import divide
 from textsr.validation.tables import chosen_batches

@@ -12,7 +12,8 @@ from fontTools.ttLib import TTFont
 from textsr.config.params import FontSplits
 from textsr.errors import TextsrError
 from textsr.imports.fonts import SPECIMENS, FontImport, import_fonts, list_fonts
-from textsr.ocr.engines import RapidOCREngine, read_lines
+from textsr.ocr.engine import read_lines
+from textsr.ocr.rapidocr_engine import RapidOCREngine
 from textsr.synthesis.fonts import characters, load_fonts
 
 FACES = Path(matplotlib.get_data_path()) / "fonts" / "ttf"

@@ -12,7 +12,6 @@ from textsr.images.grey import Image
 from textsr.inference.torch_backend import TorchBackend
 from textsr.monitoring.measure import (
     UNITS,
-    ConfidenceEngine,
     measure_image,
     measure_images,
 )
@@ -140,11 +139,11 @@ def test_resizing_takes_the_blocks_away() -> None:
 
 
 @pytest.fixture(scope="module")
-def engine() -> ConfidenceEngine:
-    return ConfidenceEngine(1)
+def engine() -> RapidOCREngine:
+    return RapidOCREngine(1)
 
 
-def test_confidence_is_high_on_print_and_nil_on_nothing(engine: ConfidenceEngine, dataset) -> None:
+def test_confidence_is_high_on_print_and_nil_on_nothing(engine: RapidOCREngine, dataset) -> None:
     lines = [decode_grey(row["hr"]["bytes"]) for row in iterate_rows(dataset / "train", ["hr"])]
     print_ = [engine.confidence(line) for line in lines[:12]]
     assert np.median(print_) > 0.9
@@ -154,7 +153,7 @@ def test_confidence_is_high_on_print_and_nil_on_nothing(engine: ConfidenceEngine
     assert engine.confidence(static) < 0.7
 
 
-class Recording(ConfidenceEngine):
+class Recording(RapidOCREngine):
     """Notes the sizes it is shown; as sure as an image is wide."""
 
     def __init__(self) -> None:

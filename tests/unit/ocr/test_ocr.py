@@ -8,14 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from textsr.config.sections import effect_fields
-from textsr.ocr.engines import (
-    OCREngine,
-    RapidOCREngine,
-    TesseractEngine,
-    normalise,
-    score_readings,
-    tesseract_data,
-)
+from textsr.ocr.engine import OCREngine
+from textsr.ocr.engines import ENGINES, EngineEntry, available_engines
+from textsr.ocr.rapidocr_engine import RapidOCREngine
+from textsr.ocr.scoring import normalise, score_readings
+from textsr.ocr.tesseract_engine import TesseractEngine, tesseract_data
 from textsr.synthesis.fonts import FontFile
 from textsr.synthesis.render import render_line
 
@@ -93,3 +90,25 @@ def test_tesseract_is_not_used_without_its_data(
 ) -> None:
     monkeypatch.setattr(Path, "is_file", lambda self: False)
     assert tesseract_data() is None
+
+
+class _Silent:
+    """An engine that reads nothing."""
+
+    name = "silent"
+
+    def read(self, line: np.ndarray) -> str:
+        return ""
+
+
+def test_engine_takes_part_by_its_entry_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(ENGINES):
+        monkeypatch.setitem(ENGINES, name, EngineEntry(name, lambda threads: None))
+    monkeypatch.setitem(ENGINES, "silent", EngineEntry("Silent", lambda threads: _Silent()))
+    assert [engine.name for engine in available_engines()] == ["silent"]
+
+
+def test_entries_have_the_names_of_their_engines() -> None:
+    engines = {engine.name for engine in available_engines(1)}
+    assert engines <= set(ENGINES)
+    assert "rapidocr" in engines

@@ -124,7 +124,7 @@ def test_empty_dataset_has_pictures(bench: Bench) -> None:
 def test_one_run_a_dataset(bench: Bench, rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(bench.root)
     monkeypatch.setattr(project, "DATASET", Path("dataset"))
-    monkeypatch.setattr("textsr.ocr.engines.RapidOCREngine", lambda threads: None)
+    monkeypatch.setattr("textsr.ocr.rapidocr_engine.RapidOCREngine", lambda threads: None)
     tracker = Tracker(bench.root)
     experiment = f"{bench.params.tracking.experiment}-data"
 
@@ -132,7 +132,7 @@ def test_one_run_a_dataset(bench: Bench, rows: Rows, monkeypatch: pytest.MonkeyP
         bench.write(rows)
         read = exact_engine(rows)
         with monkeypatch.context() as patch:
-            patch.setattr("textsr.ocr.engines.read_lines", lambda engine, lines: read(lines))
+            patch.setattr("textsr.ocr.engine.read_lines", lambda engine, lines: read(lines))
             stages.validate(bench.params, no_progress, lambda line: None)
 
     for _ in range(2):

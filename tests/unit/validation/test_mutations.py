@@ -20,7 +20,8 @@ from textsr.datasets.schema import SCHEMA, shard_name
 from textsr.datasets.shards import decode_grey, encode_png
 from textsr.errors import TextsrError
 from textsr.files import read_json
-from textsr.ocr.engines import RapidOCREngine, read_lines
+from textsr.ocr.engine import read_lines
+from textsr.ocr.rapidocr_engine import RapidOCREngine
 from textsr.synthesis.shards import write_dataset
 from textsr.validation.effect_rules import EFFECTS, NULLABLE_COLUMNS
 from textsr.validation.legibility import ReadLines
