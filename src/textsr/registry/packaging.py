@@ -3,6 +3,7 @@
 The loader is this package's own module, shipped along as code: nothing is pickled.
 """
 
+from importlib.metadata import version
 from pathlib import Path
 
 import mlflow
@@ -17,31 +18,26 @@ from textsr.registry.pyfunc import LinesUpscaler
 from textsr.tracking import Tracker
 
 _MODEL_URI = "textsr.model_uri"
-_REQUIREMENTS = (
-    "torch",
-    "numpy",
-    "safetensors",
-    "pydantic",
-    "opencv-python-headless",
-    "rapidfuzz",
-    "pandas",
-    "pyarrow",
-    "torchvision",
-    "mlflow",
-)
+
+REQUIREMENTS = ("numpy", "pydantic", "safetensors", "torch")
+"""What the shipped code imports to load a model and predict; tests hold this against it."""
+
+_LOADER = ("mlflow-skinny", "pandas")  # what MLflow needs to load and serve, without its servers
+_RESNET = ("torchvision",)  # of which the encoder `resnet18` is
 
 
 def log_model(tracker: Tracker, run_id: str, folder: Path) -> str:
     """Log a model folder onto a run, with signature and input example; return its URI."""
-    from importlib.metadata import version
-
     example = np.full((1, 16, 64), 255, np.uint8)
     example[:, 6:10, 8:56] = 0
-    LinesUpscaler(load_model(folder)).predict(example)  # a model that cannot run is not logged
+    model = load_model(folder)
+    LinesUpscaler(model).predict(example)  # a model that cannot run is not logged
+    resnet = _RESNET if model.spec.encoder == "resnet18" else ()
     pixels = np.dtype(np.uint8)
     signature = ModelSignature(
         Schema([TensorSpec(pixels, (-1, -1, -1))]), Schema([TensorSpec(pixels, (-1, -1, -1))])
     )
+    needed = sorted([*REQUIREMENTS, *_LOADER, *resnet])
     with mlflow.start_run(run_id=run_id):
         info = mlflow.pyfunc.log_model(
             name="model",
@@ -50,7 +46,7 @@ def log_model(tracker: Tracker, run_id: str, folder: Path) -> str:
             code_paths=[str(Path(textsr.__file__).parent)],
             signature=signature,
             input_example=example,
-            pip_requirements=[f"{name}=={version(name)}" for name in _REQUIREMENTS],
+            pip_requirements=[f"{name}=={version(name)}" for name in needed],
         )
     tracker.tag(run_id, {_MODEL_URI: info.model_uri})
     return str(info.model_uri)

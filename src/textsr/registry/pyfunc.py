@@ -8,7 +8,7 @@ import numpy.typing as npt
 import torch
 
 from textsr.errors import TextsrError
-from textsr.evaluation.score import to_image
+from textsr.models.finite import require_finite_output
 from textsr.models.package import BlendedModel, load_model
 
 
@@ -28,14 +28,13 @@ class LinesUpscaler:
         """
         lr = torch.from_numpy(np.asarray(model_input)).unsqueeze(1).float().div(255)
         with torch.inference_mode():
-            upscaled = self._model(lr)
-        images = []
+            upscaled = self._model(lr)[:, 0]
         for number, plane in enumerate(upscaled, start=1):
             try:
-                images.append(to_image(plane[0]))
+                require_finite_output(plane)
             except TextsrError as error:
                 raise TextsrError(f"image {number} of {len(upscaled)}: {error}") from error
-        return np.stack(images)
+        return upscaled.clamp(0, 1).mul(255).round().byte().numpy()
 
 
 def _load_pyfunc(data_path: str) -> LinesUpscaler:
