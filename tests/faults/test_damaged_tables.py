@@ -22,7 +22,7 @@ from textsr.evaluation.run import read_samples
 from textsr.evaluation.sets import load_split
 from textsr.monitoring.profile import load_profile, training_lines
 from textsr.parquet import remedy
-from textsr.validation.shard_checks import list_shards
+from textsr.validation.shards import list_shards
 
 SHARD = "00000-of-00003.parquet"  # of the tiny dataset's train split
 

@@ -1,14 +1,8 @@
 """A registered model needs what its requirements name, and no more."""
 
-import ast
-import re
-import subprocess
-import sys
-from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import mlflow
-import numpy as np
 import pytest
 
 from textsr.models.package import ModelSpec, build_network, save_model

@@ -1,4 +1,4 @@
-"""What is known of all rows, of however many: counts, relations between rows, extreme values.
+"""What is known of all rows, of however many: counts, relations, extremes; which to look at.
 
 The recorded columns and digests of the images go into a DuckDB file, which keeps to a fixed memory
 and spills to disk, so that a dataset of any size can be asked about.
@@ -7,23 +7,22 @@ and spills to disk, so that a dataset of any size can be asked about.
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import duckdb
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from textsr.config.params import SPLITS, Split
+from textsr.config.params import KINDS, SPLITS, Split
 from textsr.errors import TextsrError
 from textsr.parquet import unreadable
-from textsr.validation.effect_rules import EFFECTS
-from textsr.validation.shard_checks import Shard, list_shards
-from textsr.validation.text_rules import MOJIBAKE
+from textsr.validation.shards import EFFECTS, Numbers, Shard, list_shards
 
-Numbers = npt.NDArray[np.int64]
-"""Rows by their number: from 0 through the shards of train, then val, then test."""
+MOJIBAKE = "[ÃÂ][\u0080-\u00bf\u20ac\u0192\u2020\u2021\u2030\u2122]|[\u0080-\u009f\ufffd]"
+"""UTF-8 taken for Latin-1 or Windows-1252: Ã or Â, then what stands for a continuation byte;
+control characters; and what decoders put for what they cannot decode."""
 
 _PREFIX = ".census-"
 _MEMORY = "512MB"
@@ -173,6 +172,72 @@ class Census:
         found = [self._execute(sql).fetchnumpy() for sql in queries]
         arrays = [np.asarray(column, np.int64) for each in found for column in each.values()]
         return np.unique(np.concatenate(arrays)) if arrays else np.array([], np.int64)
+
+
+def count_rows(census: Census) -> pd.DataFrame:
+    """Return `rows` for each `folder` (a split's) and `kind` of text, 0 where there is none."""
+    found = census.query("SELECT folder, kind, count(*) AS rows FROM rows GROUP BY folder, kind")
+    none = pd.DataFrame([(split, kind, 0) for split in SPLITS for kind in KINDS])
+    every = pd.concat([found, none.set_axis(["folder", "kind", "rows"], axis=1)])
+    return every.groupby(["folder", "kind"], dropna=False)["rows"].sum().reset_index()
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The rows to validate, in order, and how they were come by."""
+
+    numbers: Numbers
+    scope: str
+
+
+def choose_rows(census: Census, max_rows: int, seed: int) -> Choice:
+    """Choose all rows, or `max_rows` drawn by `seed` where there are more.
+
+    Splits are as large as one another where they have rows enough, and of each split every shard
+    gives its part. To the drawn rows come those that offend in a relation to others and those
+    with extreme values, so that a single row among millions whose record is wrong is among the
+    validated ones. Of images and transcripts, only the drawn ones are looked at.
+
+    Args:
+        census: of all rows.
+        max_rows: the most to draw; 0 for no limit.
+        seed: of the draw.
+    """
+    if not max_rows or census.total <= max_rows:
+        return Choice(np.arange(census.total), f"all {census.total} rows")
+    quotas = divide(max_rows, census.counts())
+    drawn = [number for split in SPLITS for number in _draw(census, split, quotas[split], seed)]
+    odd = np.union1d(census.offenders(), census.extremes())
+    return Choice(
+        np.union1d(np.array(drawn, np.int64), odd),
+        f"a sample of {len(drawn)} of {census.total} rows, with every row that offends in a "
+        "relation or holds an extreme value",
+    )
+
+
+def divide(count: int, available: dict[Split, int]) -> dict[Split, int]:
+    """Divide `count` evenly; what a split lacks is made up for by the larger ones."""
+    quotas: dict[Split, int] = {}
+    ascending = sorted(available, key=lambda split: available[split])
+    for done, split in enumerate(ascending):
+        share = (count - sum(quotas.values())) // (len(ascending) - done)
+        quotas[split] = min(share, available[split])
+    return quotas
+
+
+def _draw(census: Census, split: Split, quota: int, seed: int) -> list[int]:
+    """Draw `quota` rows of a split, of each shard in proportion to its rows."""
+    shards = [shard for shard in census.shards if shard.split == split]
+    total = sum(shard.rows for shard in shards)
+    rng = np.random.default_rng([seed, SPLITS.index(split)])
+    drawn: list[int] = []
+    seen = 0
+    for shard in shards:
+        seen += shard.rows
+        count = quota * seen // total - len(drawn)
+        chosen = rng.choice(shard.rows, min(count, shard.rows), replace=False)
+        drawn += (shard.first + chosen).tolist()
+    return drawn
 
 
 def remove_leftovers(scratch: Path) -> None:

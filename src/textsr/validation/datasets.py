@@ -8,11 +8,10 @@ from typing import Any
 from textsr.config.params import Params
 from textsr.errors import TextsrError
 from textsr.validation.data_card import write_data_card
-from textsr.validation.held_out import require_held_out
 from textsr.validation.legibility import ReadLines
 from textsr.validation.profile import Profile
 from textsr.validation.report import ValidationReport
-from textsr.validation.run import StartProgress, validate_dataset
+from textsr.validation.run import StartProgress, require_held_out, validate_dataset
 
 Say = Callable[[str], None]
 

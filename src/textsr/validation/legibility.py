@@ -11,9 +11,8 @@ from textsr.config.params import SPLITS
 from textsr.datasets.shards import decode_grey, row_name
 from textsr.images.grey import Image
 from textsr.ocr.scoring import normalise
-from textsr.validation.census import Census, Numbers
-from textsr.validation.sampling import divide
-from textsr.validation.tables import chosen_batches
+from textsr.validation.census import Census, divide
+from textsr.validation.shards import Numbers, chosen_batches
 
 ReadLines = Callable[[Sequence[Image]], list[str]]
 """Reads grey HxW images of one line each; returns their texts."""

@@ -1,15 +1,23 @@
-"""What the images of a sample show, whatever its row claims."""
+"""The table that is validated: one row a sample, with what its images show but without them."""
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
 import cv2
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from textsr.datasets.schema import SCHEMA
 from textsr.datasets.shards import decode_grey
 from textsr.errors import TextsrError
 from textsr.images.grey import Image, correlate
+from textsr.validation.census import Census
+from textsr.validation.shards import EFFECTS, RECORDED_COLUMNS, Numbers, chosen_batches
 
 MEASURED_COLUMNS = (
     "hr_format",
@@ -37,6 +45,116 @@ _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_HEADER = struct.Struct(">8s8xIIBB")
 # A line is 0.1 megapixels; an image that claims to be gigabytes is refused by its header.
 _MOST_PIXELS = 1 << 24
+
+_Mask = npt.NDArray[np.uint8]
+
+
+def read_samples(
+    census: Census, numbers: Numbers, advance: Callable[[int], None] = lambda rows: None
+) -> pd.DataFrame:
+    """Read and measure samples; at most 256 of them have their images in memory.
+
+    Args:
+        census: of the dataset.
+        numbers: the rows to read, ascending.
+        advance: called with a number of rows when they are measured.
+
+    Returns:
+        `RECORDED_COLUMNS`, `MEASURED_COLUMNS`, those of `_effect_faults`, `folder` (the
+        split whose folder the row lies in), `number`, the columns of `Census.relations` and those
+        of `_relate`, rows in the order of the shards.
+
+    Raises:
+        TextsrError: if a shard cannot be read; the message names it.
+    """
+    frames = []
+    for shard, batch, first, wanted in chosen_batches(census.shards, numbers, SCHEMA.names):
+        frames.append(_frame(batch, wanted).assign(folder=shard.split, number=first + wanted))
+        advance(len(wanted))
+    if not frames:
+        empty = pa.RecordBatch.from_pylist([], SCHEMA)
+        frames = [_frame(empty, np.array([], np.int64)).assign(folder=[], number=[])]
+    rows = pd.concat(frames, ignore_index=True)
+    return _relate(rows.join(census.relations(numbers)))
+
+
+def _frame(batch: pa.RecordBatch, places: Numbers) -> pd.DataFrame:
+    hr, lr = (pc.struct_field(batch[name], "bytes").to_pylist() for name in ("hr", "lr"))
+    measured: list[dict[str, Any]] = [
+        measure_pair(
+            hr[place], lr[place], hr[max(place - 1, 0) : place] + hr[place + 1 : place + 2]
+        )
+        for place in places.tolist()
+    ]
+    chosen = batch.select(list(RECORDED_COLUMNS)).take(pa.array(places))
+    shown = pd.DataFrame(measured, columns=list(MEASURED_COLUMNS))
+    recorded: pd.DataFrame = chosen.to_pandas()
+    return recorded.join(shown).assign(**_effect_faults(chosen))
+
+
+def _relate(rows: pd.DataFrame) -> pd.DataFrame:
+    """Add columns that relate the columns of a row to one another."""
+    scale = rows["scale"]
+    ink_width = rows["hr_width"] - rows["margin_left_px"] - rows["margin_right_px"]
+    # Of one letter, the ink is narrower than its advance by any amount.
+    characters = rows["text"].str.len().where(rows["text"].str.len() > 1)
+    return rows.assign(
+        expected_id=pd.Series(
+            [
+                f"{split}-{index:07d}" if pd.notna(index) else None
+                for split, index in zip(rows["folder"], rows["index"], strict=True)
+            ],
+            index=rows.index,
+            dtype="str",
+        ),
+        hr_size=_sizes(rows["hr_height"], rows["hr_width"]),
+        lr_size=_sizes(rows["lr_height"], rows["lr_width"]),
+        hr_size_from_lr=_sizes(rows["lr_height"] * scale, rows["lr_width"] * scale),
+        contrast=(rows["ink"] - rows["ground"]).abs(),
+        light_ink=rows["ink"] > rows["ground"],
+        em_advance=ink_width / (rows["font_size_px"] * characters),
+    )
+
+
+def _sizes(heights: pd.Series, widths: pd.Series) -> pd.Series:
+    texts = [
+        None if pd.isna(height) or pd.isna(width) else size_text(int(height), int(width))
+        for height, width in zip(heights, widths, strict=True)
+    ]
+    return pd.Series(texts, index=heights.index, dtype="str")
+
+
+def _effect_faults(batch: pa.RecordBatch) -> dict[str, list[str]]:
+    """Name for each row the columns that are NaN, and the effects that are recorded in part.
+
+    Told from Arrow's table, as pandas takes null for NaN.
+
+    Returns:
+        `nan_columns` and `partial_effects`, names joined by `, `, or `none`.
+    """
+    floats = [field.name for field in batch.schema if pa.types.is_floating(field.type)]
+    nan = {name: _mask(pc.is_nan(batch[name])) for name in floats}
+    partial = {
+        effect: np.ptp([_mask(batch[column].is_null()) for column in columns], axis=0)
+        for effect, columns in EFFECTS.items()
+        if len(columns) > 1
+    }
+    return {
+        "nan_columns": _named(nan, len(batch)),
+        "partial_effects": _named(partial, len(batch)),
+    }
+
+
+def _mask(values: pa.Array) -> _Mask:
+    return np.asarray(values.fill_null(False)).astype(np.uint8)
+
+
+def _named(masks: dict[str, _Mask], rows: int) -> list[str]:
+    found: list[list[str]] = [[] for _ in range(rows)]
+    for name, mask in masks.items():
+        for row in np.flatnonzero(mask).tolist():
+            found[row].append(name)
+    return [", ".join(names) or "none" for names in found]
 
 
 def measure_pair(

@@ -16,7 +16,7 @@ from textsr.datasets.shards import decode_grey, row_name
 from textsr.images.grey import Image
 from textsr.validation.census import Census
 from textsr.validation.profile import Names, Numbers
-from textsr.validation.tables import chosen_batches
+from textsr.validation.shards import chosen_batches
 
 CONTACT_SHEET = "contact_sheet.png"
 HISTOGRAMS = "histograms.png"

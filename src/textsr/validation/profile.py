@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from textsr.datasets.schema import SCHEMA
 from textsr.validation.census import Census
-from textsr.validation.tables import RECORDED_COLUMNS
+from textsr.validation.shards import RECORDED_COLUMNS
 
 _BINS = 24
 _PARTS = 100  # of each bin, to find the median by

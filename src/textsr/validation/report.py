@@ -1,5 +1,6 @@
-"""What a validation found, in words and as `result.json`."""
+"""What a validation found: in words, as `result.json`, and atop the Data Docs."""
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,9 +11,18 @@ from great_expectations.core.expectation_validation_result import (
     ExpectationValidationResult,
 )
 from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from textsr.config.params import Split
 from textsr.validation.rules import CRITICAL
+
+TEMPLATES = Environment(
+    loader=PackageLoader("textsr.validation"),
+    autoescape=select_autoescape(["html.j2"]),
+    undefined=StrictUndefined,
+    keep_trailing_newline=True,
+)
+"""What is written for people, in the folder `templates`."""
 
 _SAMPLE_ID = "sample_id"
 
@@ -160,3 +170,33 @@ def _value(value: Any) -> str:
     if isinstance(value, str):
         return repr(value)
     return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def finish_data_docs(docs: Path, report: ValidationReport, pictures: Sequence[str] = ()) -> None:
+    """Make the pages readable without a network, and put the summary atop their index.
+
+    The verdict, the findings, links to the pages and pictures: GX's own index is a table of runs
+    that scripts from the network draw. `pictures` names files in `docs`.
+    """
+    shutil.rmtree(docs / "static")  # 4 MB of animations and fonts
+    # Data Docs load Bootstrap and Font Awesome from the network. These rules come before theirs, so
+    # that they show only where the network's do not.
+    style = TEMPLATES.get_template("offline.html.j2").render()
+    for page in docs.rglob("*.html"):
+        _insert_after(page, "<head>", style)
+    pages = [
+        (page.relative_to(docs).as_posix(), f"{title} of the {suite}")
+        for suite in ("samples", "counts")
+        for folder, title in (("validations", "All results"), ("expectations", "Expectations"))
+        for page in sorted((docs / folder).rglob("*.html"))
+        if suite in (page.stem, *page.parts)
+    ]
+    summary = TEMPLATES.get_template("summary.html.j2")
+    shown = summary.render(report=report, pages=pages, pictures=pictures)
+    _insert_after(docs / "index.html", "<body>", shown)
+
+
+def _insert_after(page: Path, mark: str, addition: str) -> None:
+    before, found, after = page.read_text(encoding="utf-8").partition(mark)
+    assert found, f"{page}: no {mark}"
+    page.write_text(f"{before}{found}{addition}{after}", encoding="utf-8")

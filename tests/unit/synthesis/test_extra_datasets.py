@@ -18,9 +18,8 @@ from textsr.errors import TextsrError
 from textsr.synthesis.extra_datasets import write_extra_datasets
 from textsr.tracking import Tracker
 from textsr.validation.datasets import Target
-from textsr.validation.held_out import require_held_out
 from textsr.validation.report import ValidationReport
-from textsr.validation.run import no_progress
+from textsr.validation.run import no_progress, require_held_out
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ def rows() -> Rows:
     return clean_rows()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def params() -> Params:
     """Return the committed params.yaml with few samples, and what the drawn rows were made by."""
     raw = load_params(Path(__file__).parents[3] / "params.yaml").model_dump()
@@ -40,11 +40,3 @@ def params() -> Params:
 def bench(tmp_path: Path, params: Params) -> Bench:
     """Return an empty place for a dataset and its validation."""
     return Bench(tmp_path, params)
-
-
-@pytest.fixture(autouse=True)
-def _no_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out the pictures, which take longer than the rest, where they are not the matter."""
-    if request.path.name != "test_data_card.py":
-        for name in ("draw_contact_sheet", "draw_histograms"):
-            monkeypatch.setattr(f"textsr.validation.run.{name}", lambda *arguments: None)

@@ -1,9 +1,10 @@
 """A small dataset of drawn lines that meets every expectation, to break in tests."""
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from string import ascii_letters, digits
 from typing import Any
@@ -13,16 +14,18 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
+from great_expectations import ExpectationSuite
 
 from textsr.config.params import Params, load_params
 from textsr.config.sections import effect_fields, interval_columns
 from textsr.datasets.schema import SCHEMA, shard_name
 from textsr.datasets.shards import decode_grey, encode_png
 from textsr.images.grey import Image
+from textsr.validation import run
 from textsr.validation.census import open_census
+from textsr.validation.measure import read_samples
 from textsr.validation.report import ValidationReport
-from textsr.validation.run import validate_dataset
-from textsr.validation.tables import read_samples
 
 SAMPLES = {"train": 104, "val": 16, "test": 16}
 """Enough in train for each kind to be missed where it is absent, and fewer in the others."""
@@ -69,12 +72,44 @@ class Bench:
             return read_samples(census, chosen)
 
     def validate(
-        self, rows: Rows, read_lines: Callable[[Sequence[Image]], list[str]] | None = None
+        self,
+        rows: Rows,
+        read_lines: Callable[[Sequence[Image]], list[str]] | None = None,
+        **shortened: Any,
     ) -> ValidationReport:
+        """Write rows and validate them; see `shorten` for what may be left out."""
         self.write(rows)
-        return validate_dataset(
-            self.dataset, self.output, self.params, read_lines or exact_engine(rows)
-        )
+        with shorten(**shortened):
+            return run.validate_dataset(
+                self.dataset, self.output, self.params, read_lines or exact_engine(rows)
+            )
+
+
+@contextmanager
+def shorten(only: Collection[str] | None = None, docs: bool = False) -> Iterator[None]:
+    """Leave out of validations what takes long and is not the matter.
+
+    Args:
+        only: names of the expectations to hold a dataset against; None for all of them.
+        docs: whether Data Docs are written. Pictures are never drawn.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("draw_contact_sheet", "draw_histograms"):
+            patch.setattr(run, name, lambda *arguments: arguments[-1].touch())
+        if not docs:
+            patch.setattr(run, "_write_data_docs", lambda *arguments: None)
+        if only is not None:
+            for name in ("build_suite", "build_count_suite"):
+                patch.setattr(run, name, partial(_some, getattr(run, name), only))
+        yield
+
+
+def _some(
+    build: Callable[[Params], ExpectationSuite], names: Collection[str], params: Params
+) -> ExpectationSuite:
+    suite = build(params)
+    kept = [each for each in suite.expectations if each.meta and each.meta["name"] in names]
+    return ExpectationSuite(name=suite.name, expectations=kept)
 
 
 def exact_engine(rows: Rows) -> Callable[[Sequence[Image]], list[str]]:

@@ -7,19 +7,20 @@ import great_expectations.expectations as gxe
 import pandas as pd
 import pytest
 
-from textsr.validation.data_docs import add_summary, run_suites
-from textsr.validation.report import ValidationReport, build_report
+from textsr.validation.report import ValidationReport, build_report, finish_data_docs
 from textsr.validation.rules import WARNING, expect
+from textsr.validation.run import open_context, run_suites
 
 
 def _validate(
     expectations: list[gxe.Expectation], rows: pd.DataFrame, docs: Path
 ) -> ValidationReport:
-    result = run_suites(
-        {"samples": (rows, gx.ExpectationSuite(name="samples", expectations=expectations))}, docs
-    )
+    context = open_context(docs)
+    suite = gx.ExpectationSuite(name="samples", expectations=expectations)
+    result = run_suites(context, {"samples": (rows, suite)})
     report = build_report(result, {"train": len(rows)}, f"all {len(rows)} rows", docs)
-    add_summary(docs, report)
+    context.build_data_docs()
+    finish_data_docs(docs, report)
     return report
 
 

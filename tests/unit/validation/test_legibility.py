@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import pandas as pd
-import pytest
 from drawn_dataset import Bench, Rows, exact_engine
 
 from textsr.images.grey import Image
@@ -11,9 +10,11 @@ from textsr.validation.census import open_census
 from textsr.validation.legibility import ReadLines, add_readings
 
 
-def _read(bench: Bench, count: int, seed: int, read_lines: ReadLines) -> pd.DataFrame:
+def _read(bench: Bench, read_lines: ReadLines, *choices: tuple[int, int]) -> list[pd.DataFrame]:
+    """Have lines read as often as there are choices, each of a count and a seed."""
+    samples = bench.samples()
     with open_census(bench.dataset, bench.root) as census:
-        return add_readings(bench.samples(), census, count, seed, read_lines)
+        return [add_readings(samples, census, count, seed, read_lines) for count, seed in choices]
 
 
 def _chosen(samples: pd.DataFrame) -> dict[str, int]:
@@ -21,31 +22,25 @@ def _chosen(samples: pd.DataFrame) -> dict[str, int]:
     return {str(split): int(count) for split, count in counts.items()}
 
 
-@pytest.mark.parametrize(
-    ("count", "chosen"),
-    [
-        (30, {"train": 10, "val": 10, "test": 10}),
-        (31, {"train": 11, "val": 10, "test": 10}),
-        (60, {"train": 28, "val": 16, "test": 16}),
-        (1000, {"train": 104, "val": 16, "test": 16}),
-        (1, {"train": 1}),
-    ],
-)
-def test_lines_are_spread_evenly(
-    bench: Bench, rows: Rows, count: int, chosen: dict[str, int]
-) -> None:
+def test_lines_are_spread_evenly(bench: Bench, rows: Rows) -> None:
     bench.write(rows)
+    chosen = {
+        30: {"train": 10, "val": 10, "test": 10},
+        31: {"train": 11, "val": 10, "test": 10},
+        60: {"train": 28, "val": 16, "test": 16},
+        1000: {"train": 104, "val": 16, "test": 16},
+        1: {"train": 1},
+    }
 
-    samples = _read(bench, count, 1, exact_engine(rows))
-
-    assert _chosen(samples) == chosen
-    assert (samples["text_normalised"].dropna() == samples["reading_normalised"].dropna()).all()
+    for read in (found := _read(bench, exact_engine(rows), *((count, 1) for count in chosen))):
+        assert (read["text_normalised"].dropna() == read["reading_normalised"].dropna()).all()
+    assert [_chosen(read) for read in found] == list(chosen.values())
 
 
 def test_lines_are_chosen_by_seed(bench: Bench, rows: Rows) -> None:
     bench.write(rows)
 
-    first, same, other = (_read(bench, 30, seed, exact_engine(rows)) for seed in (1, 1, 2))
+    first, same, other = _read(bench, exact_engine(rows), (30, 1), (30, 1), (30, 2))
 
     pd.testing.assert_frame_equal(first, same)
     assert not first["reading_normalised"].equals(other["reading_normalised"])
@@ -61,7 +56,7 @@ def test_engine_gets_hr_lines_and_readings_stay_with_their_rows(bench: Bench, ro
         seen.extend(lines)
         return exact(lines)
 
-    samples = _read(bench, 1000, 1, read)
+    (samples,) = _read(bench, read, (1000, 1))
 
     assert {line.shape for line in seen} == {(64, 256)}
     wrong = samples[samples["text_normalised"] != samples["reading_normalised"]]
@@ -75,7 +70,7 @@ def test_lines_that_cannot_be_read_are_not_chosen(bench: Bench, rows: Rows) -> N
     rows["test"][0]["text"] = None
     bench.write(rows)
 
-    samples = _read(bench, 1000, 1, exact_engine(rows))
+    (samples,) = _read(bench, exact_engine(rows), (1000, 1))
 
     assert _chosen(samples) == {"train": 104, "test": 15}
 
@@ -88,7 +83,7 @@ def test_readings_are_compared_with_all_texts(bench: Bench, rows: Rows) -> None:
     train[0]["text"], train[1]["text"] = train[1]["text"], train[0]["text"]
     bench.write(rows)
 
-    samples = _read(bench, 1000, 1, exact).set_index("sample_id")
+    samples = _read(bench, exact, (1000, 1))[0].set_index("sample_id")
 
     swapped = samples.loc[["train-0000000", "train-0000001"]]
     assert (swapped["reading_similarity"] < 0.4).all()

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from textsr.config.params import SPLITS, Split
-from textsr.validation.census import Census, open_census
-from textsr.validation.sampling import choose_rows, divide
+from textsr.validation.census import Census, choose_rows, divide, open_census
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from textsr.validation.census import text_key
-from textsr.validation.tables import RECORDED_COLUMNS
+from textsr.validation.shards import RECORDED_COLUMNS
 
 
 def test_rows_stand_in_the_order_of_the_shards(bench: Bench, rows: Rows) -> None:

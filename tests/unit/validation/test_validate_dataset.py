@@ -1,5 +1,6 @@
 """The whole stage: what passes, what it writes, and what it says about data it cannot read."""
 
+import html
 import json
 import os
 import re
@@ -14,6 +15,7 @@ from drawn_dataset import SAMPLES, Bench, Rows, exact_engine
 
 from textsr.datasets.schema import shard_name
 from textsr.errors import TextsrError
+from textsr.validation.pictures import CONTACT_SHEET
 from textsr.validation.run import validate_dataset
 
 
@@ -36,7 +38,7 @@ def test_clean_dataset_passes_in_silence(
     monkeypatch.setattr("tempfile.tempdir", str(elsewhere[2]))
     environment = dict(os.environ)
 
-    report = bench.validate(rows)
+    report = bench.validate(rows, docs=True)
 
     assert report.findings == ()
     assert report.rows == SAMPLES
@@ -63,7 +65,7 @@ def test_results_are_written_though_it_fails_and_replaced_the_next_time(
     results = []
     for _ in range(2):
         with pytest.raises(TextsrError) as failure:
-            bench.validate(rows)
+            bench.validate(rows, only=["seed", "kind_known", "val_rows"], docs=True)
         results.append((bench.output / "result.json").read_bytes())
 
     assert results[0] == results[1]
@@ -75,7 +77,7 @@ def test_results_are_written_though_it_fails_and_replaced_the_next_time(
     index = (docs / "index.html").read_text(encoding="utf-8")
     assert "train-0000005: 8" in index
     assert "<script>alert" not in index
-    assert "train-0000006: &#x27;&lt;script&gt;" in index
+    assert "train-0000006: '<script>" in html.unescape(index)
     pages = {path.relative_to(docs).as_posix() for path in docs.rglob("*.html")}
     assert len(pages) == 5  # the index, and of either suite what is expected and what was found
     links = set(re.findall(r'<li><a href="([^"]+)">', index))
@@ -88,13 +90,14 @@ def test_results_are_written_though_it_fails_and_replaced_the_next_time(
 def test_what_a_killed_validation_left_is_removed(bench: Bench, rows: Rows) -> None:
     left = bench.output / ".census-killed"
     left.mkdir(parents=True)
-    bench.validate(rows)
+    bench.validate(rows, only=["seed"])
     assert not left.exists()
 
 
 def test_empty_dataset(bench: Bench) -> None:
+    bench.write({"train": [], "val": [], "test": []})
     with pytest.raises(TextsrError) as failure:
-        bench.validate({"train": [], "val": [], "test": []})
+        validate_dataset(bench.dataset, bench.output, bench.params, lambda lines: [])
 
     message = str(failure.value)
     assert (
@@ -102,6 +105,7 @@ def test_empty_dataset(bench: Bench) -> None:
         in message
     )
     assert "could not be evaluated" not in message
+    assert (bench.output / "data_docs" / CONTACT_SHEET).is_file()
 
 
 def _validate_written(bench: Bench, rows: Rows) -> None:

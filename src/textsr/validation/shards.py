@@ -1,17 +1,39 @@
-"""The shards of a dataset, held against the schema, and what to say of one that is not readable."""
+"""The shards of a dataset: their columns, held against the schema, and reads of chosen rows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from textsr.config.effects import CameraPass, Render
 from textsr.config.params import SPLITS, Split
-from textsr.datasets.schema import SCHEMA, shard_paths
+from textsr.config.sections import effect_fields, interval_columns
+from textsr.datasets.schema import IMAGE, SCHEMA, shard_paths
 from textsr.errors import TextsrError, shorten
 from textsr.parquet import readable, remedy
+
+Numbers = npt.NDArray[np.int64]
+"""Rows by their number: from 0 through the shards of train, then val, then test."""
+
+RECORDED_COLUMNS = tuple(field.name for field in SCHEMA if field.type != IMAGE)
+"""The schema's columns besides the images."""
+
+EFFECTS: dict[str, list[str]] = {
+    f"{name}{suffix}": list(interval_columns(effect, name, suffix))
+    for section, suffix in ((Render, ""), (CameraPass, "_1"), (CameraPass, "_2"))
+    for name, effect in effect_fields(section)
+}
+"""The columns that record each effect of `synthesis.render` and of the two passes."""
+
+NULLABLE_COLUMNS = frozenset(column for columns in EFFECTS.values() for column in columns)
+"""The recorded columns that may be null."""
+
+_BATCH_ROWS = 256
 
 
 @dataclass(frozen=True)
@@ -48,6 +70,27 @@ def list_shards(dataset: Path) -> list[Shard]:
             shards.append(Shard(path, split, first, rows))
             first += rows
     return shards
+
+
+def chosen_batches(
+    shards: Sequence[Shard], numbers: Numbers, columns: list[str]
+) -> Iterator[tuple[Shard, pa.RecordBatch, int, Numbers]]:
+    """Yield the batches that hold chosen rows.
+
+    Yields:
+        The shard, the batch, the number of its first row, and the places of the chosen rows in it.
+    """
+    for shard in shards:
+        here = numbers[(numbers >= shard.first) & (numbers < shard.first + shard.rows)]
+        if not len(here):
+            continue
+        first = shard.first
+        with open_shard(shard.path) as opened:
+            for batch in opened.iter_batches(_BATCH_ROWS, columns=columns):
+                places = here[(here >= first) & (here < first + len(batch))] - first
+                if len(places):
+                    yield shard, batch, first, places
+                first += len(batch)
 
 
 def _check_schema(path: Path, found: pa.Schema) -> None:
