@@ -61,7 +61,7 @@ def write_data_card(
         sources=_sources(data),
         own=_own(data),
     )
-    write_text(path, card)
+    write_text(path, card + "\n")
 
 
 def _by_split(counts: Mapping[str, Mapping[str, int]]) -> Table:

@@ -20,7 +20,6 @@ TEMPLATES = Environment(
     loader=PackageLoader("textsr.validation"),
     autoescape=select_autoescape(["html.j2"]),
     undefined=StrictUndefined,
-    keep_trailing_newline=True,
 )
 """What is written for people, in the folder `templates`."""
 

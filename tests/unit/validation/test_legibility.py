@@ -32,7 +32,9 @@ def test_lines_are_spread_evenly(bench: Bench, rows: Rows) -> None:
         1: {"train": 1},
     }
 
-    for read in (found := _read(bench, exact_engine(rows), *((count, 1) for count in chosen))):
+    found = _read(bench, exact_engine(rows), *((count, 1) for count in chosen))
+
+    for read in found:
         assert (read["text_normalised"].dropna() == read["reading_normalised"].dropna()).all()
     assert [_chosen(read) for read in found] == list(chosen.values())
 
