@@ -338,8 +338,8 @@ def _texts(synthesis: Synthesis) -> Iterator[Expectation]:
             f"The {split} split uses the families {', '.join(families)} only "
             f"(synthesis.fonts.{split}_families)."
         )
-        of_split = {"column": "font_family", "row_condition": Column("folder") == split}
-        yield _in_set(f"{split}_fonts", families, told, _LEAK, **of_split)
+        where = Column("folder") == split
+        yield _in_set(f"{split}_fonts", families, told, _LEAK, "font_family", row_condition=where)
     yield expect(
         gxe.ExpectColumnValuesToNotBeInSet,
         "train_fonts",
@@ -498,8 +498,8 @@ def _kernels(source: _Source, camera: CameraPass) -> Expectation:
     used = sorted(name for name, share in camera.kernels.items() if share > 0)
     column = f"kernel{source.suffix}"
     told = f"`{column}` is one with a share in {source.key}.kernels: {', '.join(used)}."
-    of_source = {"column": column, "row_condition": source.made}
-    return _in_set(f"{source.prefix}{column}_known", used, told, _GENERATOR, **of_source)
+    name = f"{source.prefix}{column}_known"
+    return _in_set(name, used, told, _GENERATOR, column, row_condition=source.made)
 
 
 def _split_sizes(params: Params) -> Iterator[Expectation]:
@@ -545,6 +545,5 @@ def _deviations(rows: int, probability: float) -> float:
 def _sum(
     name: str, low: int, high: int, told: str, remedy: str, condition: Condition
 ) -> Expectation:
-    ends = {"min_value": low, "max_value": high}
-    kind = gxe.ExpectColumnSumToBeBetween
-    return expect(kind, name, told, remedy, column="rows", row_condition=condition, **ends)
+    more: dict[str, Any] = {"min_value": low, "max_value": high, "row_condition": condition}
+    return expect(gxe.ExpectColumnSumToBeBetween, name, told, remedy, column="rows", **more)
