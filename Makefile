@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup data repro demo test lint audit bench peers scale up down status ui lock clean
+.PHONY: help setup data repro demo check test lint audit bench peers scale up down status ui lock clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -56,12 +56,15 @@ demo: repro ## From nothing to a registered model, and a sample upscaled with it
 	$(RUN) textsr upscale docs/images/sample.png -o out/sample.png --compare
 	$(RUN) textsr show
 
-test: setup ## Run all tests
+check: lint ## Lint, types and the unit tests that are not slow: 90 seconds on two cores
+	$(RUN) python -m pytest tests/unit -m "not slow" -n 2 --no-loadscope-reorder -q
+
+test: setup ## Run all tests, and name the twenty slowest
 	@$(BIN)/python -c 'from textsr.ocr.tesseract_engine import tesseract_data as d; import sys; sys.exit(d() is None)' \
 	  || { $(call debian,tesseract-ocr); } \
 	  || echo "Tesseract's data cannot be installed here (needs apt-get and root): tests marked tesseract are skipped"
 	@# Three at a time, on two cores as well: end-to-end tests wait for servers a good part of theirs.
-	$(RUN) python -m pytest -n 3 --no-loadscope-reorder --junitxml=out/junit.xml
+	$(RUN) python -m pytest -n 3 --no-loadscope-reorder --durations=20 --junitxml=out/junit.xml
 
 lint: setup ## Ruff and mypy, as pre-commit runs them
 	$(RUN) ruff check .

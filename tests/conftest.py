@@ -1,8 +1,10 @@
 """Fixtures of the whole suite: the tiny preset, source material, a tiny dataset."""
 
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -10,6 +12,9 @@ from xdist.scheduler import LoadScopeScheduling
 
 from textsr.config.params import Params, parse_params
 from textsr.config.presets import merge
+
+if TYPE_CHECKING:
+    from textsr.tracking import Tracker
 
 ROOT = Path(__file__).parents[1]
 
@@ -20,17 +25,38 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
-# End-to-end tests that do without the project that the others share.
-_ALONE = "tests/e2e/test_workers.py"
-_LONGEST = ("tests/unit/validation/test_mutations.py", "tests/e2e/")
+# What `pytest -n` hands to one process at once: files that share what takes long to make.
+_SHARING = {
+    "a finished project": (
+        "tests/e2e/test_dvc.py",
+        "tests/e2e/test_machines.py",
+        "tests/e2e/test_pipeline.py",
+    ),
+    "a project that is up": (
+        "tests/integration/pipelines/test_exposure.py",
+        "tests/integration/pipelines/test_services.py",
+    ),
+    "Prefect's server": (
+        "tests/integration/pipelines/test_delegation.py",
+        "tests/integration/pipelines/test_monitor.py",
+        "tests/integration/pipelines/test_retrain.py",
+    ),
+}
+_SCOPES = {path: scope for scope, paths in _SHARING.items() for path in paths}
+# What takes longest begins first: one that begins last keeps all others waiting.
+_LONGEST = (*_SHARING, "tests/e2e/test_workers.py", "tests/unit/validation/test_mutations.py")
+
+
+def _scope(nodeid: str) -> str:
+    path = nodeid.partition("::")[0]
+    return _SCOPES.get(path, path)
 
 
 class ByFixtures(LoadScopeScheduling):
-    """Hands out whole files, and end-to-end tests that share a project at once."""
+    """Hands out whole files, and those that share what takes long to make at once."""
 
     def _split_scope(self, nodeid: str) -> str:
-        path = nodeid.split("::")[0]
-        return "tests/e2e" if path.startswith("tests/e2e/") and path != _ALONE else path
+        return _scope(nodeid)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
@@ -39,8 +65,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take longest: one that begins last keeps all others waiting."""
-    items.sort(key=lambda item: not item.nodeid.startswith(_LONGEST))
+    """Begin with what takes longest; all else keeps its order."""
+    ranks = {scope: rank for rank, scope in enumerate(_LONGEST)}
+    items.sort(key=lambda item: ranks.get(_scope(item.nodeid), len(ranks)))
 
 
 @pytest.fixture(scope="session")
@@ -99,3 +126,34 @@ def extra_datasets(
     folder = tmp_path_factory.mktemp("extra_datasets")
     write_dataset(mixed_params.extra_dataset("tall"), data, folder / "tall", lambda rows: None)
     return folder
+
+
+@pytest.fixture(scope="session")
+def make_store(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], None]:
+    """Give a project an MLflow store with nothing in it: making its tables takes seconds."""
+    from textsr.tracking import Tracker
+
+    empty = tmp_path_factory.mktemp("store")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        Tracker(empty)
+
+    def make(root: Path) -> None:
+        (root / "mlruns").mkdir(mode=0o700, parents=True)
+        shutil.copy(empty / "mlruns/mlflow.db", root / "mlruns/mlflow.db")
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def tracker(
+    make_store: Callable[[Path], None], tmp_path_factory: pytest.TempPathFactory
+) -> "Tracker":
+    """Of a project of the module's own: a tracker sets the address that all of MLflow uses."""
+    from textsr.tracking import Tracker
+
+    project = tmp_path_factory.mktemp("project")
+    make_store(project)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        return Tracker(project)

@@ -38,13 +38,6 @@ class KilledError(BaseException):
     """Ends a change where a signal would."""
 
 
-@pytest.fixture(scope="module")
-def tracker(tmp_path_factory: pytest.TempPathFactory) -> Tracker:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        return Tracker(tmp_path_factory.mktemp("project"))
-
-
 def register(tracker: Tracker, name: str, count: int) -> list[ModelVersion]:
     """Register so many models that cannot be loaded; versions are 1, 2, ..."""
     made = []

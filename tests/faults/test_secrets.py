@@ -202,13 +202,6 @@ def test_a_database_that_cannot_be_opened_is_named_without_its_password(
     assert "h4rd" not in str(refused.value)
 
 
-@pytest.fixture(scope="module")
-def tracker(tmp_path_factory: pytest.TempPathFactory) -> Tracker:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        return Tracker(tmp_path_factory.mktemp("project"))
-
-
 def test_tags_and_params_of_runs_hold_none(tracker: Tracker) -> None:
     secret = f"s3://KEYID:{SECRET}@bucket"
     record = tracker.start("r", "e", {"folder": secret}, {"remote": secret})

@@ -24,8 +24,11 @@ DATA = "outs:\n- md5: {hash}.dir\n  path: data\n"
 
 
 @pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def root(
+    tmp_path: Path, make_store: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
+) -> Path:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    make_store(tmp_path)
     (tmp_path / "data.dvc").write_text(DATA.format(hash="abc"))
     return tmp_path
 

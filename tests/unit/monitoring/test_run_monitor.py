@@ -19,7 +19,6 @@ from textsr.monitoring import report as report_module
 from textsr.monitoring.report import DriftReport
 from textsr.monitoring.run import run_monitor
 from textsr.synthesis.sample import load_source, make_sample
-from textsr.tracking import Tracker
 
 ROOT = Path(__file__).parents[3]
 IMAGES = 60
@@ -45,14 +44,14 @@ def fresh(params: Params, data: Path, tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.fixture(scope="module")
-def root(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def root(
+    dataset: Path, make_store: Callable[[Path], None], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """A project with a dataset; the profile is kept from test to test."""
     root = tmp_path_factory.mktemp("project")
     (root / "artifacts").mkdir()
     (root / "artifacts/dataset").symlink_to(dataset)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        Tracker(root)  # makes the store's tables
+    make_store(root)
     return root
 
 

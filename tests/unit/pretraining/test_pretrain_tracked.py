@@ -1,6 +1,7 @@
 """Pretraining's MLflow run, and how a training finds it again."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,12 @@ from textsr.training.curves import write_curves
 
 
 def test_encoder_leads_back_to_the_run_that_made_it(
-    tiny_params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_params: Params,
+    tmp_path: Path,
+    make_store: Callable[[Path], None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    make_store(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
 

@@ -18,15 +18,6 @@ from textsr.registry.aliases import (
 from textsr.tracking import Tracker
 
 
-@pytest.fixture(scope="module")
-def tracker(tmp_path_factory: pytest.TempPathFactory) -> Tracker:
-    patch = pytest.MonkeyPatch()
-    patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    made = Tracker(tmp_path_factory.mktemp("project"))
-    patch.undo()
-    return made
-
-
 def register(tracker: Tracker, name: str, count: int) -> list[ModelVersion]:
     """Register so many models; the registry takes any address for one."""
     versions = []

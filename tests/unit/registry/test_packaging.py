@@ -15,15 +15,6 @@ from textsr.registry.packaging import download_model, log_model, logged_model
 from textsr.tracking import Tracker
 
 
-@pytest.fixture(scope="module")
-def tracker(tmp_path_factory: pytest.TempPathFactory) -> Tracker:
-    patch = pytest.MonkeyPatch()
-    patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    made = Tracker(tmp_path_factory.mktemp("project"))
-    patch.undo()
-    return made
-
-
 def new_run(tracker: Tracker) -> str:
     return tracker.start("r", "e", {}, {}).run_id
 

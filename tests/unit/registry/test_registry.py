@@ -20,15 +20,6 @@ from textsr.tracking import RunRecord, Tracker
 
 
 @pytest.fixture(scope="module")
-def tracker(tmp_path_factory: pytest.TempPathFactory) -> Tracker:
-    patch = pytest.MonkeyPatch()
-    patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    made = Tracker(tmp_path_factory.mktemp("project"))
-    patch.undo()
-    return made
-
-
-@pytest.fixture(scope="module")
 def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     spec = ModelSpec(name="x", architecture="srcnn_transposed", scale=4, blend=0.5)
     folder = tmp_path_factory.mktemp("model") / "model"

@@ -1,6 +1,6 @@
 """The stage `register`: publish, compare, decide, record, on a real store and known scores."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -93,9 +93,14 @@ class Project:
 
 @pytest.fixture
 def project(
-    tmp_path: Path, tiny_params: Params, dataset: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    tiny_params: Params,
+    dataset: Path,
+    make_store: Callable[[Path], None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Project:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    make_store(tmp_path)
     # Nobody is to be read, unless a test says by whom.
     monkeypatch.setattr(stage, "available_engines", lambda threads: [Scripted(iter(()))])
     scratch = {"scratch": tiny_params.models["scratch"]}

@@ -25,16 +25,6 @@ from textsr.tracking import (
 )
 
 
-@pytest.fixture(scope="module")
-def tracker(tmp_path_factory: pytest.TempPathFactory) -> Tracker:
-    patch = pytest.MonkeyPatch()
-    patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    made = Tracker(tmp_path_factory.mktemp("project"))
-    made.experiment_id("e")
-    patch.undo()
-    return made
-
-
 def run(tracker: Tracker, name: str = "r") -> RunRecord:
     return tracker.start(name, "e", {"a": "1"}, {"t": "2"})
 

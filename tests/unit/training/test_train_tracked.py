@@ -19,8 +19,14 @@ CURVES = [{"step": 2.0, "train_mse": 0.5}, {"step": 4.0, "train_mse": 0.25}]
 
 
 @pytest.fixture
-def project(tmp_path: Path, dataset: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def project(
+    tmp_path: Path,
+    dataset: Path,
+    make_store: Callable[[Path], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Path:
     """An empty project around the tiny dataset."""
+    make_store(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setattr(stages.project, "DATASET", dataset)
