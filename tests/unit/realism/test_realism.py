@@ -1,6 +1,7 @@
 """Judging the synthetic data against folders of real images."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -9,6 +10,7 @@ import pytest
 
 from textsr.config.params import Params
 from textsr.errors import TextsrError
+from textsr.realism.classifier import tell_apart
 from textsr.realism.run import (
     draw_like,
     effect_keys,
@@ -47,8 +49,14 @@ def test_each_effect_can_be_switched_off_alone(tiny_params: Params) -> None:
 
 
 def test_report_names_what_was_told_apart(
-    tiny_params: Params, data: Path, folder: Path, tmp_path: Path
+    tiny_params: Params,
+    data: Path,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # Noise and text are told apart after a tenth of the steps.
+    monkeypatch.setattr("textsr.realism.run.tell_apart", partial(tell_apart, steps=40))
     ticks: list[int] = []
     report = report_realism(
         [folder],
