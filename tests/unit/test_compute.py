@@ -85,6 +85,7 @@ def test_here_there_is_some_and_no_more_than_the_machine_has() -> None:
     assert 0 < free_memory() <= 64 * GB
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("granted", [1, 2])
 def test_threads_are_no_more_than_the_cores_granted_unless_told(granted: int) -> None:
     """Granted by a variable here, which joblib treats like a container's quota."""

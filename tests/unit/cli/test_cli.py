@@ -84,6 +84,7 @@ def test_help_loads_nothing_heavy() -> None:
     assert said.stdout.strip() == "[]"
 
 
+@pytest.mark.slow
 def test_judging_and_registering_load_no_training_loop() -> None:
     """Lightning takes as long to import as PyTorch, in each of seven stages that do not train."""
     program = (

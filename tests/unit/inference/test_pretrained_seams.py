@@ -29,7 +29,9 @@ def text_image(height: int, width: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("bf16", [False, True])
-@pytest.mark.parametrize("size", [(301, 263), (97, 801), (803, 101)])
+@pytest.mark.parametrize(
+    "size", [pytest.param((301, 263), marks=pytest.mark.slow), (97, 801), (803, 101)]
+)
 def test_its_tiles_leave_no_seams(
     pretrained: BlendedModel, size: tuple[int, int], bf16: bool
 ) -> None:

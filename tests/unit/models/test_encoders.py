@@ -69,6 +69,7 @@ def test_untrained_upsampler_is_bicubic_at_any_size(
     assert torch.equal(upscaled, bicubic(images, scale))
 
 
+@pytest.mark.slow
 def test_blocks_that_are_added_widen_what_a_tile_depends_on() -> None:
     def network(coarse: int, sequence: int) -> UpsamplerNet:
         torch.manual_seed(0)

@@ -100,11 +100,12 @@ def test_other_extra_datasets_are_differences(
     tracker = make_champion(root, mixed_params)
     assert find_champion(tracker, mixed_params, root).differences == ()
     assert find_champion(tracker, tiny_params, root).differences == (
-        "its params were others: extra datasets.tall.lr_height, extra datasets.tall.max_lr_width, "
+        "its params were others: extra_datasets.tall.lr_height, extra_datasets.tall.max_lr_width, "
         "extra_datasets.tall.render.font_height_px and 7 more",
     )
 
 
+@pytest.mark.slow
 def test_the_champion_is_watched_where_its_training_lines_are_not(
     root: Path, tiny_params: Params, dataset: Path
 ) -> None:

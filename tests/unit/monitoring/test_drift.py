@@ -85,6 +85,7 @@ def test_p_is_corrected_for_as_many_properties_as_are_judged(params: Monitoring)
     assert (finding.reference, finding.production) == (500, 60)
 
 
+@pytest.mark.slow
 def test_chance_alone_seldom_raises_an_alarm_whatever_the_tolerance(params: Monitoring) -> None:
     """With no tolerance at all, the correction must hold the rate that params.yaml names."""
     tolerance = params.tolerance.model_copy(update=dict.fromkeys(UNITS, 1e-9))

@@ -179,6 +179,7 @@ def test_the_folder_of_params_is_watched_where_none_is_named(
     assert [finding.name for finding in report.findings][-1] == "blocking", "none was read"
 
 
+@pytest.mark.slow
 def test_without_training_lines_the_kept_profile_serves(
     unread: Params, root: Path, fresh: Path, tmp_path: Path
 ) -> None:
@@ -232,6 +233,7 @@ def test_a_report_that_fails_leaves_the_one_before(
     assert [path.name for path in folder.parent.iterdir() if "partial" in path.name] == []
 
 
+@pytest.mark.slow
 def test_the_command_line_says_what_was_found(
     root: Path, dataset: Path, fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -97,6 +97,7 @@ def test_targets_move_by_a_momentum_that_rises_to_one(params: Pretraining, tmp_p
         assert all(torch.equal(a, b) for a, b in zip(before[:2], after[:2], strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["simclr", "byol"])
 def test_loss_falls(method: str, params: Pretraining, tmp_path: Path) -> None:
     steps = 60
@@ -119,7 +120,12 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize(
-    ("method", "encoder"), [("simclr", "text"), ("byol", "text"), ("byol", "resnet18")]
+    ("method", "encoder"),
+    [
+        ("simclr", "text"),
+        ("byol", "text"),
+        pytest.param("byol", "resnet18", marks=pytest.mark.slow),
+    ],
 )
 def test_killed_pretraining_resumes_to_the_same_bits(
     method: str, encoder: str, params: Pretraining, tmp_path: Path

@@ -156,7 +156,7 @@ def test_own_images_are_among_the_lines(tiny_params: Params, dataset: Path) -> N
 
 
 @pytest.mark.parametrize("method", ["simclr", "byol"])
-@pytest.mark.parametrize("encoder", ["text", "resnet18"])
+@pytest.mark.parametrize("encoder", ["text", pytest.param("resnet18", marks=pytest.mark.slow)])
 def test_pretrained_encoder_is_the_one_that_training_starts_from(
     tiny_params: Params,
     dataset: Path,

@@ -15,6 +15,7 @@ def lines(count: int, texture: str, seed: int, height: int = 16) -> list[np.ndar
     ]
 
 
+@pytest.mark.slow
 def test_what_is_drawn_alike_cannot_be_told_apart() -> None:
     verdict = tell_apart(lines(60, "grain", 1), lines(60, "grain", 2), seed=0, steps=40)
     assert verdict.low < 0.55
@@ -22,6 +23,7 @@ def test_what_is_drawn_alike_cannot_be_told_apart() -> None:
     assert verdict.low <= verdict.accuracy <= verdict.high
 
 
+@pytest.mark.slow
 def test_what_differs_is_told_apart_at_any_size() -> None:
     verdict = tell_apart(lines(40, "grain", 1, height=9), lines(40, "white", 2), seed=0, steps=40)
     assert verdict.accuracy > 0.95
@@ -30,6 +32,7 @@ def test_what_differs_is_told_apart_at_any_size() -> None:
     assert verdict.scores[:40].mean() < 0 < verdict.scores[40:].mean()
 
 
+@pytest.mark.slow
 def test_verdict_is_repeatable() -> None:
     first, second = (
         tell_apart(lines(25, "grain", 1), lines(25, "patches", 2), seed=3, steps=10)
@@ -39,6 +42,7 @@ def test_verdict_is_repeatable() -> None:
     assert (first.low, first.high) == (second.low, second.high)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("swapped", [False, True])
 def test_accuracy_counts_both_kinds_alike(swapped: bool) -> None:
     many, few = lines(80, "white", 1), lines(20, "grain", 2)

@@ -48,6 +48,7 @@ def test_each_effect_can_be_switched_off_alone(tiny_params: Params) -> None:
     assert effect_keys(tiny_params) == keys
 
 
+@pytest.mark.slow
 def test_report_names_what_was_told_apart(
     tiny_params: Params,
     data: Path,

@@ -51,6 +51,7 @@ def validate(params: Params, shown: list[str], said: list[str]) -> None:
         stages.validate(params, start, said.append)
 
 
+@pytest.mark.slow
 def test_each_extra_dataset_is_drawn_validated_and_logged(params: Params, root: Path) -> None:
     shown: list[str] = []
     said: list[str] = []

@@ -59,6 +59,7 @@ def test_dataset_is_its_shards_and_nothing_else(dataset: Path) -> None:
     assert set(hashes(dataset)) == {*train, *held_out}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processes", [1, 2, 3])
 def test_bytes_do_not_depend_on_the_number_of_processes(
     tiny_params: Params, data: Path, dataset: Path, old_dataset: Path, processes: int
@@ -115,6 +116,7 @@ def test_family_missing_for_the_last_split_is_refused_before_work(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processes", [1, 2])
 def test_failing_worker_is_named_and_leaves_the_old_dataset(
     tiny_params: Params, data: Path, tmp_path: Path, old_dataset: Path, processes: int

@@ -332,6 +332,7 @@ def test_the_local_store_is_its_users_alone(
     assert store.stat().st_mode & 0o777 == 0o770
 
 
+@pytest.mark.slow
 def test_a_verb_that_loses_its_server_says_so_in_one_line(tmp_path: Path) -> None:
     script = """
 import sys

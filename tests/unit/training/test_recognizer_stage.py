@@ -102,6 +102,7 @@ def test_training_goes_on_from_the_packages_own(
             assert torch.allclose(made[name], value, atol=1e-4), name
 
 
+@pytest.mark.slow
 def test_it_learns_a_batch_by_heart(tiny_params: Params, dataset: Path, tmp_path: Path) -> None:
     lines = shuffled_pairs(dataset / "train", 1000, 1)
     batch = PairBatches(lines, batch_size=4, max_size=(16, 128), scale=4, seed=1)(0)
