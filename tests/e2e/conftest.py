@@ -12,7 +12,6 @@ import boto3
 import pytest
 from clones import commit, make_clone, run
 from machines import Servers, servers
-from moto.server import ThreadedMotoServer
 
 SSHD = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
 
@@ -33,20 +32,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 
 
 @pytest.fixture
-def bucket() -> Iterator[str]:
+def bucket(s3_server: str) -> str:
     """The address of an S3 server on loopback, with a bucket `textsr`."""
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
     boto3.client(
         "s3",
-        endpoint_url=f"http://{host}:{port}",
+        endpoint_url=s3_server,
         region_name="us-east-1",
         aws_access_key_id="key",
         aws_secret_access_key="secret",
     ).create_bucket(Bucket="textsr")
-    yield f"http://{host}:{port}"
-    server.stop()
+    return s3_server
 
 
 @pytest.fixture

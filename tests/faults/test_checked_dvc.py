@@ -9,7 +9,6 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ import psutil
 import pytest
 import yaml
 from dvc_data.hashfile.tree import Tree
-from moto.server import ThreadedMotoServer
 
 from textsr.cli import checked_dvc
 from textsr.errors import TextsrError
@@ -267,19 +265,14 @@ class TestRemote:
         assert not (empty / "src").exists()
 
     @pytest.fixture
-    def s3(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, Any]]:
+    def s3(self, s3_server: str, monkeypatch: pytest.MonkeyPatch) -> tuple[str, Any]:
         import boto3
 
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-        server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-        server.start()
-        host, port = server.get_host_and_port()
-        address = f"http://{host}:{port}"
-        client = boto3.client("s3", endpoint_url=address, region_name="us-east-1")
+        client = boto3.client("s3", endpoint_url=s3_server, region_name="us-east-1")
         client.create_bucket(Bucket="textsr")
-        yield address, client
-        server.stop()
+        return s3_server, client
 
     def test_run_whose_name_leads_out_of_the_cache_is_not_fetched(
         self, empty: Path, s3: tuple[str, Any]

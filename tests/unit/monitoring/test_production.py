@@ -2,7 +2,6 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
@@ -10,7 +9,6 @@ import cv2
 import fsspec
 import numpy as np
 import pytest
-from moto.server import ThreadedMotoServer
 
 from textsr.errors import TextsrError
 from textsr.monitoring.production import read_production
@@ -109,14 +107,11 @@ def test_impossible_folders_are_named_with_a_remedy(
 
 
 @pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[boto3.client]:
+def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> boto3.client:
     """A bucket `scans` on an S3 server on loopback, which the environment points to."""
     pytest.importorskip("s3fs")
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
     for name, value in (
-        ("AWS_ENDPOINT_URL", f"http://{host}:{port}"),
+        ("AWS_ENDPOINT_URL", s3_server),
         ("AWS_ACCESS_KEY_ID", "key"),
         ("AWS_SECRET_ACCESS_KEY", "secret"),
         ("AWS_DEFAULT_REGION", "us-east-1"),
@@ -124,8 +119,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[boto3.client]:
         monkeypatch.setenv(name, value)
     client = boto3.client("s3")
     client.create_bucket(Bucket="scans")
-    yield client
-    server.stop()
+    return client
 
 
 def test_a_bucket_is_read_as_a_folder_is(bucket: boto3.client, tmp_path: Path) -> None:
