@@ -34,7 +34,7 @@ class LinesUpscaler:
                 require_finite_output(plane)
             except TextsrError as error:
                 raise TextsrError(f"image {number} of {len(upscaled)}: {error}") from error
-        return upscaled.clamp(0, 1).mul(255).round().byte().numpy()
+        return np.asarray(upscaled.clamp(0, 1).mul(255).round().byte().numpy())
 
 
 def _load_pyfunc(data_path: str) -> LinesUpscaler:

@@ -15,6 +15,7 @@ from textsr.monitoring.measure import (
     measure_image,
     measure_images,
 )
+from textsr.ocr.rapidocr_engine import RapidOCREngine
 from textsr.pretrained import load_pretrained
 
 RNG = np.random.default_rng(0)
