@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup data repro demo check test lint audit bench peers scale up down status ui lock clean
+.PHONY: help setup data repro demo check test lint docs audit bench peers scale up down status ui lock clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -71,6 +71,9 @@ lint: setup ## Ruff and mypy, as pre-commit runs them
 	$(RUN) ruff format --check .
 	$(RUN) mypy
 
+docs: setup ## Build the site into out/site, without a network
+	$(RUN) mkdocs build --strict --quiet
+
 audit: setup ## Look for known vulnerabilities in what requirements.lock names
 	$(RUN) python .ci/audit.py requirements.lock .ci/audit.toml
 
@@ -100,7 +103,7 @@ ui: setup ## Open MLflow's UI at http://127.0.0.1:5000
 
 lock: setup ## Resolve requirements.lock anew from pyproject.toml
 	$(RUN) uv pip compile pyproject.toml --extra pipeline --extra dev --extra tesseract --extra textzoom --extra onnx --extra s3 \
-	  --extra ssh --universal --python-version 3.11 --no-header --no-annotate \
+	  --extra ssh --extra docs --universal --python-version 3.11 --no-header --no-annotate \
 	  --no-emit-index-url --no-emit-find-links --generate-hashes --quiet --upgrade --output-file requirements.lock
 
 clean: ## Remove outputs, not the environment, the data or MLflow's records
