@@ -72,7 +72,7 @@ lint: setup ## Ruff and mypy, as pre-commit runs them
 	$(RUN) mypy
 
 docs: setup ## Build the site into out/site, without a network
-	$(RUN) mkdocs build --strict --quiet
+	$(RUN) NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
 
 audit: setup ## Look for known vulnerabilities in what requirements.lock names
 	$(RUN) python .ci/audit.py requirements.lock .ci/audit.toml

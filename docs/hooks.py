@@ -34,15 +34,26 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Replace each `<!-- generated: NAME -->` by what that function returns."""
-    return re.sub(r"<!-- generated: (\w+) -->", lambda found: PAGES[found[1]](), markdown)
+    """Replace each `<!-- generated: NAME -->` by what that function returns.
+
+    Intervals in tables are not broken into two lines.
+    """
+    text = re.sub(r"<!-- generated: (\w+) -->", lambda found: PAGES[found[1]](), markdown)
+    return re.sub(r"\[([-+.\d]+%?), ([-+.\d]+%?)\](?![(`])", r"[\1,&nbsp;\2]", text)
 
 
 def cli() -> str:
-    """Return the reference of all verbs, as Typer writes it."""
+    """Return the reference of all verbs, as Typer writes it, with the lists of verbs in full."""
     command = typer.main.get_command(app)
     text = get_docs_for_click(obj=command, ctx=typer.Context(command), name="textsr")
-    return re.sub(r"\A# `textsr`\n", "", text)
+    text = re.sub(r"\A# `textsr`\n", "", text)
+    verbs: dict[str, Any] = getattr(command, "commands", {})
+    for group in (command, *verbs.values()):
+        for name, verb in getattr(group, "commands", {}).items():
+            short = verb.get_short_help_str()
+            line = f"* `{name}`: {short}\n"
+            text = text.replace(line, f"* `{name}`: {inspect.cleandoc(verb.help or short)}\n")
+    return text
 
 
 def api() -> str:
@@ -65,17 +76,35 @@ def data_card() -> str:
 def params() -> str:
     """Return a table a section of params.yaml: key, value, what is allowed, and its comment."""
     values = YAML().load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    fields = Params.model_fields
-    plain = [key for key in fields if not _nested(fields[key]) and not _entries(fields[key])]
-    parts = [_table(row for row in _leaves("", Params, values) if row[0] in plain)]
-    for key, field in fields.items():
+    return "\n\n".join(_section("", Params, values))
+
+
+def _section(path: str, model: type[BaseModel], values: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the blocks of a section; sections that have sections of their own get a heading."""
+    if path:
+        yield f"{'#' * (path.count('.') + 2)} {path}"
+        yield _prose(model)
+    apart = [key for key, field in model.model_fields.items() if _is_apart(field, bool(path))]
+    rows = list(_leaves("", model, values, leave_out=apart))
+    if rows:
+        yield _table(rows)
+    for key in apart:
+        field, below = model.model_fields[key], f"{path}.{key}".lstrip(".")
         if inner := _nested(field):
-            parts.append(
-                f"## {key}\n\n{_prose(inner)}\n\n{_table(_leaves('', inner, values[key]))}"
-            )
+            yield from _section(below, inner, values[key])
         elif inner := _entries(field):
-            parts.append(f"## {key}\n\n{_prose(inner)}\n\n{_table(_named(inner, values[key]))}")
-    return "\n\n".join(parts)
+            yield f"## {below}"
+            yield _prose(inner)
+            yield _table(_named(inner, values[key]))
+
+
+def _is_apart(field: FieldInfo, is_within: bool) -> bool:
+    if _entries(field):
+        return True
+    inner = _nested(field)
+    return inner is not None and not (
+        is_within and all(_nested(part) is None for part in inner.model_fields.values())
+    )
 
 
 Row = tuple[str, str, str, str]
@@ -91,16 +120,21 @@ def _table(rows: Iterable[Row]) -> str:
 
 
 def _leaves(
-    prefix: str, model: type[BaseModel], values: Mapping[str, Any], inherited: str = ""
+    prefix: str,
+    model: type[BaseModel],
+    values: Mapping[str, Any],
+    inherited: str = "",
+    leave_out: Iterable[str] = (),
 ) -> Iterator[Row]:
-    """Yield the rows of a section, sections within it included."""
+    """Yield the rows of a section, small sections within it included."""
     for key, field in model.model_fields.items():
+        if key in leave_out:
+            continue
         comment = _comment(values, key)
         inner = _nested(field)
         if inner is None:
-            if not _entries(field):
-                what = comment or inherited
-                yield f"{prefix}{key}", _shown(values[key]), _allowed(field), what
+            what = comment or inherited
+            yield f"{prefix}{key}", _shown(values[key]), _allowed(field), what
         else:
             # Of an effect, all keys are about what its comment says; of other sections, the first.
             what = comment if comment and issubclass(inner, Effect) else _prose(inner)
@@ -166,7 +200,7 @@ def _allowed(field: FieldInfo) -> str:
     kind, bounds = _kind(field.annotation), [*_bounds(field.metadata)]
     for part in get_args(field.annotation):  # of `X | None` and of lists, dicts
         bounds += [*_bounds(getattr(part, "__metadata__", ()))]
-    return _cell(", ".join([kind, *dict.fromkeys(bounds)]))
+    return _cell(", ".join([kind, *dict.fromkeys(bounds)])).replace(", within", " within")
 
 
 def _kind(annotation: Any) -> str:
