@@ -213,8 +213,11 @@ def _kind(annotation: Any) -> str:
         return "`[low, high]`"
     if origin is list:
         return f"list of {_kind(args[0])}"
+    if origin is dict and Any in args:
+        return "mapping"
     if origin is dict:
-        return f"{_kind(args[1])} by {_kind(args[0])}"
+        key = _kind(args[0]) if get_origin(args[0]) is Literal else "name"
+        return f"{_kind(args[1])} by {key}"
     if args and type(None) in args:
         return " or ".join(_kind(part) for part in args if part is not type(None)) + " or null"
     return {int: "integer", float: "number", str: "text", bool: "true or false"}.get(
