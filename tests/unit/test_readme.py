@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 import typer
+import yaml
 
 from textsr.cli.main import app
 
@@ -20,22 +20,19 @@ PAGES = sorted([README, ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")
 
 COMMAND: Any = typer.main.get_command(app)
 TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 BY_HOOKS = {"comparison.png": ROOT / "reports/comparison.png"}
 
 
-@pytest.fixture(params=PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def page(request: pytest.FixtureRequest) -> Path:
-    """A page of prose."""
-    return Path(request.param)
-
-
-def code_of(page: Path) -> Iterator[str]:
-    """Yield the shell blocks and the inline code of a page."""
-    text = page.read_text(encoding="utf-8")
-    yield from (body for language, body in FENCE.findall(text) if language == "sh")
-    yield from re.findall(r"`([^`\n]+)`", FENCE.sub("", text))
+def code() -> Iterator[tuple[str, str]]:
+    """Yield the shell blocks and the inline code of all pages, each with its page's name."""
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        blocks = [body for language, body in FENCE.findall(text) if language == "sh"]
+        for found in (*blocks, *re.findall(r"`([^`\n]+)`", FENCE.sub("", text))):
+            yield page.name, found
 
 
 def slug(heading: str) -> str:
@@ -65,40 +62,57 @@ def test_the_python_example_of_the_readme_runs(tmp_path: Path) -> None:
     assert (tmp_path / "big.png").stat().st_size > 0
 
 
-def test_relative_links_exist(page: Path) -> None:
-    text = FENCE.sub("", page.read_text(encoding="utf-8"))
-    for target in re.findall(r"\]\(([^)\s]+)\)", text):
-        if re.match(r"[a-z]+:", target):
-            continue
-        path, _, anchor = target.partition("#")
-        there = page.parent / path if path else page
-        assert BY_HOOKS.get(there.name, there).exists(), target
-        if anchor:
-            headings = re.findall(r"^#+ (.+)$", there.read_text(encoding="utf-8"), re.MULTILINE)
-            assert anchor in map(slug, headings), target
-
-
-def test_verbs_and_their_options_exist(page: Path) -> None:
-    for code in code_of(page):
-        for call in re.findall(r"\btextsr ([a-z][a-z-]+[^#\n&|;]*)", code):
-            command = COMMAND
-            words = call.split()
-            while words and hasattr(command, "commands"):
-                verb = words.pop(0)
-                if not re.fullmatch("[a-z][a-z-]+", verb):  # `textsr import FOLDER`
-                    break
-                assert verb in command.commands, f"textsr {call}"
-                command = command.commands[verb]
-            if command.name == "dvc":  # its options are DVC's
+def test_relative_links_exist() -> None:
+    for page in PAGES:
+        text = FENCE.sub("", page.read_text(encoding="utf-8"))
+        for target in re.findall(r"\]\(([^)\s]+)\)", text):
+            if re.match(r"[a-z]+:", target):
                 continue
-            known = {"--help"} | {name for param in command.params for name in param.opts}
-            options = {word.partition("=")[0] for word in words if re.match("--?[a-z]", word)}
-            assert options <= known, f"textsr {call}"
+            path, _, anchor = target.partition("#")
+            there = page.parent / path if path else page
+            assert BY_HOOKS.get(there.name, there).exists(), f"{page.name}: {target}"
+            if anchor:
+                headings = re.findall(r"^#+ (.+)$", there.read_text("utf-8"), re.MULTILINE)
+                assert anchor in map(slug, headings), f"{page.name}: {target}"
 
 
-def test_targets_of_make_exist(page: Path) -> None:
-    for code in code_of(page):
-        assert set(re.findall(r"\bmake ([a-z]+)\b", code)) <= TARGETS, code
+def test_verbs_and_their_options_exist() -> None:
+    calls = [
+        (page, call)
+        for page, text in code()
+        for call in re.findall(r"\btextsr ([a-z][a-z-]+[^#\n&|;]*)", text)
+    ]
+    assert len(calls) > 50
+    for page, call in calls:
+        command, words = COMMAND, call.split()
+        while words and hasattr(command, "commands"):
+            verb = words.pop(0)
+            if not re.fullmatch("[a-z][a-z-]+", verb):  # `textsr import FOLDER`
+                break
+            assert verb in command.commands, f"{page}: textsr {call}"
+            command = command.commands[verb]
+        if command.name == "dvc":  # its options are DVC's
+            continue
+        known = {"--help"} | {name for param in command.params for name in param.opts}
+        options = {word.partition("=")[0] for word in words if re.match("--?[a-z]", word)}
+        assert options <= known, f"{page}: textsr {call}"
+
+
+def test_keys_of_params_exist() -> None:
+    for page, text in code():
+        section, *keys = text.split(".")
+        if section in PARAMS and re.fullmatch(r"[a-z_]+(\.[a-z_]+)+", text) and keys != ["py"]:
+            place = PARAMS[section]
+            for key in keys:
+                assert isinstance(place, dict), f"{page}: {text}"
+                assert key in place, f"{page}: {text}"
+                place = place[key]
+
+
+def test_targets_of_make_exist() -> None:
+    for page, text in code():
+        for target in re.findall(r"\bmake ([a-z]+)\b", text):
+            assert target in TARGETS, f"{page}: make {target}"
 
 
 def test_pages_that_the_code_names_exist() -> None:
