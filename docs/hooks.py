@@ -58,8 +58,9 @@ def cli() -> str:
 
 def api() -> str:
     """Return what mkdocstrings turns into the reference of the public names."""
-    names = (name for name in getattr(textsr, "__all__", ()) if not name.startswith("_"))
-    return "\n\n".join(f"::: textsr.{name}" for name in names)
+    names = [name for name in textsr.__all__ if not name.startswith("_")]
+    functions_first = sorted(names, key=lambda name: name[0].isupper())
+    return "\n\n".join(f"::: textsr.{name}" for name in functions_first)
 
 
 def leaderboard() -> str:
