@@ -136,9 +136,9 @@ def _is_made(path: str) -> bool:
 def _expanded(stage: dict[str, Any]) -> int:
     if "matrix" in stage:
         return len(next(iter(stage["matrix"].values())))
-    if stage.get("foreach") == "${models}":
-        return len(load_params(ROOT / "params.yaml").models)
-    return len(stage.get("foreach", [0]))
+    params = load_params(ROOT / "params.yaml")
+    listed = {"${models}": params.models, "${compute.parts}": params.compute.parts}
+    return len(listed[stage["foreach"]]) if "foreach" in stage else 1
 
 
 def _make_files(clone: Path, pipeline: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from textsr.compute import free_memory
+from textsr.config.streams import Stream
 from textsr.datasets.pairs import WIDTH_STEP, Batch, extend
 from textsr.datasets.schema import shard_paths
 from textsr.datasets.stream import EncodedShard
@@ -91,7 +92,7 @@ class CachedBatches:
         """
         number, rows = self._rows(step)
         drawer = self._drawers()[number]
-        rng = np.random.default_rng([self._seed, 1, step])
+        rng = Stream.BATCH.generator(self._seed, step)
         shifts = rng.integers(-self._max_shift, self._max_shift + 1, len(rows))
         inverted = rng.random(len(rows)) < 0.5
         device = drawer.lr.device
@@ -120,7 +121,7 @@ class CachedBatches:
         return number, orders[number][first : first + self._batch_size]
 
     def _make_plan(self, epoch: int) -> tuple[list[npt.NDArray[np.int64]], list[tuple[int, int]]]:
-        rng = np.random.default_rng([self._seed, 2, epoch])
+        rng = Stream.ORDER.generator(self._seed, epoch)
         orders = [rng.permutation(count) for count in self._counts]
         batches = [
             (number, first)

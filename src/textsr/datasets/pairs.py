@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from textsr.config.streams import Stream
 from textsr.datasets.shards import decode_row, spread_rows
 from textsr.datasets.stream import ShuffledLines, StoredLine
 from textsr.images.folders import find_images, read_grey
@@ -117,7 +118,7 @@ class PairBatches:
         lines = [self._lines.line(p) for p in range(shares[0].start, shares[-1].stop)]
         lines.sort(key=lambda line: int(line.value("lr_width")))
         # The narrowest lines must not always come first.
-        turn = np.random.default_rng([self._seed, 8, pool]).permutation(_POOL).tolist()
+        turn = Stream.POOL.generator(self._seed, pool).permutation(_POOL).tolist()
         dealt: list[list[StoredLine]] = [[] for _ in steps]
         for number in turn:
             dealt[number], lines = lines[: len(shares[number])], lines[len(shares[number]) :]
@@ -126,7 +127,7 @@ class PairBatches:
         ]
 
     def _make(self, step: int, synthetic: list[StoredLine]) -> Batch:
-        rng = np.random.default_rng([self._seed, 1, step])
+        rng = Stream.BATCH.generator(self._seed, step)
         lines = [
             _Line(line.decode("lr"), line.decode("hr"), line.value("text")) for line in synthetic
         ]
@@ -317,7 +318,7 @@ class UnlabelledImages:
 
 @lru_cache(maxsize=2)
 def _permutation(seed: int, length: int, epoch: int) -> npt.NDArray[np.int64]:
-    return np.random.default_rng([seed, 2, epoch]).permutation(length)
+    return Stream.ORDER.generator(seed, epoch).permutation(length)
 
 
 def epoch_order(seed: int, length: int, position: int) -> int:

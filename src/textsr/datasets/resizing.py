@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-import numpy as np
 import torch.nn.functional as F
 from torch import Tensor
 
 from textsr.config.params import Resizing
+from textsr.config.streams import Stream
 from textsr.datasets.pairs import Batch
 
 
@@ -26,7 +26,7 @@ class ResizedBatches:
     def __call__(self, step: int) -> Batch:
         """Return the batch of a step."""
         batch = self._batches(step)
-        rng = np.random.default_rng([self._seed, 10, step])
+        rng = Stream.RESIZING.generator(self._seed, step)
         if rng.random() >= self._resizing.probability:
             return batch
         return resize_batch(batch, int(rng.choice(self._resizing.heights)))

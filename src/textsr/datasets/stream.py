@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from textsr.config.streams import Stream
 from textsr.datasets.schema import shard_paths
 from textsr.datasets.shards import decode_grey, row_name
 from textsr.images.grey import Image
@@ -120,7 +121,7 @@ class ShuffledLines:
         """Return the windows of an epoch: their shards, how many rows they hold, their starts."""
         order = list(range(len(self._paths)))
         if self._length > self._window_rows:
-            rng = np.random.default_rng([self._seed, 6, epoch])
+            rng = Stream.SHARDS.generator(self._seed, epoch)
             order = rng.permutation(len(order)).tolist()
         windows: list[tuple[list[int], int]] = []
         for shard in order:
@@ -132,7 +133,7 @@ class ShuffledLines:
         return windows, list(accumulate((rows for _, rows in windows), initial=0))
 
     def _permute(self, epoch: int, window: int, rows: int) -> npt.NDArray[np.int64]:
-        return np.random.default_rng([self._seed, 2, epoch, window]).permutation(rows)
+        return Stream.ORDER.generator(self._seed, epoch, window).permutation(rows)
 
     def _load(self, shard: int) -> EncodedShard:
         return EncodedShard(self._paths[shard], self._columns, self._values)

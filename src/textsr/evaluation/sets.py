@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from textsr.config.params import Params
+from textsr.config.streams import Stream
 from textsr.datasets.shards import decode_row, iterate_rows
 from textsr.images.folders import read_grey
 from textsr.images.grey import Image
@@ -60,7 +59,7 @@ def load_real_set(
             lines.append(EvaluationLine(line_id, text, crop, None))
             continue
         hr = to_line(crop, synthesis.lr_height * synthesis.scale, synthesis.scale)
-        rng = np.random.default_rng([params.synthesis.seed, 4, number])
+        rng = Stream.REAL_LR.generator(synthesis.seed, number)
         lr = degrade(hr, synthesis.degradation, synthesis.scale, rng).image
         lines.append(EvaluationLine(line_id, text, lr, hr))
     return lines

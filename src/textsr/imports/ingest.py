@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from textsr.config.params import Params, Synthesis
+from textsr.config.streams import Stream
 from textsr.datasets.schema import shard_name
 from textsr.datasets.shards import COMPRESSION, encode_png
 from textsr.errors import TextsrError
@@ -26,7 +27,6 @@ from textsr.imports.sets import ImportedSet, Use, find_sets
 from textsr.synthesis.corpus import split_of
 from textsr.synthesis.degrade import degrade
 
-_DEGRADATION_STREAM = 5  # of the generators seeded by `synthesis.seed`
 _MIN_HR_WIDTH = 8  # SSIM mirrors 5 pixels at each border
 _USES: tuple[Use, ...] = ("pairs", "hr")
 # Of pairs out of step by one, half or all are more like the HR image before; of those in step, 1 in
@@ -171,12 +171,8 @@ def _rows(
         else:
             originals = [read_grey(path)]
             hr = to_line(originals[0], synthesis.lr_height * synthesis.scale, synthesis.scale)
-            seed = [
-                synthesis.seed,
-                _DEGRADATION_STREAM,
-                crc32(f"{imported.name}/{path.name}".encode()),
-            ]
-            rng = np.random.default_rng(seed)
+            name_hash = crc32(f"{imported.name}/{path.name}".encode())
+            rng = Stream.IMPORTED_LR.generator(synthesis.seed, name_hash)
             lr = degrade(hr, synthesis.degradation, synthesis.scale, rng).image
         name = f"{imported.name}/{path.stem}"
         row = {

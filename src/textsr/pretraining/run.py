@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from textsr.compute import use_threads
 from textsr.config.closure import code_behind
 from textsr.config.params import SSL_METHODS, Params
+from textsr.config.streams import Stream
 from textsr.datasets.pairs import (
     Batch,
     UnlabelledImages,
@@ -50,7 +50,7 @@ class ViewBatches:
     def __call__(self, step: int) -> tuple[Tensor, Tensor]:
         """Return the views of a step, each (B, 1, H, crop_width) in [0, 1]."""
         params, seed = self._params.pretraining, self._params.seed
-        rng = np.random.default_rng([seed, 3, step])
+        rng = Stream.VIEWS.generator(seed, step)
         share = len(self._own) / (len(self._lines) + len(self._own))
         synthetic, imported = split_positions(step, params.batch_size, share)
         lines = [self._lines.decode("lr", position) for position in synthetic]

@@ -6,13 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from textsr.config.params import DATASET, Params
+from textsr.config.streams import Stream
 from textsr.datasets.cached import CachedBatches
 from textsr.datasets.pairs import Batch, PairBatches, shuffled_pairs
 from textsr.datasets.shards import alphabet_of, iterate_rows
 from textsr.datasets.stream import ShuffledLines
 from textsr.errors import TextsrError
-
-_SEED_STREAM = 11
 
 
 class MixedBatches:
@@ -30,7 +29,7 @@ class MixedBatches:
     def __call__(self, step: int) -> Batch:
         """Return the batch of a step."""
         round_, place = divmod(step, len(self._turns))
-        order = np.random.default_rng([self._seed, _SEED_STREAM, round_]).permutation(self._turns)
+        order = Stream.MIXTURE.generator(self._seed, round_).permutation(self._turns)
         number = int(order[place])
         turns, batches = self._sets[number]
         return batches(round_ * turns + int(np.count_nonzero(order[:place] == number)))

@@ -2,13 +2,13 @@
 
 from typing import Any, cast
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from lightly.utils.scheduler import CosineWarmupScheduler
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
+from textsr.config.streams import Stream
 from textsr.datasets.pairs import Batch
 from textsr.models.bicubic import bicubic
 from textsr.models.ctc_head import CTCHead
@@ -16,7 +16,6 @@ from textsr.models.encoder import Encoder
 from textsr.models.recognizer import Recognizer
 from textsr.models.upsampler import UpsamplerNet
 
-_STREAM = 12
 _CEILING = 6.0  # of the recognizer's loss: a line that it cannot read has nothing to teach
 
 
@@ -147,7 +146,7 @@ class SuperResolution(LightningModule):
             return upscaled
         # Drawn for the whole batch, of which this process may have a part.
         parts, number = (self.trainer.world_size, self.global_rank) if self._trainer else (1, 0)
-        rng = np.random.default_rng([self._seed, _STREAM, self.global_step])
+        rng = Stream.BLEND.generator(self._seed, self.global_step)
         drawn = rng.uniform(low, high, parts * len(upscaled))[number::parts]
         weights = torch.from_numpy(drawn).to(upscaled).view(-1, 1, 1, 1)
         return torch.lerp(bicubic(batch.lr, scale), upscaled, weights)

@@ -20,6 +20,7 @@ from textsr.compute import use_threads
 from textsr.config.closure import code_behind
 from textsr.config.params import Params
 from textsr.config.params import Recognizer as RecognizerParams
+from textsr.config.streams import Stream
 from textsr.datasets.pairs import Batch, whole_batches
 from textsr.datasets.shards import read_table
 from textsr.files import fingerprint, write_json
@@ -36,7 +37,6 @@ from textsr.training.fitting import (
     forget_checkpoints,
 )
 
-_STREAM = 9
 _NOISE = 0.05  # largest standard deviation, of a grey scale of 1
 _WARMUP_STEPS = 200
 _CEILING = 20.0  # of a line's loss a character: one that cannot be read must not rule a batch
@@ -150,7 +150,7 @@ def run_recognizer(
                 params,
                 dataset,
                 batch_size=section.batch_size,
-                seed=params.seed + _STREAM,
+                seed=params.seed + Stream.RECOGNIZER,
                 extra_datasets=extra_datasets,
             ),
             steps=section.steps,

@@ -132,7 +132,7 @@ def test_a_batch_depends_on_seed_and_step_alone(shards: Path) -> None:
 
 
 def test_less_than_a_batch_is_refused(shards: Path) -> None:
-    with pytest.raises(TextsrError, match=r"fewer lines than training\.batch_size 14.*resident"):
+    with pytest.raises(TextsrError, match=r"training\.batch_size 14.*cache_in_memory"):
         resident(shards, batch_size=14)
 
 
