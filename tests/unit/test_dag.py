@@ -3,16 +3,16 @@
 import ast
 import inspect
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import FunctionType
 from typing import Any
 
 import pytest
 import yaml
 
-from textsr.cli.main import app
+from textsr import stages
 from textsr.config import project
 from textsr.config.closure import code_behind
 from textsr.config.params import Params, parse_params
@@ -21,42 +21,20 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "textsr"
 DAG = yaml.safe_load((ROOT / "dvc.yaml").read_text())
 STAGES = {name: stage.get("do", stage) for name, stage in DAG["stages"].items()}
-# A verb, and what a verb calls, name the code of a stage and are none of it.
-DISPATCH = ("textsr.cli.main", "textsr.stages")
 
 
-@cache
-def verbs() -> dict[str, Callable[..., Any]]:
-    return {
-        info.name or info.callback.__name__.replace("_", "-"): info.callback
-        for info in app.registered_commands
-        if info.callback is not None
-    }
-
-
-def imported_by(function: Callable[..., Any], seen: set[Any] | None = None) -> Iterator[str]:
-    """Yield the modules of textsr that a function's body imports, or that of one it calls."""
-    seen = set() if seen is None else seen
-    assert isinstance(function, FunctionType)
-    seen.add(function)
-    for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(function)))):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("textsr"):
+def imported_by(function: FunctionType) -> Iterator[str]:
+    """Yield the modules that a function's body imports, or that of a helper in its module."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
             for alias in node.names:
                 name = f"{node.module}.{alias.name}"
                 yield name if is_module(name) else str(node.module)
-        called = looked_up(node, function.__globals__)
-        is_new = isinstance(called, FunctionType) and called not in seen
-        if is_new and called.__module__ in DISPATCH:
-            yield from imported_by(called, seen)
-
-
-def looked_up(node: ast.AST, names: dict[str, Any]) -> object:
-    if isinstance(node, ast.Name):
-        return names.get(node.id)
-    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-        owner = names.get(node.value.id)
-        return getattr(owner, node.attr, None) if isinstance(owner, ModuleType) else None
-    return None
+        if isinstance(node, ast.Name) and node.id.startswith("_"):
+            helper = function.__globals__[node.id]
+            if isinstance(helper, FunctionType):
+                yield from imported_by(helper)
 
 
 def is_module(name: str) -> bool:
@@ -66,12 +44,19 @@ def is_module(name: str) -> bool:
 
 @cache
 def code_of(stage: str) -> frozenset[Path]:
-    verb = STAGES[stage]["cmd"].split()[1]
-    return frozenset(code_behind(*sorted(set(imported_by(verbs()[verb])))))
+    behind = {name for name in imported_by(getattr(stages, stage)) if name.startswith("textsr")}
+    return frozenset(code_behind(*sorted(behind)))
 
 
 def declared_by(stage: str) -> list[Path]:
     return [ROOT / path for path in STAGES[stage]["deps"] if path.startswith("src/")]
+
+
+def test_a_stage_is_a_function_of_its_name() -> None:
+    """Where it imports what it runs; `textsr.stages` itself only calls that."""
+    for stage in STAGES:
+        assert inspect.isfunction(getattr(stages, stage, None)), stage
+        assert code_of(stage), stage
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -16,8 +16,8 @@ FLOORS = (
     ("parquet",),
     ("images",),
     ("models", "ocr"),
-    ("pretrained",),
     ("datasets", "inference"),
+    ("pretrained",),
     ("synthesis",),
     ("imports",),
     ("tracking",),
@@ -27,6 +27,7 @@ FLOORS = (
     ("evaluation",),
     ("registry",),
     ("monitoring",),
+    ("api", "stages"),
     ("cli",),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
