@@ -91,7 +91,7 @@ def test_too_large_weights_are_refused_and_the_old_ones_stay(
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     monkeypatch.setattr(publish, "MAX_BYTES", 1000)
     with pytest.raises(
-        TextsrError, match=r"evaluation/model: 0\.\d MB.*lower training\.width.*sequence_blocks"
+        TextsrError, match=r"evaluation/model: 0\.\d MB.*lower the width.*sequence_blocks"
     ):
         publish_it(project)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
