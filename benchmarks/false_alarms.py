@@ -16,7 +16,7 @@ from rich.table import Table
 from scipy.stats import binomtest
 
 from textsr import pretrained
-from textsr.cli.progress import ticks
+from textsr.cli.progress import progress
 from textsr.compute import use_threads
 from textsr.config import project
 from textsr.config.params import Params, load_params
@@ -54,7 +54,7 @@ def main() -> None:
     plans = [(size, 0, arguments.draws) for size in arguments.images]
     plans.append((arguments.read_images, arguments.read_images, arguments.read_draws))
     seed = _FIRST_SEED
-    with ticks() as start:
+    with progress() as start:
         profile = measure_profile(
             params, project.DATASET, project.IMPORTED, pretrained.FOLDER, model, engine, start
         )

@@ -20,18 +20,19 @@ from rich.console import Console
 from benchmarks import peers
 from benchmarks.kept_scores import judges_version, keep, lines_version
 from benchmarks.quality_report import build_report, render_report
-from textsr.cli.progress import ticks
+from textsr.cli.progress import progress
 from textsr.compute import use_threads
 from textsr.config import project
 from textsr.config.params import Params, load_params
 from textsr.errors import TextsrError
-from textsr.evaluation.run import Progress, bootstrap_of, load_sets
+from textsr.evaluation.run import bootstrap_of, load_sets
 from textsr.evaluation.score import Upscale, bicubic_upscale, network_upscale, score_set
 from textsr.evaluation.sets import EvaluationLine, load_real_set
 from textsr.files import fingerprint, write_json, write_text
 from textsr.models.package import load_model
 from textsr.ocr.engine import OCREngine
 from textsr.ocr.engines import available_engines
+from textsr.progress import Progress
 
 BICUBIC = "bicubic"
 
@@ -108,8 +109,8 @@ def _run(params: Params, arguments: argparse.Namespace) -> None:
     sets = {name: lines[: arguments.lines] for name, lines in sets.items()}
     use_threads(params.compute.threads)
     engines = available_engines(params.compute.threads)
-    with ticks() as progress:
-        tables, left_out = score_methods(methods, sets, engines, peers.FOLDER / "scores", progress)
+    with progress() as start:
+        tables, left_out = score_methods(methods, sets, engines, peers.FOLDER / "scores", start)
     report = build_report(tables, [model.name for model in models], bootstrap_of(params))
     report["left_out"] = left_out
     markdown = render_report(report)

@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 from pipelines.stages import run_command
 from textsr.config import project
 from textsr.config.params import parse_params
-from textsr.config.presets import merge, read_sections
+from textsr.config.presets import apply_overrides, read_sections
 from textsr.files import write_text
 
 _RUNS = Path(".dvc/tmp/runs")
@@ -100,12 +100,12 @@ def _overridden(path: Path, clone: Path, overrides: Overrides) -> Any:
     source = str(project.PARAMS)
     if overrides.preset is not None:
         preset = clone / "presets" / f"{overrides.preset}.yaml"
-        merge(params, read_sections(preset), preset)
+        apply_overrides(params, read_sections(preset))
         source += f" with {preset}"
     if overrides.seed is not None:
-        merge(params, {"seed": overrides.seed}, path)
+        apply_overrides(params, {"seed": overrides.seed})
     if overrides.scale is not None:
-        merge(params, {"synthesis": {"scale": overrides.scale}}, path)
+        apply_overrides(params, {"synthesis": {"scale": overrides.scale}})
     parse_params(params, source)
     return params
 

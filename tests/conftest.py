@@ -11,7 +11,7 @@ import yaml
 from xdist.scheduler import LoadScopeScheduling
 
 from textsr.config.params import Params, parse_params
-from textsr.config.presets import merge
+from textsr.config.presets import apply_overrides
 
 if TYPE_CHECKING:
     from textsr.tracking import Tracker
@@ -80,8 +80,7 @@ def raw_params() -> dict:
 def tiny_params() -> Params:
     """The committed params with the tiny preset, but for its extra dataset: the dataset alone."""
     raw = yaml.safe_load((ROOT / "params.yaml").read_text())
-    path = ROOT / "presets" / "tiny.yaml"
-    merge(raw, yaml.safe_load(path.read_text()), path)
+    apply_overrides(raw, yaml.safe_load((ROOT / "presets" / "tiny.yaml").read_text()))
     raw |= {"extra_datasets": {}, "training": raw["training"] | {"mixture": {}}}
     return parse_params(raw)
 

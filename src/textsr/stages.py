@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textsr.config import project
+from textsr.progress import Progress
 
 if TYPE_CHECKING:
     from textsr.config.params import Params
@@ -20,17 +21,11 @@ if TYPE_CHECKING:
     from textsr.validation.datasets import Target
     from textsr.validation.report import ValidationReport
 
-Start = Callable[[str, int], Callable[[int], None]]
-"""Starts a progress bar with a name and a total; returns what advances it by so many."""
-
-Ticks = Callable[[str, int], Callable[[], None]]
-"""The same, for work that advances one by one."""
-
 _BASELINES = project.EVALUATION / "baselines"
 _EXTRA_RESULTS = project.EXTRA_VALIDATION / "results.json"
 
 
-def synthesize(params: Params, start: Start) -> int:
+def synthesize(params: Params, start: Progress) -> int:
     """Draw the dataset; return how many of its shards were taken over from parts."""
     from textsr.synthesis.shards import Part, count_rows, write_dataset
 
@@ -38,7 +33,7 @@ def synthesize(params: Params, start: Start) -> int:
     return write_dataset(params, project.DATA, project.DATASET, advance, project.PARTS)
 
 
-def part(params: Params, name: str, start: Start) -> None:
+def part(params: Params, name: str, start: Progress) -> None:
     """Draw one part of the dataset, e.g. `1-of-3`."""
     from textsr.synthesis.shards import Part, count_rows, write_part
 
@@ -47,14 +42,14 @@ def part(params: Params, name: str, start: Start) -> None:
     write_part(params, project.DATA, project.PARTS, chosen, advance)
 
 
-def extra_datasets(params: Params, start: Start) -> None:
+def extra_datasets(params: Params, start: Progress) -> None:
     """Draw the extra datasets."""
     from textsr.synthesis.extra_datasets import write_extra_datasets
 
     write_extra_datasets(params, project.DATA, project.EXTRA_DATASETS, start)
 
 
-def validate(params: Params, start: Start, say: Callable[[str], None]) -> None:
+def validate(params: Params, start: Progress, say: Callable[[str], None]) -> None:
     """Validate the dataset and the extra datasets; one MLflow run per dataset, found by its hash.
 
     A dataset that fails is logged as well.
@@ -111,11 +106,11 @@ def _validation_metrics(report: ValidationReport) -> dict[str, float]:
     }
 
 
-def ingest(params: Params, ticks: Ticks) -> list[str]:
+def ingest(params: Params, start: Progress) -> list[str]:
     """Turn imported pairs and HR images into shards; return what was done, a sentence each."""
     from textsr.imports.ingest import ingest
 
-    return ingest(params, project.DATA, project.IMPORTED, ticks)
+    return ingest(params, project.DATA, project.IMPORTED, start)
 
 
 def pretrain(params: Params, method: str) -> None:
@@ -204,14 +199,14 @@ def _describe_training(run: TrainingRun) -> dict[str, str]:
     return flatten(described) | describe_lines(params)
 
 
-def baselines(params: Params, ticks: Ticks) -> None:
+def baselines(params: Params, start: Progress) -> None:
     """Read the test split upscaled by bicubic, and at its true resolution."""
     from textsr.evaluation.run import run_baselines
 
-    run_baselines(params, project.DATASET, project.DATA, _BASELINES, ticks)
+    run_baselines(params, project.DATASET, project.DATA, _BASELINES, start)
 
 
-def evaluate(params: Params, model: str, ticks: Ticks) -> None:
+def evaluate(params: Params, model: str, start: Progress) -> None:
     """Choose a model's blend and score it; log that onto the run of its training."""
     from textsr.evaluation.run import run_evaluation
     from textsr.registry.evaluations import publish_evaluation
@@ -219,7 +214,7 @@ def evaluate(params: Params, model: str, ticks: Ticks) -> None:
 
     trained, output = project.MODELS / model, project.EVALUATION / model
     samples = _BASELINES / "samples.parquet"
-    run_evaluation(params, trained / "model", samples, project.DATASET, project.DATA, output, ticks)
+    run_evaluation(params, trained / "model", samples, project.DATASET, project.DATA, output, start)
     publish_evaluation(Tracker(Path.cwd()), trained, output)
 
 
@@ -230,7 +225,7 @@ def compare(params: Params) -> None:
     run_comparison(params, project.EVALUATION, project.DATASET, project.REPORTS)
 
 
-def register(params: Params, ticks: Ticks) -> dict[str, Any]:
+def register(params: Params, start: Progress) -> dict[str, Any]:
     """Register the winner, let the gate decide, and return the content of `registration.json`."""
     from textsr.registry.run import run_registration
     from textsr.tracking import Tracker
@@ -242,5 +237,5 @@ def register(params: Params, ticks: Ticks) -> dict[str, Any]:
         project.MODELS,
         project.EVALUATION,
         project.REPORTS,
-        ticks,
+        start,
     )

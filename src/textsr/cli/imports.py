@@ -89,7 +89,7 @@ def fonts(
     ] = False,
 ) -> None:
     """Import the fonts that training can use: readable, with all of ASCII, not held out."""
-    from textsr.cli.progress import ticks
+    from textsr.cli.progress import progress
     from textsr.config.params import load_params
     from textsr.imports.fonts import import_fonts, list_fonts
     from textsr.ocr.engine import read_lines
@@ -98,7 +98,7 @@ def fonts(
     splits = load_params(project.PARAMS).synthesis.fonts
     paths = list_fonts(source)
     engine = RapidOCREngine(threads=1)  # more do not pay for lines
-    with ticks() as start:
+    with progress() as start:
         done = import_fonts(
             paths,
             project.DATA / "fonts",
@@ -207,12 +207,12 @@ def _folder_of(use: str, name: str) -> Path:
 
 def _write(new: Sequence[tuple[Path, Any, Iterable[Any], int | None]], replace: bool) -> None:
     """Write sets, each given by folder, description, items and, if known, their number."""
-    from textsr.cli.progress import ticks
+    from textsr.cli.progress import progress
     from textsr.imports.sets import NewSet, check_new, write_sets
 
     for folder, *_ in new:
         check_new(folder, replace)
-    with ticks() as start:
+    with progress() as start:
         written = write_sets(
             [
                 NewSet(folder, about, items, start(folder.name, total))

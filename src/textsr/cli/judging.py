@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from textsr.cli.progress import ticks
+from textsr.cli.progress import progress
 from textsr.cli.shared import BlendOption, ModelOption, load_blended, read_params
 from textsr.config import project
 
@@ -30,7 +30,7 @@ def score(
 
     loaded, said = load_blended(model, blend)
     typer.echo(said, err=True)
-    with ticks() as start:
+    with progress() as start:
         report = score_folder(read_params(), folder, kind, loaded, panel, start)
     typer.echo(report)
 
@@ -48,7 +48,7 @@ def realism(
     """Let a classifier tell synthetic LR lines from real ones: 50% is as like as can be."""
     from textsr.realism.run import report_realism
 
-    with ticks() as start:
+    with progress() as start:
         report = report_realism(folders, read_params(), project.DATA, output, ablate, start)
     typer.echo(report)
     typer.echo(f"{output}: realism.json and realism.png")
@@ -71,7 +71,7 @@ def monitor(
     """Tell whether production images have drifted from what the champion was trained on."""
     from textsr.monitoring.run import run_monitor
 
-    with ticks() as start:
+    with progress() as start:
         report = run_monitor(read_params(), Path.cwd(), folder, output, start)
     typer.echo(report.summary())
     typer.echo(f"{output}: report.md, drift.json and pictures")

@@ -3,9 +3,11 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from textsr.progress import Advance
+
 
 @contextmanager
-def progress() -> Iterator[Callable[[str, int | None], Callable[[int], None]]]:
+def progress() -> Iterator[Callable[[str, int | None], Advance]]:
     """Yield what starts a progress bar with a name and a total; it returns what advances it."""
     from rich.console import Console
     from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
@@ -14,11 +16,11 @@ def progress() -> Iterator[Callable[[str, int | None], Callable[[int], None]]]:
     columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
 
-        def start(name: str, total: int | None) -> Callable[[int], None]:
+        def start(name: str, total: int | None) -> Advance:
             task = bars.add_task(name, total=total)
             done = 0
 
-            def advance(count: int) -> None:
+            def advance(count: int = 1, /) -> None:
                 nonlocal done
                 # In a log file, a line a tenth of the way instead of a bar.
                 step = max((total or 1000) // 10, 1)
@@ -30,15 +32,3 @@ def progress() -> Iterator[Callable[[str, int | None], Callable[[int], None]]]:
             return advance
 
         yield start
-
-
-@contextmanager
-def ticks() -> Iterator[Callable[[str, int | None], Callable[[], None]]]:
-    """Like `progress`, for work that advances one by one."""
-    with progress() as start:
-
-        def start_ticks(name: str, total: int | None) -> Callable[[], None]:
-            advance = start(name, total)
-            return lambda: advance(1)
-
-        yield start_ticks

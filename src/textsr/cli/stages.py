@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from textsr import stages
-from textsr.cli.progress import progress, ticks
+from textsr.cli.progress import progress
 from textsr.cli.shared import read_params
 from textsr.config import project
 
@@ -47,7 +47,7 @@ def extra_datasets() -> None:
 @app.command(rich_help_panel=_PANEL)
 def ingest() -> None:
     """Turn the imported pairs and HR images into shards for training."""
-    with ticks() as start:
+    with progress() as start:
         said = stages.ingest(read_params(), start)
     for sentence in said or [f"{project.DATA}: no sets in pairs/ or hr/"]:
         typer.echo(sentence)
@@ -81,14 +81,14 @@ def train(model: str) -> None:
 @app.command(rich_help_panel=_PANEL)
 def baselines() -> None:
     """Read the test split upscaled by bicubic, and at its true resolution."""
-    with ticks() as start:
+    with progress() as start:
         stages.baselines(read_params(), start)
 
 
 @app.command(rich_help_panel=_PANEL)
 def evaluate(model: str) -> None:
     """Choose MODEL's blend with bicubic on val, then score the test split."""
-    with ticks() as start:
+    with progress() as start:
         stages.evaluate(read_params(), model, start)
 
 
@@ -104,6 +104,6 @@ def register() -> None:
     """Register the winner as challenger; the gate decides whether it becomes champion."""
     from textsr.registry.gate import render_decision
 
-    with ticks() as start:
+    with progress() as start:
         record = stages.register(read_params(), start)
     typer.echo(render_decision(record))

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from textsr.config import project
 from textsr.config.effects import Degradation, Render
 from textsr.config.sections import Frequency, Interval, Probability, Section, inside
-from textsr.config.yaml_files import read_yaml
+from textsr.config.yaml_files import overlay, read_yaml
 from textsr.errors import TextsrError, quote, shorten
 
 Split = Literal["train", "val", "test"]
@@ -480,22 +480,12 @@ class Params(Section):
             checked = Synthesis.model_validate(synthesis | {"lr_height": changes["lr_height"]})
             synthesis = self.synthesis.at_height(checked.lr_height).model_dump()
         synthesis["seed"] += zlib.crc32(name.encode())
-        changed = Synthesis.model_validate(_overlay(synthesis, changes))
+        overlay(synthesis, changes, whole=_FREQUENCIES)
+        changed = Synthesis.model_validate(synthesis)
         return self.model_copy(update={"synthesis": changed})
 
 
 _FREQUENCIES = ("kinds", "kernels")  # what is left out is not drawn
-
-
-def _overlay(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    both = {
-        key: _overlay(base[key], value)
-        for key, value in changes.items()
-        if key not in _FREQUENCIES
-        and isinstance(value, Mapping)
-        and isinstance(base.get(key), Mapping)
-    }
-    return {**base, **changes, **both}
 
 
 def load_params(path: Path = Path("params.yaml")) -> Params:

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from textsr.config.params import parse_params
-from textsr.config.yaml_files import read_yaml, write_yaml
+from textsr.config.yaml_files import overlay, read_yaml, write_yaml
 from textsr.errors import TextsrError
 from textsr.files import replace_file
 
-_NAMED_BY_USERS = ("extra_datasets", "mixture")  # mappings whose keys are not those of params.yaml
+_NAMED_BY_USERS = ("extra_datasets", "mixture")  # mappings whose keys users choose
 
 
 def apply_preset(name: str, presets: Path, params: Path) -> list[str]:
@@ -27,7 +27,7 @@ def apply_preset(name: str, presets: Path, params: Path) -> list[str]:
         raise TextsrError(f"{path}: no such preset; choose one of {known}")
     merged = read_sections(params, keep_comments=True)
     before = merged.get("extra_datasets")
-    merge(merged, read_sections(path), path)
+    apply_overrides(merged, read_sections(path))
     parse_params(merged, source=f"{params} with {path}")
     with replace_file(params) as temporary:
         write_yaml(merged, temporary)
@@ -35,23 +35,13 @@ def apply_preset(name: str, presets: Path, params: Path) -> list[str]:
     return [name for name in names if name not in merged["extra_datasets"]]
 
 
-def merge(target: MutableMapping[str, Any], overlay: Mapping[str, Any], path: Path) -> None:
-    """Write the values of `overlay`, read from `path`, over those of `target`, in place.
+def apply_overrides(params: MutableMapping[str, Any], changes: Mapping[str, Any]) -> None:
+    """Write changes of some sections over those of params.yaml, in place.
 
-    ExtraDatasets and their mixture are replaced whole.
-
-    Raises:
-        TextsrError: if `overlay` has a key that `target` lacks, or a mapping where it has a value.
+    Extra datasets and their mixture are replaced whole. What is not valid then, `parse_params`
+    refuses.
     """
-    for key, value in overlay.items():
-        if key not in target:
-            raise TextsrError(f"{path}: {key}: no such key in params.yaml; correct its spelling")
-        if not isinstance(value, Mapping) or key in _NAMED_BY_USERS:
-            target[key] = value
-        elif isinstance(target[key], MutableMapping):
-            merge(target[key], value, path)
-        else:
-            raise TextsrError(f"{path}: {key}: takes a value in params.yaml, not a mapping")
+    overlay(params, changes, whole=_NAMED_BY_USERS)
 
 
 def read_sections(path: Path, *, keep_comments: bool = False) -> MutableMapping[str, Any]:

@@ -1,6 +1,7 @@
-"""Reading the YAML files that users write, however they came to be what they are."""
+"""Reading the YAML files that users write, however they came to be, and laying one over another."""
 
 import stat
+from collections.abc import Collection, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,24 @@ def read_yaml(path: Path, *, keep_comments: bool = False) -> Any:
 def write_yaml(content: Any, path: Path) -> None:
     """Write what `read_yaml` returned, with the comments that it kept."""
     _yaml(keep_comments=True).dump(content, path)
+
+
+def overlay(
+    target: MutableMapping[str, Any], changes: Mapping[str, Any], *, whole: Collection[str] = ()
+) -> None:
+    """Write the values of `changes` over those of `target`, in place, mapping by mapping.
+
+    Args:
+        target: as YAML is read; its comments stay.
+        changes: some of its keys, or new ones.
+        whole: keys whose mappings are replaced, not merged.
+    """
+    for key, value in changes.items():
+        there = target.get(key)
+        if isinstance(value, Mapping) and isinstance(there, MutableMapping) and key not in whole:
+            overlay(there, value, whole=whole)
+        else:
+            target[key] = value
 
 
 def _yaml(keep_comments: bool) -> YAML:

@@ -1,6 +1,5 @@
 """Judging a model on a folder of real crops: the `score` verb."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, cast
 
@@ -16,6 +15,7 @@ from textsr.evaluation.statistics import Estimate
 from textsr.evaluation.summary import compare_methods, summarise
 from textsr.models.package import BlendedModel
 from textsr.ocr.engines import available_engines
+from textsr.progress import Progress
 
 
 def score_folder(
@@ -24,7 +24,7 @@ def score_folder(
     kind: str,
     model: BlendedModel,
     panel: Path | None,
-    progress: Callable[[str, int], Callable[[], None]],
+    progress: Progress,
 ) -> str:
     """Read a folder's crops from bicubic's output, the model's and, of kind `hr`, as they are.
 

@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,12 +25,10 @@ from textsr.models.package import BlendedModel, load_model, save_model
 from textsr.ocr.engine import OCREngine
 from textsr.ocr.engines import available_engines
 from textsr.parquet import read_frame
+from textsr.progress import Progress
 
 TEST = "test"
 _SPEED_ROUNDS = 30
-
-Progress = Callable[[str, int], Callable[[], None]]
-"""Starts a progress bar with a name and a total; returns what advances it by one."""
 
 
 def bootstrap_of(params: Params) -> Bootstrap:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from textsr.images.grey import Image, correlate
 from textsr.imports.labels import LABELS, read_labels
 from textsr.imports.schema import IMPORTED_SCHEMA
 from textsr.imports.sets import ImportedSet, Use, find_sets
+from textsr.progress import Progress
 from textsr.synthesis.corpus import split_of
 from textsr.synthesis.degrade import degrade
 
@@ -35,9 +36,7 @@ _FEW_PAIRS = 8
 _MOST_STRAYS = 0.25
 
 
-def ingest(
-    params: Params, data: Path, output: Path, start: Callable[[str, int], Callable[[], None]]
-) -> list[str]:
+def ingest(params: Params, data: Path, output: Path, start: Progress) -> list[str]:
     """Write `train/` under `output`, whole or not at all.
 
     Pairs keep their pixels, in grey. HR images are brought to the height of HR lines and degraded
@@ -71,7 +70,7 @@ def _ingest_set(
     synthesis: Synthesis,
     writer: "_ShardWriter",
     held_out: set[str],
-    start: Callable[[str, int], Callable[[], None]],
+    start: Progress,
 ) -> str:
     if imported.info.scale not in (None, synthesis.scale):
         return (

@@ -1,7 +1,6 @@
 """The profile of what a model was trained on: its LR lines, measured, as a file."""
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
@@ -19,6 +18,7 @@ from textsr.images.grey import Image
 from textsr.inference.backend import Backend
 from textsr.monitoring.measure import UNITS, VERSION, measure_images
 from textsr.ocr.rapidocr_engine import RapidOCREngine
+from textsr.progress import Progress
 from textsr.training.batches import training_folders
 
 _KEY = b"textsr.profile"
@@ -96,7 +96,7 @@ def measure_profile(
     folder: Path,
     backend: Backend,
     engine: RapidOCREngine,
-    start: Callable[[str, int], Callable[[], None]],
+    start: Progress,
     extra_datasets: Path | None = None,
 ) -> Profile:
     """Measure the lines of `dataset`, `imported` and `extra_datasets`; `folder` is the model's."""

@@ -1,6 +1,5 @@
 """The `monitor` verb: production images against what the champion was trained on."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from textsr.compute import use_threads
@@ -30,10 +29,9 @@ from textsr.monitoring.profile import (
 )
 from textsr.monitoring.report import DriftReport, check_output, describe, write_report
 from textsr.ocr.rapidocr_engine import RapidOCREngine
+from textsr.progress import Progress
 from textsr.tracking import Tracker
 from textsr.training.batches import training_folders
-
-Progress = Callable[[str, int], Callable[[], None]]
 
 
 def run_monitor(

@@ -1,6 +1,6 @@
 """Synthetic lines beside real images: how well a classifier tells them apart, and by what."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from textsr.files import write_json
 from textsr.images.folders import find_images, read_grey
 from textsr.images.grey import Image
 from textsr.processes import worker_pool
+from textsr.progress import Progress
 from textsr.realism.classifier import Verdict, tell_apart
 from textsr.realism.picture import save_cases
 from textsr.synthesis.sample import load_source, make_sample
@@ -131,7 +132,7 @@ def report_realism(
     data: Path,
     output: Path,
     ablate: bool,
-    start: Callable[[str, int], Callable[[], None]],
+    start: Progress,
 ) -> str:
     """Judge the synthetic data against folders of real LR images.
 

@@ -1,6 +1,5 @@
 """The `register` stage."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from textsr.evaluation.summary import compare_methods
 from textsr.files import read_json, write_json
 from textsr.models.package import load_model
 from textsr.ocr.engines import available_engines
+from textsr.progress import Progress
 from textsr.registry.aliases import (
     CHAMPION,
     PREVIOUS,
@@ -30,8 +30,6 @@ from textsr.registry.evaluations import publish_baselines, publish_evaluation
 from textsr.registry.gate import Check, Decision, decide, render_decision
 from textsr.registry.packaging import download_model, logged_model
 from textsr.tracking import Tracker
-
-Progress = Callable[[str, int], Callable[[], None]]
 
 
 def run_registration(

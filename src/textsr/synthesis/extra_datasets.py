@@ -5,18 +5,16 @@ as `training.mixture` says; what judges models is the dataset alone.
 """
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 from textsr.config.params import Params
 from textsr.errors import TextsrError
 from textsr.files import write_json
+from textsr.progress import Progress
 from textsr.synthesis.shards import Part, count_rows, write_dataset
 
 
-def write_extra_datasets(
-    params: Params, data: Path, output: Path, start: Callable[[str, int], Callable[[int], None]]
-) -> None:
+def write_extra_datasets(params: Params, data: Path, output: Path, start: Progress) -> None:
     """Draw every extra dataset into `NAME/` under `output`, as `write_dataset` draws a dataset.
 
     Beside them `extra_datasets.json` tells what each was drawn by. Folders of extra datasets that

@@ -7,11 +7,12 @@ from typing import Any
 
 from textsr.config.params import Params
 from textsr.errors import TextsrError
+from textsr.progress import Progress
 from textsr.validation.data_card import write_data_card
 from textsr.validation.legibility import ReadLines
 from textsr.validation.profile import Profile
 from textsr.validation.report import ValidationReport
-from textsr.validation.run import StartProgress, require_held_out, validate_dataset
+from textsr.validation.run import require_held_out, validate_dataset
 
 Say = Callable[[str], None]
 
@@ -43,7 +44,7 @@ def validate_datasets(
     extra: Sequence[Target],
     data: Path,
     read_lines: ReadLines,
-    start: StartProgress,
+    start: Progress,
     say: Say,
     on_report: OnReport,
 ) -> dict[str, dict[str, Any]]:
@@ -88,7 +89,7 @@ def validate_target(
     target: Target,
     data: Path,
     read_lines: ReadLines,
-    start: StartProgress,
+    start: Progress,
     on_report: OnReport,
 ) -> ValidationReport:
     """Validate one dataset and write its data card. See `validate_datasets` for the arguments."""
@@ -114,5 +115,5 @@ def _say(say: Say, target: Target, report: ValidationReport) -> None:
     say(f"{target.dataset}: {report.verdict()}; {report.data_docs / 'index.html'}")
 
 
-def _prefixed(extra: str, start: StartProgress) -> StartProgress:
+def _prefixed(extra: str, start: Progress) -> Progress:
     return lambda work, total: start(f"{extra}: {work}", total)

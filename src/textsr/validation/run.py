@@ -18,6 +18,7 @@ from textsr.config.params import Params
 from textsr.datasets.shards import read_table
 from textsr.errors import TextsrError
 from textsr.files import replace_folder, write_json
+from textsr.progress import Progress, no_progress
 from textsr.validation.census import (
     Census,
     choose_rows,
@@ -42,21 +43,13 @@ from textsr.validation.shards import list_shards
 _EXAMPLES = 5  # offending rows that a result names
 _NAMED = 5  # of what is held out
 
-StartProgress = Callable[[str, int], Callable[[int], None]]
-"""Takes the name of some work and its amount; returns what is called with amounts done."""
-
-
-def no_progress(name: str, total: int) -> Callable[[int], None]:
-    """Show nothing."""
-    return lambda count: None
-
 
 def validate_dataset(
     dataset: Path,
     output: Path,
     params: Params,
     read_lines: ReadLines,
-    start: StartProgress = no_progress,
+    start: Progress = no_progress,
     card: Callable[[Profile, ValidationReport], None] = lambda profile, report: None,
 ) -> ValidationReport:
     """Hold a dataset against the suite; write `result.json` and `data_docs/` into `output`.

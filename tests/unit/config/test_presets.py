@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from textsr.config.params import load_params
-from textsr.config.presets import apply_preset, merge
+from textsr.config.presets import apply_overrides, apply_preset
 from textsr.errors import TextsrError
 
 ROOT = Path(__file__).parents[3]
@@ -31,8 +31,8 @@ def test_there_are_presets() -> None:
 @pytest.mark.parametrize("name", PRESETS)
 def test_preset_changes_what_it_names_and_nothing_else(params: Path, name: str) -> None:
     expected = yaml.safe_load(params.read_text())
-    overlay = yaml.safe_load((ROOT / f"presets/{name}.yaml").read_text())
-    merge(expected, overlay, Path(name))
+    changes = yaml.safe_load((ROOT / f"presets/{name}.yaml").read_text())
+    apply_overrides(expected, changes)
     before, known = load_params(params), comments(params.read_text())
     apply_preset(name, ROOT / "presets", params)
     assert load_params(params) != before
@@ -51,10 +51,11 @@ def test_preset_applied_twice_is_applied_once(params: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("preset", "message"),
     [
-        ("training: { stps: 3 }\n", "stps: no such key"),
+        ("training: { stps: 3 }\n", r"training\.stps: unknown key"),
+        ("training: { pretrained: { steps: 1 } }\n", r"is called models\.pretrained now"),
         ("training: { steps: 0 }\n", r"training\.steps"),
         ("training: 3\n", "training: Input should be"),
-        ("seed: { train: 1 }\n", "seed: takes a value"),
+        ("seed: { train: 1 }\n", "seed: Input should be"),
         ("training: [1\n", "not valid YAML"),
         ("seed: 1\nseed: 2\n", 'duplicate key "seed"'),
         ("- seed\n", "expected a mapping"),
@@ -97,3 +98,11 @@ def test_extra_datasets_and_their_mixture_are_replaced_whole(params: Path) -> No
     changed = load_params(params)
     assert changed.extra_datasets == {"second": {"lr_height": 24}}
     assert changed.training.mixture == {"dataset": 2, "second": 1}
+
+
+def test_a_preset_may_set_what_a_model_leaves_to_training(params: Path) -> None:
+    (params.parent / "wide.yaml").write_text("models: { scratch: { width: 96 } }\n")
+    apply_preset("wide", params.parent, params)
+    models = load_params(params).models
+    assert (models["scratch"].width, models["simclr"].width) == (96, None)
+    assert list(models) == list(load_params(ROOT / "params.yaml").models)

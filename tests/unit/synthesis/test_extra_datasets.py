@@ -15,11 +15,12 @@ from textsr.config.params import Params
 from textsr.datasets.schema import SCHEMA
 from textsr.datasets.shards import read_table
 from textsr.errors import TextsrError
+from textsr.progress import no_progress
 from textsr.synthesis.extra_datasets import write_extra_datasets
 from textsr.tracking import Tracker
 from textsr.validation.datasets import Target
 from textsr.validation.report import ValidationReport
-from textsr.validation.run import no_progress, require_held_out
+from textsr.validation.run import require_held_out
 
 
 @pytest.fixture

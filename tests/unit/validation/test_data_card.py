@@ -13,12 +13,13 @@ from textsr.config import project
 from textsr.errors import TextsrError
 from textsr.imports.fonts import TERMS
 from textsr.imports.sets import Item, NewSet, SetInfo, write_sets
+from textsr.progress import no_progress
 from textsr.tracking import Tracker
 from textsr.validation.data_card import write_data_card
 from textsr.validation.pictures import CONTACT_SHEET, HISTOGRAMS
 from textsr.validation.profile import Numbers, Profile
 from textsr.validation.report import ValidationReport
-from textsr.validation.run import no_progress, validate_dataset
+from textsr.validation.run import validate_dataset
 from textsr.validation.shards import EFFECTS
 
 _SOURCES = """path\tlicence\tpackage\tversion
