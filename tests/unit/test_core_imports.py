@@ -1,0 +1,171 @@
+"""What the core imports: upscaling must work where the pipeline's packages are not installed."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+SOURCE = Path(__file__).parents[2] / "src"
+ALLOWED = {
+    *sys.stdlib_module_names,
+    *("numpy", "cv2", "PIL", "onnxruntime", "pydantic", "typer", "rich", "click"),
+}
+# Modules that are imported only where what they need is there.
+BEYOND = {
+    *("textsr.inference.torch_backend", "textsr.inference.export"),
+    *("textsr.pretrained.publish", "textsr.pretrained.onnx_files"),
+    "textsr.cli.checked_dvc",
+}
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(SOURCE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {name_of(path): path for path in SOURCE.rglob("*.py")}
+CORE = sorted(
+    name
+    for name in MODULES
+    if name in ("textsr", "textsr.api")
+    or (name.startswith(("textsr.images", "textsr.inference", "textsr.pretrained", "textsr.cli")))
+    if name not in BEYOND
+)
+
+
+def imported_at_once(body: list[ast.stmt]) -> Iterator[str]:
+    """Names of the modules that a module imports when it is imported itself."""
+    for node in body:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.module is not None
+            assert node.level == 0
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            yield from imported_at_once(node.orelse)
+        elif not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            for name in ("body", "orelse", "finalbody"):
+                yield from imported_at_once(getattr(node, name, []))
+
+
+def closure(module: str) -> dict[str, str]:
+    """What a module imports, directly or not, each with who imports it."""
+    found, waiting = {module: "itself"}, [module]
+    while waiting:
+        importer = waiting.pop()
+        for name in imported_at_once(ast.parse(MODULES[importer].read_text("utf-8")).body):
+            if name.startswith("textsr") and name not in MODULES:
+                continue  # a name out of a module, which is in the list as well
+            new = name if name in MODULES else name.partition(".")[0]
+            if new not in found:
+                found[new] = importer
+                if new in MODULES:
+                    waiting.append(new)
+    return found
+
+
+@pytest.mark.parametrize("module", CORE)
+def test_the_core_imports_its_own_packages_alone(module: str) -> None:
+    foreign = {
+        name: importer
+        for name, importer in closure(module).items()
+        if name not in MODULES and name not in ALLOWED
+    }
+    assert not foreign
+
+
+def test_the_closure_sees_what_is_not_core() -> None:
+    assert "torch" in closure("textsr.inference.torch_backend")
+    assert "textsr.models.package" in closure("textsr.inference.export")
+
+
+def run_with_core_alone(program: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run a program where our modules find no other package, though those they use may."""
+    blocker = f"""
+import sys
+from importlib.machinery import PathFinder
+
+OWN = {sorted(ALLOWED | {"textsr"})!r}
+
+class OwnAlone(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        frame = sys._getframe(1)
+        while frame.f_globals.get("__name__", "").startswith(("importlib", "_frozen_importlib")):
+            frame = frame.f_back
+        asked = frame.f_globals.get("__name__", "").partition(".")[0]
+        if asked in ("textsr", "__main__") and name.partition(".")[0] not in OWN:
+            return None
+        return super().find_spec(name, path, target)
+
+sys.meta_path = [OwnAlone if finder is PathFinder else finder for finder in sys.meta_path]
+"""
+    return subprocess.run(
+        [sys.executable, "-c", blocker + program], cwd=cwd, capture_output=True, text=True
+    )
+
+
+def test_upscaling_works_with_the_core_alone(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "small.png"), np.full((16, 40), 200, np.uint8))
+    program = """
+import sys
+sys.argv = ["textsr", "upscale", "small.png", "-o", "by_cli.png", "--backend", "onnx"]
+from textsr.cli.main import main
+try:
+    main()
+except SystemExit as end:
+    assert not end.code, end.code
+from textsr import load_model
+load_model(backend="onnx").upscale("small.png").save("by_api.png")
+assert "torch" not in sys.modules
+"""
+    done = run_with_core_alone(program, tmp_path)
+    assert done.returncode == 0, done.stderr
+    by_cli, by_api = (cv2.imread(str(tmp_path / f"by_{name}.png"), -1) for name in ("cli", "api"))
+    assert by_cli.shape == (64, 160)
+    assert np.array_equal(by_cli, by_api)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["train", "scratch"], ["monitor"], ["import", "hr", "x", "--name", "y"]]
+)
+def test_a_verb_of_the_pipeline_says_what_to_install(tmp_path: Path, arguments: list[str]) -> None:
+    program = f"""
+import sys
+sys.argv = ["textsr", *{arguments!r}]
+from textsr.cli.main import main
+main()
+"""
+    done = run_with_core_alone(program, tmp_path)
+    assert done.returncode == 1
+    said = f"textsr: textsr {arguments[0]} needs the pipeline: pip install 'textsr[pipeline]'"
+    assert done.stderr.startswith(said), done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["upscale", "--help"]])
+def test_help_and_version_need_the_core_alone(tmp_path: Path, arguments: list[str]) -> None:
+    program = f"""
+import sys
+sys.argv = ["textsr", *{arguments!r}]
+from textsr.cli.main import main
+main()
+"""
+    done = run_with_core_alone(program, tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_importing_the_package_imports_nothing_heavy() -> None:
+    program = "import sys, textsr; print(sorted({m.partition('.')[0] for m in sys.modules}))"
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout
+    assert "textsr" in said
+    assert not {"numpy", "cv2", "PIL", "onnxruntime", "pydantic", "torch"} & set(
+        said.replace("'", " ").replace(",", " ").split()
+    )
