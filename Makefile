@@ -79,6 +79,7 @@ audit: setup ## Look for known vulnerabilities in what requirements.lock names
 
 bench: setup ## Measure speeds side by side and print their ratios
 	$(RUN) python -m benchmarks.bench
+	$(RUN) python -m benchmarks.footprint
 
 # What to compare with: models, further folders of labelled images (`--help` tells).
 PEERS ?= --model byol=artifacts/evaluation/byol/model

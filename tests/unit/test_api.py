@@ -1,0 +1,287 @@
+"""The Python API: what goes in comes out larger, of the same type and layout."""
+
+import io
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+import textsr
+from textsr import LoadedImage, Model, TextsrError, load_model, pretrained, upscale
+from textsr.images.image import FloatImage
+from textsr.inference.interpolation import BicubicBackend
+from textsr.models.spec import read_spec
+
+RNG = np.random.default_rng(7)
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*text of"),
+]
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return load_model(backend="onnx")
+
+
+def some_array(*shape: int, dtype: type = np.uint8) -> np.ndarray:
+    values = cv2.GaussianBlur(RNG.random((24, 56, shape[2] if len(shape) > 2 else 1)), (0, 0), 1.5)
+    values = values.reshape(24, 56, -1)[: shape[0], : shape[1]].reshape(shape)
+    if np.dtype(dtype).kind == "f":
+        return values.astype(dtype)
+    return np.rint(values * np.iinfo(dtype).max).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(12, 40), (12, 40, 1), (12, 40, 3), (12, 40, 4)])
+def test_arrays_keep_type_and_layout(model: Model, shape: tuple[int, ...], dtype: type) -> None:
+    array = some_array(*shape, dtype=dtype)
+    before = array.copy()
+    result = model.upscale(array)
+    assert result.dtype == dtype
+    assert result.shape == (48, 160, *shape[2:])
+    assert np.array_equal(array, before)
+    most = 1 if np.dtype(dtype).kind == "f" else np.iinfo(dtype).max
+    shrunk = cv2.resize(result.astype(float) / most, (40, 12), interpolation=cv2.INTER_AREA)
+    assert np.abs(shrunk.reshape(shape) - array.astype(float) / most).mean() < 0.05
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_the_order_of_colours_is_as_told(model: Model, channels: int) -> None:
+    bgr = some_array(12, 40, channels)
+    order = [2, 1, 0, 3][:channels]
+    rgb = model.upscale(bgr[..., order], channels="RGB")
+    assert np.array_equal(rgb[..., order], model.upscale(bgr))
+    assert not np.array_equal(rgb, model.upscale(bgr))
+
+
+@pytest.mark.parametrize(
+    ("array", "said"),
+    [
+        (np.zeros((3, 4, 2), np.uint8), r"shape \(3, 4, 2\): use HxW"),
+        (np.zeros((0, 4), np.uint8), r"shape \(0, 4\)"),
+        (np.zeros(4, np.uint8), r"shape \(4,\)"),
+        (np.zeros((3, 4), np.int32), "type int32: use uint8"),
+        (np.zeros((3, 4), bool), "type bool"),
+        (np.full((3, 4), 1.1), "floats outside 0 to 1"),
+        (np.full((3, 4), np.nan), "floats outside 0 to 1"),
+        (3, "a int; give an array"),
+        (b"no image", "cannot be decoded"),
+        ("missing.png", "missing.png: no such file"),
+    ],
+)
+def test_what_is_no_image_is_refused(model: Model, array: object, said: str) -> None:
+    with pytest.raises(TextsrError, match=said):
+        model.upscale(array)  # type: ignore[call-overload]
+    with pytest.raises(TextsrError, match="channels GBR: use BGR or RGB"):
+        model.upscale(np.zeros((3, 4, 3), np.uint8), channels="GBR")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [("L", "L"), ("RGB", "RGB"), ("RGBA", "RGBA"), ("LA", "LA"), ("I;16", "I;16"), ("1", "L"),
+     ("CMYK", "RGB")],
+)  # fmt: skip
+def test_pillow_images_keep_their_mode_and_profile(model: Model, mode: str, expected: str) -> None:
+    if mode == "I;16":
+        image = Image.fromarray(some_array(12, 40, dtype=np.uint16))
+    else:
+        image = Image.fromarray(some_array(12, 40, 3)).convert(mode)
+    colour_space = b"GRAY" if expected in ("L", "LA", "I;16") else b"RGB "
+    image.info["icc_profile"] = b"\0" * 16 + colour_space + b"\0" * 108
+    result = model.upscale(image)
+    assert result.mode == expected
+    assert result.size == (160, 48)
+    assert result.info["icc_profile"] == image.info["icc_profile"]
+    shrunk = np.asarray(result.resize((40, 12), Image.Resampling.BOX).convert("RGB"), float)
+    if mode != "I;16":
+        assert np.abs(shrunk - np.asarray(image.convert("RGB"), float)).mean() < 12
+
+
+def test_files_bytes_and_arrays_give_the_same_picture(model: Model, tmp_path: Path) -> None:
+    array = some_array(12, 40, 3)
+    path = tmp_path / "small.png"
+    cv2.imwrite(str(path), array)
+    results = [model.upscale(given) for given in (path, str(path), path.read_bytes())]
+    for result in results:
+        assert isinstance(result, LoadedImage)
+        assert np.array_equal(result.pixels, model.upscale(array))
+    results[0].save(tmp_path / "big.png")
+    assert np.array_equal(cv2.imread(str(tmp_path / "big.png")), results[0].pixels)
+    assert np.array_equal(np.asarray(results[0].to_pillow())[..., ::-1], results[0].pixels)
+    assert np.array_equal(model.upscale(results[0]).pixels, model.upscale(results[0].pixels))
+    with pytest.raises(TextsrError, match=r"small\.png: has more than 0\.0001 megapixels"):
+        model.upscale(path, max_pixels=100)
+
+
+def test_the_packages_function_keeps_one_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    array = some_array(12, 40)
+    first = upscale(array)
+    monkeypatch.setattr(textsr.api, "load_model", lambda: pytest.fail("loaded twice"))
+    assert np.array_equal(upscale(array), first)
+    assert np.array_equal(first, load_model().upscale(array))
+
+
+def mixed_images(tmp_path: Path) -> Iterator[object]:
+    for number in range(150):
+        yield some_array(5 + number % 7, 9 + number % 11)
+    yield some_array(24, 56, 4, dtype=np.uint16)
+    cv2.imwrite(str(tmp_path / "page.png"), np.full((200, 300, 3), 120, np.uint8))
+    yield tmp_path / "page.png"
+    buffer = io.BytesIO()
+    Image.fromarray(some_array(9, 9)).save(buffer, "PNG")
+    yield buffer.getvalue()
+    yield Image.fromarray(some_array(8, 8, 3))
+
+
+def test_many_come_in_order_as_alone(model: Model, tmp_path: Path) -> None:
+    images = list(mixed_images(tmp_path))
+    results = list(model.upscale_many(images))
+    assert len(results) == len(images)
+    for image, result in zip(images, results, strict=True):
+        alone = model.upscale(image)  # type: ignore[call-overload]
+        assert type(result) is type(alone)
+        pixels = [np.asarray(getattr(one, "pixels", one), float) for one in (result, alone)]
+        most = 257 if getattr(result, "dtype", None) == np.uint16 else 1
+        assert np.abs(pixels[0] - pixels[1]).max() <= most
+
+
+def test_many_are_read_as_they_are_asked_for(model: Model) -> None:
+    read = 0
+
+    def endless() -> Iterator[np.ndarray]:
+        nonlocal read
+        while True:
+            read += 1
+            yield np.zeros((4, 4 + read % 3), np.uint8)
+
+    results = model.upscale_many(endless())
+    shapes = [next(results).shape[1] // 4 for _ in range(200)]  # type: ignore[union-attr]
+    assert shapes == [4 + number % 3 for number in range(1, 201)]
+    ahead = 64 * (model.backend.workers + 2)
+    assert read <= 200 + ahead
+    results.close()  # type: ignore[attr-defined]
+    assert not [t for t in threading.enumerate() if t.name.startswith("ThreadPoolExecutor")]
+
+
+def test_of_many_the_one_that_cannot_be_upscaled_is_named_at_its_turn(model: Model) -> None:
+    good = some_array(6, 9)
+    results = model.upscale_many([good, good, np.zeros((3, 4), int), good])
+    assert [next(results).shape for _ in range(2)] == [(24, 36)] * 2  # type: ignore[union-attr]
+    with pytest.raises(TextsrError, match=r"^image 3: an array of the type int64"):
+        next(results)
+
+
+def test_an_image_that_breaks_the_network_is_named_and_those_beside_it_are_not() -> None:
+    class Fragile(BicubicBackend):
+        def run(self, images: FloatImage, threads: int | None = None) -> FloatImage:
+            if (images.min((1, 2, 3)) == 1).any():
+                raise TextsrError("too bright")
+            return super().run(images)
+
+    info = load_model().info
+    model = Model(Fragile(2), info)
+    grey, white = np.full((6, 8), 99, np.uint8), np.full((6, 8), 255, np.uint8)
+    results = model.upscale_many([grey, white, grey])
+    assert np.array_equal(next(results), model.upscale(grey))
+    with pytest.raises(TextsrError, match=r"^image 2: too bright"):
+        next(results)
+
+
+def test_threads_may_share_a_model(model: Model) -> None:
+    arrays = [some_array(10, 20 + number) for number in range(12)]
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(model.upscale, arrays))
+    for array, result in zip(arrays, results, strict=True):
+        assert np.array_equal(result, model.upscale(array))
+
+
+def test_what_is_known_of_the_pretrained_weights() -> None:
+    info = load_model(backend="onnx").info
+    assert (info.name, info.version, info.scale, info.backend) == ("pretrained", "v4", 4, "onnx")
+    assert info.text_height_px == (7, 24)
+    assert "synthetic" in (info.trained_on or "")
+    assert load_model(pretrained.FOLDER).info.version == "v4"
+    by_torch = load_model(backend="torch", device="cpu")
+    assert by_torch.info == info.__class__(**{**vars(info), "backend": "torch"})
+
+
+def test_the_blend_is_the_models_own_unless_told() -> None:
+    array = some_array(12, 40)
+    own, bicubic, network = (
+        load_model(backend="onnx", blend=blend).upscale(array).astype(float)
+        for blend in (None, 0, 1)
+    )
+    expected = cv2.resize(array, None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC)
+    assert np.abs(bicubic - expected).max() <= 1
+    weight = read_spec(pretrained.FOLDER).blend
+    inside = (network % 255 > 0) & (bicubic % 255 > 0)
+    between = bicubic + weight * (network - bicubic)
+    assert np.abs(own - between)[inside].max() <= 1.5
+    for wrong in (-0.1, 1.1, float("nan")):
+        with pytest.raises(TextsrError, match=r"blend .*: must be from 0 to 1"):
+            load_model(blend=wrong)
+
+
+def test_sharp_large_text_is_left_to_bicubic_and_told_of(model: Model) -> None:
+    line = np.full((60, 320), 230, np.uint8)
+    cv2.putText(line, "Amount due", (4, 44), 0, 1.5, 20, 3, cv2.LINE_AA)
+    with pytest.warns(UserWarning, match=r"^image: text of .* that is sharp already"):
+        kept = model.upscale(line)
+    bicubic = cv2.resize(line, None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC)
+    assert np.abs(kept.astype(int) - bicubic).max() <= 1
+    with pytest.warns(UserWarning, match="outside 7 to 24 px"):
+        told = load_model(backend="onnx", blend=0.9).upscale(line)
+    assert np.abs(told.astype(int) - bicubic).max() > 2
+
+
+def test_an_onnx_file_is_a_model(tmp_path: Path) -> None:
+    path = tmp_path / "mine.onnx"
+    path.write_bytes((pretrained.FOLDER / "model.onnx").read_bytes())
+    array = some_array(12, 40)
+    mine = load_model(path)
+    assert (mine.info.name, mine.info.scale, mine.info.backend) == ("mine", 4, "onnx")
+    assert np.array_equal(mine.upscale(array), load_model(backend="onnx", blend=1).upscale(array))
+    for settings, said in (
+        ({"blend": 0.5}, "has its blend in it"),
+        ({"backend": "torch"}, "PyTorch does not compute ONNX files"),
+        ({"device": "cuda"}, "PyTorch does not compute ONNX files"),
+    ):
+        with pytest.raises(TextsrError, match=said):
+            load_model(path, **settings)  # type: ignore[arg-type]
+    with pytest.raises(TextsrError, match="is a part of a model's folder; name the folder"):
+        load_model(pretrained.FOLDER / "model.onnx")
+
+
+def test_what_is_no_model_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(TextsrError, match=r"nothing/model\.json: no such file"):
+        load_model(tmp_path / "nothing")
+    with pytest.raises(TextsrError, match="threads 0"):
+        load_model(threads=0)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(TextsrError, match=r"not inside a textsr project"):
+        load_model("models:/textsr@champion")
+
+
+def test_a_registered_model_without_mlflow_names_the_remedy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fetch(uri: str) -> Path:
+        raise ModuleNotFoundError("No module named 'mlflow'", name="mlflow")
+
+    monkeypatch.setattr("textsr.registry.resolve.fetch_model", fetch)
+    with pytest.raises(TextsrError, match=r"champion: getting it needs mlflow.*textsr\[pipeline\]"):
+        load_model("models:/textsr@champion")
+
+
+def test_the_package_names_what_is_public() -> None:
+    for name in textsr.__all__:
+        assert getattr(textsr, name) is not None
+    assert set(textsr.__all__) <= set(dir(textsr))
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = textsr.nothing
