@@ -22,8 +22,8 @@ _MODEL_URI = "textsr.model_uri"
 REQUIREMENTS = ("numpy", "pydantic", "safetensors", "torch")
 """What the shipped code imports to load a model and predict; tests hold this against it."""
 
-_LOADER = ("mlflow-skinny", "pandas")  # what MLflow needs to load and serve, without its servers
-_RESNET = ("torchvision",)  # of which the encoder `resnet18` is
+LOADER = ("mlflow-skinny", "pandas")  # what MLflow needs to load and serve, without its servers
+RESNET = ("torchvision",)  # of which the encoder `resnet18` is
 
 
 def log_model(tracker: Tracker, run_id: str, folder: Path) -> str:
@@ -32,12 +32,12 @@ def log_model(tracker: Tracker, run_id: str, folder: Path) -> str:
     example[:, 6:10, 8:56] = 0
     model = load_model(folder)
     LinesUpscaler(model).predict(example)  # a model that cannot run is not logged
-    resnet = _RESNET if model.spec.encoder == "resnet18" else ()
+    resnet = RESNET if model.spec.encoder == "resnet18" else ()
     pixels = np.dtype(np.uint8)
     signature = ModelSignature(
         Schema([TensorSpec(pixels, (-1, -1, -1))]), Schema([TensorSpec(pixels, (-1, -1, -1))])
     )
-    needed = sorted([*REQUIREMENTS, *_LOADER, *resnet])
+    needed = sorted([*REQUIREMENTS, *LOADER, *resnet])
     with mlflow.start_run(run_id=run_id):
         info = mlflow.pyfunc.log_model(
             name="model",
