@@ -27,7 +27,7 @@ print("done", flush=True)
 """
 KEEP = """
 from textsr.training.curves import write_curves
-from textsr.training.fitting import follows
+from textsr.training.fitting import is_rank_zero
 if is_rank_zero():
     write_curves(Path("curves.csv"), curves)
 """
