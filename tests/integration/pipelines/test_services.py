@@ -40,7 +40,7 @@ def test_a_nightly_run_trains_on_the_gpu_pool_and_ends_refused(project: Project)
 
 def test_params_of_a_run_leave_the_clone_as_it_is(project: Project) -> None:
     before = (project.root / "params.yaml").read_bytes()
-    run = project.start("retrain/nightly", seeds=[7, 8], stages=["train"])
+    run = project.start("retrain/nightly", seeds=[7, 8], stages=["train@byol"])
     ended = project.wait(run)
     assert ended["state"]["type"] == "COMPLETED", ended["state"]["message"]
     assert (project.root / "params.yaml").read_bytes() == before
