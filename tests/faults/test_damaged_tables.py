@@ -104,7 +104,7 @@ def test_a_damaged_footer_is_named(train: Path, damage: Callable[[Path], object]
     [
         ("artifacts/dataset/val", "synthesize"),
         ("artifacts/extra_datasets/tall/train", "extra_datasets"),
-        ("artifacts/own/train", "ingest"),
+        ("artifacts/imported/train", "ingest"),
         ("artifacts/evaluation/baselines", "baselines evaluate"),
     ],
 )
