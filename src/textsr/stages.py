@@ -192,6 +192,7 @@ def _describe_training(run: TrainingRun) -> dict[str, str]:
     described = {
         "seed": params.seed,
         "training": params.training.model_dump(mode="json"),
+        "settings": run.settings.model_dump(mode="json", exclude_none=True),
         "model": run.spec.model_dump(mode="json", exclude={"blend"}, exclude_none=True),
     }
     if run.encoder is not None:
