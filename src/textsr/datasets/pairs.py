@@ -79,14 +79,14 @@ class PairBatches:
         Args:
             lines: synthetic pairs of one height, from `shuffled_pairs`.
             batch_size: lines a batch.
-            max_size: height of all lines and width of the widest, LR pixels; of own lines that
-                are larger, a random part is taken.
+            max_size: height of all lines and width of the widest, LR pixels; of an
+                imported line that is larger, a random part is taken.
             scale: HR pixels per LR pixel.
             seed: of what is drawn beside the order.
             max_shift: LR pixels by which a line is moved up or down, at most; its first or last
                 row fills the gap.
-            own: the user's pairs, from `shuffled_pairs`, of any height; None or none at all: the
-                batches are as without.
+            imported: the imported pairs, from `shuffled_pairs`, of any height; None or none at
+                all: the batches are as without.
             imported_fraction: of the lines that are taken from `imported`.
         """
         self._lines = lines

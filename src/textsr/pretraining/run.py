@@ -40,21 +40,24 @@ _PROBE_BATCH_SIZE = 64
 
 
 class ViewBatches:
-    """Two views of random crops of LR lines, synthetic and the user's own alike."""
+    """Two views of random crops of LR lines, synthetic and unlabelled images alike."""
 
-    def __init__(self, lines: ShuffledLines, imported: UnlabelledImages, params: Params) -> None:
+    def __init__(self, lines: ShuffledLines, unlabelled: UnlabelledImages, params: Params) -> None:
         self._lines = lines
-        self._own = imported
+        self._unlabelled = unlabelled
         self._params = params
 
     def __call__(self, step: int) -> tuple[Tensor, Tensor]:
         """Return the views of a step, each (B, 1, H, crop_width) in [0, 1]."""
         params, seed = self._params.pretraining, self._params.seed
         rng = Stream.VIEWS.generator(seed, step)
-        share = len(self._own) / (len(self._lines) + len(self._own))
-        synthetic, imported = split_positions(step, params.batch_size, share)
+        share = len(self._unlabelled) / (len(self._lines) + len(self._unlabelled))
+        synthetic, others = split_positions(step, params.batch_size, share)
         lines = [self._lines.decode("lr", position) for position in synthetic]
-        lines += [self._own[epoch_order(seed, len(self._own), position)] for position in imported]
+        lines += [
+            self._unlabelled[epoch_order(seed, len(self._unlabelled), position)]
+            for position in others
+        ]
         crops = []
         for line in lines:
             left = int(rng.integers(0, max(line.shape[1] - params.crop_width, 0) + 1))
@@ -82,7 +85,7 @@ def run_pretraining(
     if method not in METHODS:
         raise TextsrError(f"{method}: no such method; choose one of {', '.join(SSL_METHODS)}")
     use_threads(params.compute.threads)
-    imported = UnlabelledImages(unlabelled, params.synthesis.lr_height)
+    images = UnlabelledImages(unlabelled, params.synthesis.lr_height)
     width = params.training.width
     described = f"{method} {params.seed} {width} {params.pretraining.model_dump_json()}"
     run = fingerprint(described, [dataset / "train", unlabelled, *code_behind(__name__)])
@@ -99,7 +102,7 @@ def run_pretraining(
     )
     state, curves = fit(
         module,
-        ViewBatches(lines, imported, params),
+        ViewBatches(lines, images, params),
         steps=params.pretraining.steps,
         checkpoint_every=params.pretraining.checkpoint_every_steps,
         checkpoints=checkpoint_folder(f"pretrain-{method}", run),
@@ -123,7 +126,7 @@ def run_pretraining(
         {
             "probe_r2": round(trained_r2, 4),
             "probe_r2_untrained": round(untrained_r2, 4),
-            "own_images": len(imported),
+            "own_images": len(images),
             **{name: round(value, 5) for name, value in curves[-1].items()},
         },
     )

@@ -64,19 +64,19 @@ def make_batches(
         dataset: folder of the synthetic splits.
         batch_size: lines a batch.
         seed: of what is drawn beside the order of streamed lines.
-        own: folder of the splits of the user's pairs, if there are any; they join the dataset's
-            batches.
+        imported: folder of the splits of the imported pairs, if there are any; they join the
+            dataset's batches.
         extra_datasets: folder of the extra datasets, mixed in as `training.mixture` says; None: the
             dataset alone.
 
     Raises:
-        TextsrError: if a folder's lines are of another scale or height than params.yaml says, own
-            pairs are to be cached in memory, or there is less than a batch of lines.
+        TextsrError: if a folder's lines are of another scale or height than params.yaml says,
+            imported pairs are to be cached in memory, or there is less than a batch of lines.
     """
-    own_lines = None
+    imported_lines = None
     if imported is not None:
         # Where nothing is imported, there is a split of no rows.
-        own_lines = shuffled_pairs(
+        imported_lines = shuffled_pairs(
             imported / "train", params.training.shuffle_buffer_rows, params.seed
         )
     folders = training_folders(params, dataset, extra_datasets)
@@ -85,7 +85,7 @@ def make_batches(
     sets = [
         (
             params.training.mixture.get(name, 1),
-            _batches(params, folder, batch_size, seed, own_lines if name == DATASET else None),
+            _batches(params, folder, batch_size, seed, imported_lines if name == DATASET else None),
         )
         for name, folder in folders.items()
     ]
