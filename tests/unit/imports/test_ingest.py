@@ -180,7 +180,7 @@ def test_pairs_of_another_scale_are_left_out_and_named(tiny_params: Params, tmp_
 
 def test_nothing_to_ingest_is_empty_shards(tiny_params: Params, tmp_path: Path) -> None:
     assert run(tiny_params, tmp_path / "none", tmp_path / "imported") == []
-    [path] = (tmp_path / "own/train").iterdir()
+    [path] = (tmp_path / "imported/train").iterdir()
     assert path.name == "00000-of-00001.parquet"
     table = pq.read_table(path)
     assert table.num_rows == 0
@@ -190,7 +190,7 @@ def test_nothing_to_ingest_is_empty_shards(tiny_params: Params, tmp_path: Path) 
 def test_shards_are_of_the_stated_rows(tiny_params: Params, tmp_path: Path) -> None:
     add_pairs(tmp_path, "a", 70, split="train")
     run(tiny_params, tmp_path, tmp_path / "imported")
-    paths = sorted((tmp_path / "own/train").iterdir())
+    paths = sorted((tmp_path / "imported/train").iterdir())
     assert [pq.read_metadata(path).num_rows for path in paths] == [32, 32, 6]
     assert [path.name for path in paths] == [f"{n:05d}-of-00003.parquet" for n in range(3)]
 
