@@ -74,7 +74,7 @@ def recognizer() -> None:
 
 @app.command(rich_help_panel=_PANEL)
 def train(model: str) -> None:
-    """Train a super-resolution network: MODEL is one of those in dvc.yaml, e.g. scratch."""
+    """Train a super-resolution network: MODEL is one of `models` in params.yaml."""
     stages.train(read_params(), model)
 
 
