@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 FLOORS = (
     ("redaction",),
     ("errors",),
-    ("compute", "files", "processes", "progress"),
+    ("compute", "files", "pages", "processes", "progress"),
     ("config",),
     ("parquet",),
     ("images",),

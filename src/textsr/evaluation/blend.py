@@ -70,10 +70,10 @@ def choose(candidates: Mapping[_Name, Candidate]) -> _Name:
     """Return the name of the best candidate.
 
     What counts first is the gain over bicubic of the OCR engine that gains least, since the gate
-    lets no OCR engine lose. A few hundred lines cannot tell such gains apart by a line or two:
-    among those within one standard error of the best (Breiman et al. 1984, section 3.4.3), unless
-    they lose where it does not, the mean gain of all OCR engines decides, then the mean character
-    error rate.
+    lets no OCR engine lose. On a few hundred lines, a line or two is not significant. So among the
+    candidates within one standard error of the best (one-standard-error rule, Breiman et al. 1984,
+    section 3.4.3), unless they lose where it does not, the mean gain of all OCR engines decides,
+    then the mean character error rate.
 
     Raises:
         TextsrError: if a score is not finite: nothing can be compared with it.
@@ -88,12 +88,12 @@ def choose(candidates: Mapping[_Name, Candidate]) -> _Name:
 
 
 def choose_weight(candidates: Sequence[Candidate]) -> Candidate:
-    """Return the least weight of the network's output that cannot be told from the best.
+    """Return the least weight of the network's output by the one-standard-error rule.
 
-    That is the rule of one standard error (Breiman et al. 1984, section 3.4.3) with bicubic as the
-    simplest: of what `choose` decides among, the weights whose mean gain is within a standard
-    error of the best one's, and of these the least, since what a network does to images unlike
-    the validation split's is bounded by its weight.
+    The rule (Breiman et al. 1984, section 3.4.3) takes the simplest candidate within one standard
+    error of the best; here, that nearest to bicubic. Candidates are those that `choose` decides
+    among. Of the weights whose mean gain is within one standard error of the best one's, the least
+    is returned: a weight bounds what a network does to images unlike the validation split's.
     """
     named = dict(enumerate(candidates))
     best = named[choose(named)]

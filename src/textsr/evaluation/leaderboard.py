@@ -19,6 +19,7 @@ from textsr.evaluation.summary import summarise
 from textsr.files import read_json, write_json, write_text
 from textsr.models.package import load_model
 from textsr.ocr.engines import ENGINES
+from textsr.pages import render_page
 
 
 def run_comparison(params: Params, evaluation: Path, dataset: Path, reports: Path) -> None:
@@ -68,60 +69,15 @@ def build_leaderboard(params: Params, evaluation: Path) -> dict[str, Any]:
 
 def render_leaderboard(leaderboard: Mapping[str, Any]) -> str:
     """Render a leaderboard as Markdown, a table a set."""
-    parts = []
+    sets = []
     for name in dict.fromkeys(row["set"] for row in leaderboard["rows"]):
         rows = [row for row in leaderboard["rows"] if row["set"] == name]
         engines = [engine for engine in ENGINES if any(row[engine] for row in rows)]
-        heading = ["method", "PSNR dB", "SSIM"]
-        for engine in engines:
-            heading += [f"{engine} accuracy", f"{engine} CER", f"{engine} gap closed"]
-        heading += ["blend", "lines/s"]
-        table = [heading, ["---"] * len(heading)]
-        table += [_cells(row, engines) for row in rows]
-        body = "\n".join(f"| {' | '.join(cells)} |" for cells in table)
-        parts.append(f"### {name} ({rows[0]['samples']} lines)\n\n{body}\n")
-    winner = leaderboard["winner"]
-    gains = ", ".join(
-        f"{engine} {100 * score['gain']:+.1f} points"
-        for engine, score in leaderboard["selection"][winner]["engines"].items()
+        sets.append({"name": name, "rows": rows, "engines": engines})
+    pictures = f"{EVALUATION.as_posix()}/METHOD/panels/{CASES}/SET-ENGINE.png"
+    return render_page(
+        "textsr.evaluation", "leaderboard.md.j2", **leaderboard, sets=sets, pictures=pictures
     )
-    parts.append(
-        f"Winner, chosen on the validation split: **{winner}** (over bicubic there: {gains}). "
-        "Accuracy is exact match of lower-cased letters and digits; brackets are "
-        f"{leaderboard['confidence']:.0%} bootstrap intervals; gap closed is "
-        "(method - bicubic) / (HR - bicubic); blend is the weight of the network's output against "
-        "bicubic's.\n\n"
-        "The best, median and worst lines of each network, for each set and OCR engine: "
-        f"`{EVALUATION.as_posix()}/METHOD/panels/{CASES}/SET-ENGINE.png`, and in MLflow on the "
-        "network's run.\n"
-    )
-    return "\n".join(parts)
-
-
-def _cells(row: Mapping[str, Any], engines: list[str]) -> list[str]:
-    cells = [
-        row["method"],
-        _number(row["psnr_db"], row["psnr_db_ci"], ".2f"),
-        _number(row["ssim"], row["ssim_ci"], ".3f"),
-    ]
-    for engine in engines:
-        score = row[engine]
-        cells += [
-            _number(score["accuracy"], score["accuracy_ci"], ".3f"),
-            f"{score['cer']:.3f}",
-            _number(score.get("gap_closed"), score.get("gap_closed_ci"), ".0%"),
-        ]
-    speed = row["lines_per_second"]
-    blend = row.get("blend")
-    cells.append("" if blend is None else f"{blend:g}")
-    cells.append("" if speed is None else f"{speed:.0f}")
-    return cells
-
-
-def _number(value: float | None, interval: list[float] | None, form: str) -> str:
-    if value is None or interval is None:
-        return ""
-    return f"{value:{form}} [{interval[0]:{form}}, {interval[1]:{form}}]"
 
 
 def _draw_comparison(params: Params, evaluation: Path, dataset: Path, path: Path) -> None:

@@ -11,10 +11,10 @@ from textsr.evaluation.panels import Cell, save_panel, spread_evenly
 from textsr.evaluation.run import bootstrap_of
 from textsr.evaluation.score import bicubic_upscale, engine_names, network_upscale, score_set
 from textsr.evaluation.sets import load_real_set
-from textsr.evaluation.statistics import Estimate
 from textsr.evaluation.summary import compare_methods, summarise
 from textsr.models.package import BlendedModel
 from textsr.ocr.engines import available_engines
+from textsr.pages import render_page
 from textsr.progress import Progress
 
 
@@ -75,26 +75,14 @@ def score_folder(
 def _render(params: Params, tables: dict[str, pd.DataFrame], model: str) -> str:
     bootstrap = bootstrap_of(params)
     engines = engine_names(tables["bicubic"])
-    lines = [
-        f"| method | PSNR dB | SSIM | {' | '.join(f'{r} accuracy | {r} CER' for r in engines)} |",
-        "| --- " * (3 + 2 * len(engines)) + "|",
-    ]
-    for method, table in tables.items():
-        row = summarise(table, bootstrap)
-        cells = [method]
-        for metric, form in (("psnr_db", ".2f"), ("ssim", ".3f")):
-            cells.append("" if row[metric] is None else format(row[metric], form))
-        for engine in engines:
-            low, high = row[engine]["accuracy_ci"]
-            cells.append(f"{row[engine]['accuracy']:.3f} [{low:.3f}, {high:.3f}]")
-            cells.append(f"{row[engine]['cer']:.3f}")
-        lines.append(f"| {' | '.join(cells)} |")
     differences = compare_methods(tables[model], tables["bicubic"], bootstrap)
-    gains = "; ".join(f"{engine} {_points(differences[engine])}" for engine in engines)
-    lines += ["", f"{model} over bicubic, {len(tables[model])} lines, paired: {gains}."]
-    return "\n".join(lines)
-
-
-def _points(difference: Estimate) -> str:
-    value, low, high = (100 * x for x in (difference.value, difference.low, difference.high))
-    return f"{value:+.1f} points [{low:+.1f}, {high:+.1f}]"
+    page = render_page(
+        "textsr.evaluation",
+        "score.md.j2",
+        rows={method: summarise(table, bootstrap) for method, table in tables.items()},
+        engines=engines,
+        model=model,
+        lines=len(tables[model]),
+        gains={engine: differences[engine].in_points() for engine in engines},
+    )
+    return page.rstrip()

@@ -24,6 +24,10 @@ class Estimate:
         """Return `[low, high]`, as reports show it."""
         return [self.low, self.high]
 
+    def in_points(self) -> str:
+        """Write a share's difference as points of a hundred, with its interval."""
+        return f"{100 * self.value:+.1f} points [{100 * self.low:+.1f}, {100 * self.high:+.1f}]"
+
     @property
     def excludes_zero(self) -> bool:
         """Tell whether the whole interval lies on one side of zero."""

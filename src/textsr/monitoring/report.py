@@ -1,6 +1,5 @@
 """The drift report: a folder with the numbers, a page to read and pictures."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -16,6 +15,7 @@ from textsr.monitoring.measure import UNITS
 from textsr.monitoring.pictures import DISTRIBUTIONS, UNUSUAL, draw_distributions, draw_unusual
 from textsr.monitoring.production import Production
 from textsr.monitoring.profile import Profile
+from textsr.pages import render_page
 from textsr.redaction import redact
 
 _REPORT = "drift.json"
@@ -141,71 +141,17 @@ def write_report(
             shown = [images[names[number]] for number, _ in ranked]
             draw_unusual(list(zip(shown, captions, strict=True)), folder / UNUSUAL)
             pictures.append(("The images furthest out, of each property in turn", UNUSUAL))
-        write_text(folder / "report.md", _page(report, pictures))
+        judged = {finding.name for finding in report.findings}
+        page = render_page(
+            "textsr.monitoring",
+            "report.md.j2",
+            report=report,
+            pictures=pictures,
+            unjudged=[name for name in UNITS if name not in judged],
+            listed=_LISTED,
+        )
+        write_text(folder / "report.md", page)
 
 
 def _shortened(name: str) -> str:
     return name if len(name) <= _SHORT else f"...{name[-_SHORT:]}"
-
-
-def _page(report: DriftReport, pictures: Sequence[tuple[str, str]]) -> str:
-    lines = [f"# {report.summary()}", ""]
-    older = report.found - report.measured - len(report.unreadable)
-    lines.append(
-        f"- Images: {report.measured} measured, {len(report.unreadable)} unreadable, "
-        f"{older} older ones left out"
-    )
-    lines.append(f"- Model: {report.model}")
-    lines.append(
-        f"- Trained on: {report.reference}"
-        + (f", data {report.data_hash}" if report.data_hash else "")
-    )
-    lines += [f"- **Champion and project differ**: {one}" for one in report.differences]
-    if report.findings:
-        lines += ["", *_table(report)]
-    if report.verdict == "drift":
-        lines += ["", *_ADVICE]
-    for title, name in pictures:
-        lines += ["", f"## {title}", "", f"![{title}]({name})"]
-    if report.unreadable:
-        lines += ["", "## Unreadable", ""]
-        lines += [f"- {said}" for said in list(report.unreadable.values())[:_LISTED]]
-        if len(report.unreadable) > _LISTED:
-            lines.append(f"- and {len(report.unreadable) - _LISTED} more, in `drift.json`")
-    return "\n".join(lines) + "\n"
-
-
-_ADVICE = (
-    "Retraining changes nothing while the data stay as they are. Either import images of this "
-    "kind (`textsr import lr`, `pairs` or `hr`, then `dvc add data`), or move the ranges of "
-    "`synthesis` in `params.yaml` towards them (`textsr realism` tells how near they are).",
-)
-
-
-def _table(report: DriftReport) -> list[str]:
-    lines = [
-        "| property | unit | trained on: 25%, 50%, 75% | production: 25%, 50%, 75% | moved | "
-        "tolerated | p | |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    for finding in report.findings:
-        quartiles = [
-            ", ".join(f"{value:.3g}" for value in values)
-            for values in (finding.reference_quartiles, finding.production_quartiles)
-        ]
-        lines.append(
-            f"| {finding.name} | {finding.unit} | {quartiles[0]} ({finding.reference}) | "
-            f"{quartiles[1]} ({finding.production}) | {finding.distance:.3g} | "
-            f"{finding.tolerance:g} | {finding.p_value:.2g} | "
-            f"{'**drifted**' if finding.drifted else ''} |"
-        )
-    unjudged = [name for name in UNITS if name not in {finding.name for finding in report.findings}]
-    if unjudged:
-        lines += ["", f"Not judged, for lack of values: {', '.join(unjudged)}."]
-    lines += [
-        "",
-        f"A property has drifted where p (Kolmogorov-Smirnov, times {len(report.findings)} "
-        f"properties) is below {report.thresholds.significance:g} and it moved by more than is "
-        "tolerated (earth mover's distance). In brackets: number of values.",
-    ]
-    return lines

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from textsr.config.params import Gate
 from textsr.evaluation.statistics import Estimate
 from textsr.files import read_json
+from textsr.pages import render_page
 
 _UNKNOWN = Estimate(math.nan, math.nan, math.nan)
 
@@ -103,7 +104,7 @@ def _not_worse(engine: str, other: str, difference: Estimate) -> Check:
     return Check(
         name=f"{engine}: accuracy not worse than {other}",
         passed=_known(difference) and difference.high >= 0,
-        evidence=_points(difference),
+        evidence=difference.in_points(),
     )
 
 
@@ -119,19 +120,6 @@ def _known(estimate: Estimate) -> bool:
     return not any(map(math.isnan, (estimate.value, estimate.low, estimate.high)))
 
 
-def _points(difference: Estimate) -> str:
-    value, low, high = (100 * x for x in (difference.value, difference.low, difference.high))
-    return f"{value:+.1f} points [{low:+.1f}, {high:+.1f}]"
-
-
 def render_decision(record: Mapping[str, Any]) -> str:
     """Render a registration record as Markdown."""
-    rows = "\n".join(
-        f"| {'pass' if check['passed'] else '**fail**'} | {check['name']} | {check['evidence']} |"
-        for check in record["checks"]
-    )
-    verdict = "promoted to champion" if record["promoted"] else "refused: it stays challenger"
-    return (
-        f"`{record['model_name']}` version {record['version']} ({record['method']}): {verdict}.\n\n"
-        f"| | condition | evidence |\n| --- | --- | --- |\n{rows}\n"
-    )
+    return render_page("textsr.registry", "decision.md.j2", **record)

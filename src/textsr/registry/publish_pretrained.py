@@ -11,6 +11,7 @@ from textsr.files import read_json, replace_folder, write_text
 from textsr.models.package import WEIGHTS, load_model, save_model
 from textsr.models.recognizer import load_recognizer, save_recognizer
 from textsr.ocr.engines import ENGINES
+from textsr.pages import render_page
 from textsr.pretrained import NAME
 from textsr.tracking import RunRecord
 
@@ -102,90 +103,28 @@ def render_recognizer_card(
     metrics: Mapping[str, Any], from_pretrained: bool, lineage: Mapping[str, str]
 ) -> str:
     """Render the recognizer's model card as Markdown."""
-    steps = f"{metrics['step']:.0f} steps"
-    if from_pretrained:
-        steps += ", on from the pretrained recognizer of then"
-    lines, families = (f"{metrics[f'train_{name}']:,.0f}" for name in ("lines", "families"))
-    hr, bicubic = (f"{metrics[f'val_{name}']:.1%}" for name in ("hr", "bicubic"))
-    return f"""\
-# Our own recognizer
-
-A small CRNN without recurrent layers (`textsr.models.recognizer`) that reads grey lines of Latin
-text. It teaches super-resolution networks (`training.recognition_loss.weight`), which must make
-lines that it can read, and judges none of them; it is not meant for reading.
-
-`textsr recognizer` with the `params.yaml` beside this file made it in {steps}, out of synthetic
-lines alone: {lines}, in {families} families of fonts. Of the validation split, whose fonts and
-texts it has not seen, it reads {hr} of the HR lines and {bicubic} of bicubic's exactly.
-
-Published with
-
-| | |
-| --- | --- |
-{_lineage_rows(lineage)}
-"""
+    return render_page(
+        "textsr.registry",
+        "recognizer_card.md.j2",
+        metrics=metrics,
+        from_pretrained=from_pretrained,
+        lineage=_titled(lineage),
+    )
 
 
-def _lineage_rows(tags: Mapping[str, str]) -> str:
-    return "\n".join(f"| {title} | {tags[tag]} |" for tag, title in _LINEAGE.items() if tag in tags)
+def _titled(tags: Mapping[str, str]) -> dict[str, str]:
+    return {title: tags[tag] for tag, title in _LINEAGE.items() if tag in tags}
 
 
 def render_card(record: RunRecord, metrics: Mapping[str, Any], blend: float, size: int) -> str:
     """Render the model card (Mitchell et al. 2019) as Markdown."""
-    rows = "\n".join(_result(name, row) for name, row in metrics["sets"].items())
-    titles = " | ".join(entry.title for entry in ENGINES.values())
-    return f"""\
-# Reference weights
-
-A network of the architecture `upsampler` with the encoder `text`, {size / 1e6:.1f} MB in 8 bits,
-and the weight of its output against bicubic's: {blend:g}, chosen on the validation split. It
-upscales grey lines of text four times; `textsr upscale` uses it where no champion is registered.
-
-## How it was made
-
-`textsr train {record.name}` with the `params.yaml` beside this file.
-
-| | |
-| --- | --- |
-{_lineage_rows(record.tags)}
-
-Trained on synthetic lines alone: fonts and word lists out of pinned packages, degraded by
-simulated cameras, scanners and files (`reports/data_card.md`). No OCR engine that judges it took
-part in its training.
-
-## What it does
-
-Difference to bicubic, in points of accuracy (exact match of lower-cased letters and digits), with
-95% bootstrap intervals over lines; measured before the weights were rounded.
-
-| set | lines | PSNR dB | SSIM | {titles} |
-| --- | --- | --- | --- |{" --- |" * len(ENGINES)}
-{rows}
-
-## What it is for, and what not
-
-Lines of Latin text 10 to 24 pixels high, printed or on screen, photographed or scanned too small.
-It was not trained on handwriting, other scripts or much larger text. Where strokes
-are gone it guesses: what it draws is not evidence of what was written.
-"""
-
-
-def _result(name: str, row: Mapping[str, Any]) -> str:
-    cells = [name, str(row["samples"])]
-    for metric in ("psnr_db", "ssim"):
-        gain, interval = row.get(f"{metric}_gain"), row.get(f"{metric}_gain_ci")
-        digits = 2 if metric == "psnr_db" else 3
-        cells.append("" if gain is None else _with_interval(gain, interval, digits))
-    for engine in ENGINES:
-        score = row.get(engine)
-        cells.append(
-            _with_interval(100 * score["gain"], [100 * side for side in score["gain_ci"]], 1)
-            if score
-            else ""
-        )
-    return f"| {' | '.join(cells)} |"
-
-
-def _with_interval(value: float, interval: Any, digits: int) -> str:
-    low, high = interval
-    return f"{value:+.{digits}f} [{low:+.{digits}f}, {high:+.{digits}f}]"
+    return render_page(
+        "textsr.registry",
+        "pretrained_card.md.j2",
+        model=record.name,
+        lineage=_titled(record.tags),
+        size=size,
+        blend=blend,
+        sets=metrics["sets"],
+        engines={name: entry.title for name, entry in ENGINES.items()},
+    )
