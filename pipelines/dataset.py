@@ -1,38 +1,10 @@
 """The data as a Prefect flow: draw it, hold it against expectations, take in what was imported."""
 
-from typing import Annotated, Literal
-
-from prefect import State, flow
-from pydantic import Field
-
-from pipelines.execution import bring_up_to_date
-from pipelines.parameters import Preset, Scale, Seeds, flow_run_name
+from pipelines.groups import group_flow
 
 STAGES = ("synthesize", "extra_datasets", "validate", "ingest")
 
-Stages = Annotated[
-    list[Literal["synthesize", "extra_datasets", "validate", "ingest"]], Field(min_length=1)
-]
-
-
-@flow(name="dataset", flow_run_name=flow_run_name)
-def dataset(
-    stages: Stages | None = None,
-    preset: Preset | None = None,
-    seeds: Seeds | None = None,
-    scale: Scale | None = None,
-    force: bool = False,
-) -> State[None]:
-    """Bring the dataset up to date.
-
-    Args:
-        stages: all of them where it is not given.
-        preset: an overlay of params.yaml, for this run only.
-        seeds: the pipeline runs once with each; params.yaml says which where it is not given.
-        scale: HR pixels per LR pixel, instead of what params.yaml says.
-        force: run stages although nothing that they need has changed.
-    """
-    return bring_up_to_date(stages or STAGES, preset=preset, seeds=seeds, scale=scale, force=force)
+dataset = group_flow("dataset", STAGES, "Bring the dataset up to date.")
 
 
 if __name__ == "__main__":

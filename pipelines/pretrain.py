@@ -1,37 +1,13 @@
 """Pretraining of encoders as a Prefect flow. Its deployment runs in the pool `gpu`."""
 
-from typing import Annotated, Literal
-
-from prefect import State, flow
-from pydantic import Field
-
-from pipelines.execution import bring_up_to_date
-from pipelines.parameters import Preset, Scale, Seeds, flow_run_name
+from pipelines.groups import group_flow
 from textsr.config.params import SSL_METHODS
 
 STAGES = tuple(f"pretrain@{method}" for method in SSL_METHODS)
 
-Stages = Annotated[list[Literal[STAGES]], Field(min_length=1)]  # type: ignore[valid-type]
-
-
-@flow(name="pretrain", flow_run_name=flow_run_name)
-def pretrain(
-    stages: Stages | None = None,
-    preset: Preset | None = None,
-    seeds: Seeds | None = None,
-    scale: Scale | None = None,
-    force: bool = False,
-) -> State[None]:
-    """Pretrain encoders, and first bring up to date what that needs.
-
-    Args:
-        stages: all of them where it is not given.
-        preset: an overlay of params.yaml, for this run only.
-        seeds: the pipeline runs once with each; params.yaml says which where it is not given.
-        scale: HR pixels per LR pixel, instead of what params.yaml says.
-        force: run stages although nothing that they need has changed.
-    """
-    return bring_up_to_date(stages or STAGES, preset=preset, seeds=seeds, scale=scale, force=force)
+pretrain = group_flow(
+    "pretrain", STAGES, "Pretrain encoders, and first bring up to date what that needs."
+)
 
 
 if __name__ == "__main__":
