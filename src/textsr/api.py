@@ -220,7 +220,7 @@ def load_model(
         raise TextsrError(f"threads {threads}: must be 1 or more")
     version: str | None = None
     if source is None:
-        folder, version = pretrained.FOLDER, pretrained.VERSION
+        folder = pretrained.FOLDER
     elif str(source).startswith(_REGISTERED):
         folder, version = _fetch(str(source))
     else:
@@ -238,12 +238,13 @@ def load_model(
         threads=threads,
         pixels=pixels,
     )
+    comes_along = folder == pretrained.FOLDER
     info = ModelInfo(
         name=spec.name,
-        version=version,
+        version=pretrained.VERSION if comes_along else version,
         scale=spec.scale,
         text_height_px=RANGE_PX if is_pretrained else None,
-        trained_on=pretrained.TRAINED_ON if source is None else None,
+        trained_on=pretrained.TRAINED_ON if comes_along else None,
         backend=opened.name,
     )
     return Model(opened, info, keeps_sharp=is_pretrained and blend is None)

@@ -99,7 +99,7 @@ def test_pillow_images_keep_their_mode_and_profile(model: Model, mode: str, expe
     assert result.size == (160, 48)
     assert result.info["icc_profile"] == image.info["icc_profile"]
     shrunk = np.asarray(result.resize((40, 12), Image.Resampling.BOX).convert("RGB"), float)
-    if mode != "I;16":
+    if mode not in ("I;16", "1"):  # Pillow shows the first otherwise; the other is dithered
         assert np.abs(shrunk - np.asarray(image.convert("RGB"), float)).mean() < 12
 
 
