@@ -283,17 +283,16 @@ def _load_file(
 
 
 def _fetch(uri: str) -> tuple[Path, str | None]:
-    """Return the folder of a registered model, and its version if the address names one."""
-    from textsr.registry.resolve import fetch_model
+    """Return the folder of a registered model, and its version; a run's has none."""
+    from textsr.registry.resolve import fetch_model, registered_version
 
     try:
-        folder = fetch_model(uri)
+        version = registered_version(uri)
+        return fetch_model(uri), version
     except ModuleNotFoundError as error:
         raise TextsrError(
             f"{uri}: getting it needs {error.name}; install it by `pip install 'textsr[pipeline]'`"
         ) from error
-    *_, last = uri.split("/")
-    return folder, last if last.isdecimal() else None
 
 
 def _name(image: AnyImage, number: int | None = None) -> str:

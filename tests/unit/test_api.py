@@ -274,7 +274,7 @@ def test_a_registered_model_without_mlflow_names_the_remedy(
     def fetch(uri: str) -> Path:
         raise ModuleNotFoundError("No module named 'mlflow'", name="mlflow")
 
-    monkeypatch.setattr("textsr.registry.resolve.fetch_model", fetch)
+    monkeypatch.setattr("textsr.registry.resolve.registered_version", fetch)
     with pytest.raises(TextsrError, match=r"champion: getting it needs mlflow.*textsr\[pipeline\]"):
         load_model("models:/textsr@champion")
 

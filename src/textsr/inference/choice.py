@@ -15,8 +15,11 @@ BACKENDS = ("auto", "onnx", "torch")
 """What `--backend` and `load_model` take."""
 
 PAYS_PIXELS = 2_000_000
-"""LR pixels from which PyTorch, where it is the faster, has made up for the seconds of its start;
-`make bench` measures both."""
+"""LR pixels from which PyTorch, where it is the faster, has made up for the time of its start.
+
+Measured on a core with AVX-512 bf16, in seconds of processor time: to start PyTorch takes 1.5 more;
+then it upscales 590,000 pixels a second in bf16, and ONNX Runtime 230,000 in float32.
+"""
 
 # What the drivers of NVIDIA, of Windows' subsystem for Linux and of AMD leave where there is a GPU.
 _DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")

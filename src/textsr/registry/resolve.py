@@ -98,3 +98,26 @@ def fetch_model(uri: str, start: Path | None = None) -> Path:
     from textsr.tracking import Tracker
 
     return download_model(Tracker(root), uri)
+
+
+def registered_version(uri: str, start: Path | None = None) -> str | None:
+    """Return the version that a `models:/` address means now; None of a `runs:/` address.
+
+    Args:
+        uri: the address: `models:/NAME/VERSION` or `models:/NAME@ALIAS`.
+        start: see `fetch_model`.
+
+    Raises:
+        TextsrError: as `fetch_model` does.
+    """
+    name, _, alias = uri.removeprefix("models:/").partition("@")
+    if not uri.startswith("models:/"):
+        return None
+    if not alias:
+        return name.partition("/")[2] or None
+    root = project.find_root(Path.cwd() if start is None else start)
+    from textsr.registry.aliases import version_of
+    from textsr.tracking import Tracker
+
+    found = version_of(Tracker(root), name, alias)
+    return None if found is None else str(found.version)

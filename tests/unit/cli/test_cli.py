@@ -14,6 +14,7 @@ import typer
 import yaml
 from typer.testing import CliRunner
 
+import textsr
 from textsr.cli import main as cli
 from textsr.cli.progress import progress
 from textsr.config import project
@@ -263,3 +264,18 @@ def test_progress_without_a_terminal_is_a_line_a_tenth(capsys: pytest.CaptureFix
     lines = capsys.readouterr().err.split("\n")
     assert "lines: 40/40" in lines
     assert len([line for line in lines if line.startswith("lines:")]) == 10
+
+
+def test_the_version_is_told() -> None:
+    assert run("--version").stdout == f"textsr {textsr.__version__}\n"
+
+
+def test_warnings_name_no_line_of_python(tmp_path: Path) -> None:
+    line = np.full((60, 320), 230, np.uint8)
+    cv2.putText(line, "Amount due", (4, 44), 0, 1.5, 20, 3, cv2.LINE_AA)
+    cv2.imwrite(str(tmp_path / "large.png"), line)
+    done = run("upscale", "large.png", "-o", "big.png", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (said,) = (text for text in done.stderr.splitlines() if "large" in text)
+    assert said.startswith("textsr: large text that is sharp already in 1 of 1 images: large.png")
+    assert ".py" not in done.stderr
