@@ -190,10 +190,15 @@ def _row(rng: np.random.Generator, split: str, index: int) -> Row:
     }
 
 
+@cache
+def _committed() -> Params:
+    """Return params.yaml, parsed once for all rows: it takes seconds to do so for each."""
+    return load_params(_ROOT / "params.yaml")
+
+
 def _recorded(index: int) -> Row:
     """Record every effect in each second row, at the middle of its range, and kernels."""
-    degradation = load_params(_ROOT / "params.yaml").synthesis.degradation
-    render = load_params(_ROOT / "params.yaml").synthesis.render
+    degradation, render = _committed().synthesis.degradation, _committed().synthesis.render
     recorded: Row = {"kernel_1": "area", "kernel_2": "linear", "scanned": False}
     for section, suffix in ((render, ""), (degradation.first, "_1"), (degradation.second, "_2")):
         for name, kind in effect_fields(type(section)):
