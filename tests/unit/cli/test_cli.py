@@ -119,6 +119,7 @@ def test_every_stage_runs_a_verb_and_writes_where_the_code_looks() -> None:
             assert any(path.is_relative_to(folder) for folder in folders), path
 
 
+@pytest.mark.slow
 def test_preset_and_params_and_data_then_a_dataset(clone: Path, data: Path, dataset: Path) -> None:
     runner = CliRunner()
     fonts = len(list(data.glob("fonts/*/*.[ot]tf")))

@@ -100,6 +100,7 @@ def test_profile_counts_rows_and_nulls(bench: Bench, rows: Rows) -> None:
     assert columns["inverted"].counts == {"false": 136}
 
 
+@pytest.mark.slow
 def test_pictures_are_shown_in_data_docs(bench: Bench, rows: Rows) -> None:
     for row in rows["val"]:
         row["lr"] = {"bytes": b"broken", "path": ""}

@@ -220,6 +220,7 @@ def custom_bench(bench: Bench, params: Params) -> Bench:
     return replace(bench, params=params.model_copy(update={"synthesis": synthesis}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("drawn", [True, False])
 def test_heavy_custom_text_may_be_there_or_not(
     custom_bench: Bench, rows: Rows, drawn: bool
@@ -241,6 +242,7 @@ def test_a_kind_drawn_too_often_is_found_beside_custom_text(
     )
 
 
+@pytest.mark.slow
 def test_warnings_alone_pass_and_are_reported(bench: Bench, rows: Rows) -> None:
     repeated = rows["train"][0]
     for row in rows["train"][1:80]:

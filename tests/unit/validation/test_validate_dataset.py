@@ -94,6 +94,7 @@ def test_what_a_killed_validation_left_is_removed(bench: Bench, rows: Rows) -> N
     assert not left.exists()
 
 
+@pytest.mark.slow
 def test_empty_dataset(bench: Bench) -> None:
     bench.write({"train": [], "val": [], "test": []})
     with pytest.raises(TextsrError) as failure:
