@@ -81,7 +81,7 @@ def test_pixels_are_pillows(height: int) -> None:
     resized = resize_batch(batch, height)
     for mine, given_lines in ((resized.lr, batch.lr), (resized.hr, batch.hr)):
         source = Image.fromarray(given_lines[0, 0].numpy(), mode="F")
-        theirs = source.resize((mine.shape[3], mine.shape[2]), Image.Bootstrap.BICUBIC)
+        theirs = source.resize((mine.shape[3], mine.shape[2]), Image.Resampling.BICUBIC)
         assert np.abs(np.asarray(theirs).clip(0, 1) - mine[0, 0].numpy()).max() < 1e-3
 
 

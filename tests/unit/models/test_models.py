@@ -124,5 +124,5 @@ def test_what_is_no_model_is_named(tmp_path: Path) -> None:
     with pytest.raises(TextsrError, match=r"weights\.safetensors"):
         load_model(tmp_path / "m")
     save_file(build_network(spec("text")).state_dict(), weights)
-    with pytest.raises(TextsrError, match="not the weights of seed"):
+    with pytest.raises(TextsrError, match="not the weights of srcnn_transposed"):
         load_model(tmp_path / "m")
