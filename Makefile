@@ -28,7 +28,7 @@ help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## Create .venv from requirements.lock
-	@# Where a plain `dvc` keeps its state, too: for this user alone (docs/operations.md).
+	@# Where a plain `dvc` keeps its state, too: for this user alone (docs/explanation/security.md).
 	@test ! -d .dvc || { find '$(SITE)' -maxdepth 0 -perm 700 2>/dev/null | grep -q . && grep -qsxF '    site_cache_dir = $(SITE)' .dvc/config.local; } \
 	  || $(RUN) textsr dvc config --local core.site_cache_dir '$(SITE)'
 

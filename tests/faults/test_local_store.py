@@ -207,7 +207,7 @@ def test_a_damaged_database_is_named_with_the_remedy(
         version_of(Tracker(project), "textsr", "champion")
     said = str(refused.value)
     assert said.startswith(f"{database}: MLflow's database cannot be used (")
-    assert "docs/operations.md" in said
+    assert "docs/how-to/back-up-and-upgrade.md" in said
     assert "\n" not in said
     assert "Traceback" not in "".join(capfd.readouterr())
 

@@ -43,7 +43,7 @@ SITE = Path(".dvc/tmp/site")
 _SITE_VARIABLE = "DVC_SITE_CACHE_DIR"
 _TRUST = (
     "someone who can write there may have made it; see `Whom a DVC remote must trust` in "
-    "docs/operations.md"
+    "docs/explanation/security.md"
 )
 _ID = re.compile(r"[0-9a-f]{32}(\.dir)?")
 _THOROUGH = ContextVar("thorough", default=False)

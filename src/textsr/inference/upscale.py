@@ -26,7 +26,7 @@ _BATCH_PIXELS = 65_536  # LR pixels; larger batches are no faster
 _REACH = 1
 """LR pixels on either side that a linearly interpolated value depends on."""
 
-# Chosen by measurement on coloured text; docs/upscaling.md has the table.
+# Chosen by measurement on coloured text; docs/explanation/upscaling.md has the table.
 _COLOUR_WINDOW = (7, 7)
 _COLOUR_EVENNESS = 1e-5
 

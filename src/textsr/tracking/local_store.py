@@ -73,8 +73,8 @@ def unusable(path: Path | str, error: object) -> TextsrError:
         )
     return TextsrError(
         f"{path}: MLflow's database cannot be used ({error}); see to its permissions, restore it "
-        "as docs/operations.md says, or move it away: stages make runs again, and registered "
-        "versions are lost"
+        "as docs/how-to/back-up-and-upgrade.md says, or move it away: stages make runs again, and "
+        "registered versions are lost"
     )
 
 
