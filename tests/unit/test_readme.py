@@ -115,6 +115,13 @@ def test_targets_of_make_exist() -> None:
             assert target in TARGETS, f"{page}: make {target}"
 
 
+def test_files_that_pages_name_exist() -> None:
+    """Dated pages aside: they tell of the code of then."""
+    for page, text in code():
+        for path in re.findall(r"(?<![\w:/.])(?:src|tests|pipelines|benchmarks|\.ci)/[\w./-]*\w\b", text):
+            assert (ROOT / path).exists() or page.startswith("2026-"), f"{page}: {path}"
+
+
 def test_pages_that_the_code_names_exist() -> None:
     for path in [*(ROOT / "src").rglob("*.py"), *(ROOT / "presets").glob("*.yaml")]:
         for name in re.findall(r"\bdocs/[\w/.-]+\.md\b", path.read_text(encoding="utf-8")):
