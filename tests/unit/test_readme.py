@@ -23,6 +23,7 @@ TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), 
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FILE = re.compile(r"(?<![\w:/.])(?:src|tests|pipelines|benchmarks|\.ci)/[\w./-]*\w\b")
 BY_HOOKS = {"comparison.png": ROOT / "reports/comparison.png"}
 
 
@@ -118,7 +119,7 @@ def test_targets_of_make_exist() -> None:
 def test_files_that_pages_name_exist() -> None:
     """Dated pages aside: they tell of the code of then."""
     for page, text in code():
-        for path in re.findall(r"(?<![\w:/.])(?:src|tests|pipelines|benchmarks|\.ci)/[\w./-]*\w\b", text):
+        for path in FILE.findall(text):
             assert (ROOT / path).exists() or page.startswith("2026-"), f"{page}: {path}"
 
 
