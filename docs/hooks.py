@@ -217,8 +217,9 @@ def _kind(annotation: Any) -> str:
     if origin is dict and Any in args:
         return "mapping"
     if origin is dict:
-        key = _kind(args[0]) if get_origin(args[0]) is Literal else "name"
-        return f"{_kind(args[1])} by {key}"
+        if get_origin(args[0]) is Literal:
+            return _kind(args[0]).replace("one of", "relative frequency of each of")
+        return f"{_kind(args[1])} by name"
     if args and type(None) in args:
         return " or ".join(_kind(part) for part in args if part is not type(None)) + " or null"
     return {int: "integer", float: "number", str: "text", bool: "true or false"}.get(
