@@ -134,6 +134,25 @@ class Model:
         (outcome,) = upscale_portion(self.backend, [task], turns)
         return _as_given(outcome, image, _name(image), channels)
 
+    @overload
+    def upscale_many(
+        self, images: Iterable[_SameKind], *, channels: Channels = ..., max_pixels: int = ...
+    ) -> Iterator[_SameKind]: ...
+
+    @overload
+    def upscale_many(
+        self,
+        images: Iterable[LoadedImage | str | PathLike[str] | bytes],
+        *,
+        channels: Channels = ...,
+        max_pixels: int = ...,
+    ) -> Iterator[LoadedImage]: ...
+
+    @overload
+    def upscale_many(
+        self, images: Iterable[AnyImage], *, channels: Channels = ..., max_pixels: int = ...
+    ) -> Iterator[npt.NDArray[Any] | Image.Image | LoadedImage]: ...
+
     def upscale_many(
         self,
         images: Iterable[AnyImage],
@@ -250,7 +269,22 @@ def load_model(
     return Model(opened, info, keeps_sharp=is_pretrained and blend is None)
 
 
-def upscale(image: Any, *, channels: Channels = "BGR", max_pixels: int = MAX_PIXELS) -> Any:
+@overload
+def upscale(image: _SameKind, *, channels: Channels = ..., max_pixels: int = ...) -> _SameKind: ...
+
+
+@overload
+def upscale(
+    image: LoadedImage | str | PathLike[str] | bytes,
+    *,
+    channels: Channels = ...,
+    max_pixels: int = ...,
+) -> LoadedImage: ...
+
+
+def upscale(
+    image: AnyImage, *, channels: Channels = "BGR", max_pixels: int = MAX_PIXELS
+) -> npt.NDArray[Any] | Image.Image | LoadedImage:
     """Upscale one image by the pretrained weights; see `Model.upscale`.
 
     They are loaded at the first call and kept. `load_model` gives others.
