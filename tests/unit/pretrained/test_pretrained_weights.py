@@ -17,7 +17,7 @@ from textsr.config.params import Params
 from textsr.evaluation.fidelity import psnr_db
 from textsr.evaluation.score import bicubic_upscale, network_upscale
 from textsr.evaluation.sets import load_split
-from textsr.models.package import WEIGHTS
+from textsr.models.package import WEIGHTS, load_model
 from textsr.pretrained import load_pretrained
 from textsr.registry.publish_pretrained import MAX_BYTES
 from textsr.training.run import plan_training, run_training
@@ -77,7 +77,7 @@ def test_no_steps_give_its_weights_as_they_are(
     assert curves == [{"step": 0.0}]
     before, after = (
         load_pretrained().network,
-        pretrained.load_model(tmp_path / "model").network,
+        load_model(tmp_path / "model").network,
     )
     for name, value in before.state_dict().items():
         assert torch.equal(after.state_dict()[name], value), name
@@ -93,7 +93,7 @@ def test_steps_go_on_from_its_weights(
     curves = run_training(run, tmp_path / "model", lambda metrics, step: None)
     assert [row["step"] for row in curves] == [2]
     start = load_pretrained().network.state_dict()
-    end = pretrained.load_model(tmp_path / "model").network.state_dict()
+    end = load_model(tmp_path / "model").network.state_dict()
     moved = max(float((end[name] - value).abs().max()) for name, value in start.items())
     assert 0 < moved < 0.01
 
@@ -105,7 +105,7 @@ def test_at_another_scale_all_but_the_last_layer_is_taken_over(
     params = tiny_params.model_copy(update={"synthesis": synthesis})
     run = plan_training("pretrained", params, dataset, None, tmp_path)
     run_training(run, tmp_path / "model", lambda metrics, step: None)
-    mine = pretrained.load_model(tmp_path / "model")
+    mine = load_model(tmp_path / "model")
     assert mine.scale == 2
     theirs = load_pretrained().network.state_dict()
     same = [torch.equal(value, theirs[n]) for n, value in mine.network.state_dict().items()
