@@ -14,11 +14,12 @@ def summarise_project(root: Path) -> str:
     Raises:
         TextsrError: if the DAG has not been run to its end, or what it left is damaged.
     """
+    leaderboard = read_text(root / project.REPORTS / "leaderboard.md")
     registration = read_registration(root / project.REPORTS / "registration.json")
     return render_page(
         "textsr.registry",
         "summary.md.j2",
-        leaderboard=read_text(root / project.REPORTS / "leaderboard.md"),
+        leaderboard=leaderboard,
         decision=render_decision(registration),
         reports=project.REPORTS,
         evaluation=project.EVALUATION,
