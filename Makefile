@@ -77,9 +77,14 @@ docs: setup ## Build the site into out/site, without a network
 audit: setup ## Look for known vulnerabilities in what requirements.lock names
 	$(RUN) python .ci/audit.py requirements.lock .ci/audit.toml
 
-bench: setup ## Measure speeds side by side and print their ratios
-	$(RUN) python -m benchmarks.bench
+# What to measure: all, or upscaling alone.
+BENCH ?= all
+
+bench: setup ## Measure speeds side by side and print their ratios (BENCH=upscaling: that alone)
+	$(RUN) python -m benchmarks.bench $(filter upscaling,$(BENCH))
+ifneq ($(BENCH),upscaling)
 	$(RUN) python -m benchmarks.footprint
+endif
 
 # What to compare with: models, further folders of labelled images (`--help` tells).
 PEERS ?= --model byol=artifacts/evaluation/byol/model

@@ -3,6 +3,7 @@
 The sides of a pair take turns, so that a machine whose speed drifts slows both.
 """
 
+import argparse
 import itertools
 import os
 import shutil
@@ -12,8 +13,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from functools import partial
+from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 from typing import cast
@@ -28,17 +28,15 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from benchmarks import peers
 from benchmarks.orchestration import bench_orchestration
+from benchmarks.upscaling import bench_upscaling
 from textsr.config.params import Params, load_params
 from textsr.datasets.pairs import Batch, PairBatches, shuffled_pairs
 from textsr.datasets.shards import alphabet_of
 from textsr.evaluation.score import bicubic_upscale, network_upscale
-from textsr.images.image import LoadedImage
-from textsr.inference.torch_backend import TorchBackend, suits_bf16
-from textsr.inference.upscale import upscale_images
 from textsr.models.ctc_head import CTCHead
 from textsr.models.encoder import Encoder
-from textsr.models.package import ModelSpec, build_network
-from textsr.pretrained import load_pretrained
+from textsr.models.package import build_network
+from textsr.models.spec import ModelSpec
 from textsr.synthesis.fonts import characters
 from textsr.synthesis.sample import Source, load_source, make_sample
 from textsr.synthesis.shards import ShardTask, plan_shards, write_shard
@@ -52,15 +50,17 @@ SCALED_LINES, SCALED_SHARDS = 3000, 60  # so many that both processes end at abo
 PEER_LINES = 60  # a round; peers draw a tenth as fast
 PAGE = (1754, 1240)  # rows and columns of A4 at 150 dpi
 IMAGES = 12  # of a folder
-UPSCALED = 10  # lines a round, against a peer in a process of its own
-SMALL_FILES = 128  # a round, likewise
-UPSCALER = "realesr-animevideov3-x4"
 
 Side = tuple[str, Callable[[], object]]
 
 
 def main() -> None:
-    """Run all pairs and print a table."""
+    """Run all pairs and print a table, or the upscaling alone."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("part", nargs="?", choices=["upscaling"], help="all of them if not said")
+    if parser.parse_args().part == "upscaling":
+        print(bench_upscaling())
+        return
     params = load_params()
     torch.set_num_threads(params.compute.threads or os.cpu_count() or 1)
     cv2.setNumThreads(1)
@@ -78,10 +78,10 @@ def main() -> None:
             write_shard(task)
         _bench_training(table, params, stored)
     _bench_inference(table, params)
-    said += _bench_upscaler(table, params)
     with tempfile.TemporaryDirectory() as folder:
         said += _bench_files(Path(folder))
     said += bench_orchestration()
+    said.append(bench_upscaling())
     Console().print(table)
     for sentence in said:
         Console().print(sentence)
@@ -178,7 +178,8 @@ def _bench_training(table: Table, params: Params, folder: Path) -> None:
         ctc_loss_weight=training.ctc_loss_weight,
     ).to(memory_format=torch.channels_last)
     module.log = lambda *args, **kwargs: None  # type: ignore[method-assign]  # no Trainer here
-    averaged = AveragedModel(module, multi_avg_fn=get_ema_multi_avg_fn(training.ema_decay))
+    average = get_ema_multi_avg_fn(training.ema_decay)  # type: ignore[no-untyped-call]
+    averaged = AveragedModel(module, multi_avg_fn=average)
     optimizer = module.configure_optimizers()
     mixed = choose_precision(params.compute.precision) == "bf16-mixed"
     steps = range(LINES // training.batch_size)
@@ -197,7 +198,7 @@ def _bench_training(table: Table, params: Params, folder: Path) -> None:
         with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
             loss = module.training_step(batch, 0)
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(module.parameters(), training.gradient_clip)
         optimizer.step()
         averaged.update_parameters(module)
@@ -233,72 +234,6 @@ def _bench_inference(table: Table, params: Params) -> None:
             1,
             (f"{name} network", lambda upscale=sides[0]: upscale(line)),  # type: ignore[misc]
             (peer, lambda upscale=sides[1]: upscale(line)),  # type: ignore[misc]
-        )
-
-
-def _bench_upscaler(table: Table, params: Params) -> list[str]:
-    """Upscale a line and a part of a page by a general network that is made for speed.
-
-    It has as many threads as ours, and images without the border that its tool adds.
-
-    Returns:
-        A sentence about the peer where it could not be run.
-    """
-    rng = np.random.default_rng(0)
-    ours = _upscaler(params, "text")
-    try:
-        _bench_small_files(table)
-        with peers.start_upscaler(UPSCALER, torch.get_num_threads()) as theirs:
-            for what, shape, unit, count, times in (
-                ("a 16x64 line", (16, 64), "lines/s", UPSCALED, UPSCALED),
-                ("a 512x512 page part", (512, 512), "LR kilopixels/s", 262, 1),
-            ):
-                image = rng.integers(0, 256, shape).astype(np.uint8)
-                theirs.upscale(image)  # it keeps the image, for repeat
-                _compare(
-                    table,
-                    f"upscaling {what}",
-                    unit,
-                    count,
-                    ("text network", partial(_repeat, times, partial(ours, image))),
-                    (f"{UPSCALER}, ncnn", partial(theirs.repeat, times)),
-                )
-    except peers.PeerError as error:
-        return [f"{UPSCALER}: left out: {error}"]
-    return []
-
-
-def _bench_small_files(table: Table) -> None:
-    """Upscale many lines, decoded, on two cores: by two threads of ours, by two peer processes.
-
-    Ours as `textsr upscale` does it of a folder. The peer's second process gives it more lines
-    than a second thread.
-    """
-    line = np.random.default_rng(0).integers(0, 256, (16, 64)).astype(np.uint8)
-    model = load_pretrained()
-    bf16 = suits_bf16(model, torch.device("cpu"))
-    backend = TorchBackend(model, bf16=bf16, threads=1)
-    images = [LoadedImage(line)] * (SMALL_FILES // 2)
-
-    def two_threads() -> None:
-        with ThreadPoolExecutor(2) as pool:
-            list(pool.map(partial(upscale_images, backend), [images] * 2))
-
-    with peers.start_upscaler(UPSCALER, 1) as first, peers.start_upscaler(UPSCALER, 1) as second:
-        for peer in (first, second):
-            peer.upscale(line)
-
-        def two_processes() -> None:
-            with ThreadPoolExecutor(2) as pool:
-                list(pool.map(lambda peer: peer.repeat(len(images)), (first, second)))
-
-        _compare(
-            table,
-            "upscaling 16x64 lines of a folder",
-            "lines/s",
-            SMALL_FILES,
-            ("pretrained weights, 2 threads", two_threads),
-            (f"{UPSCALER}, ncnn, 2 processes", two_processes),
         )
 
 
@@ -347,11 +282,6 @@ def _run_upscale(source: Path, output: Path) -> tuple[float, float, float]:
     if status:
         raise SystemExit(said)
     return seconds, (used.ru_utime + used.ru_stime) / seconds, used.ru_maxrss / 2**20
-
-
-def _repeat(times: int, work: Callable[[], object]) -> None:
-    for _ in range(times):
-        work()
 
 
 def _upscaler(params: Params, name: str) -> Callable[..., object]:

@@ -91,7 +91,7 @@ def measure(programs: Path, folder: Path) -> Footprint:
         folder: where the picture is written.
     """
     python, big = programs / "python", folder / "big.png"
-    upscale = [programs / "textsr", "upscale", SAMPLE, "-o", big]
+    upscale: list[str | Path] = [programs / "textsr", "upscale", SAMPLE, "-o", big]
     _timed(upscale, folder)  # compiles
     runs = [_timed(upscale, folder) for _ in range(RUNS)]
     imports, nothing = (
