@@ -8,18 +8,18 @@ but judges two properties less.
 import argparse
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import replace
 
 import cv2
 from rich.console import Console
 from rich.table import Table
 from scipy.stats import binomtest
 
+from benchmarks.fresh import draw_rows
 from textsr import pretrained
 from textsr.cli.progress import progress
 from textsr.compute import use_threads
 from textsr.config import project
-from textsr.config.params import Params, load_params
+from textsr.config.params import load_params
 from textsr.datasets.shards import decode_grey
 from textsr.images.grey import Image
 from textsr.inference.torch_backend import TorchBackend
@@ -28,7 +28,7 @@ from textsr.monitoring.drift import Finding, compare, judge
 from textsr.monitoring.measure import measure_images
 from textsr.monitoring.profile import measure_profile
 from textsr.ocr.rapidocr_engine import RapidOCREngine
-from textsr.synthesis.sample import Source, load_source, make_sample
+from textsr.synthesis.sample import Source, load_source
 
 _FIRST_SEED = 1_000_000  # far from any dataset's
 
@@ -77,10 +77,7 @@ def main() -> None:
 
 def draw_lines(source: Source, seed: int, count: int) -> Iterator[Image]:
     """Yield fresh LR lines of the source's split."""
-    synthesis = source.params.synthesis.model_copy(update={"seed": seed})
-    fresh: Params = source.params.model_copy(update={"synthesis": synthesis})
-    for index in range(count):
-        row = make_sample(replace(source, params=fresh), index)
+    for row in draw_rows(source, seed, count):
         yield decode_grey(row["lr"]["bytes"], row["sample_id"])
 
 

@@ -117,7 +117,7 @@ def _scores(row: Mapping[str, Any]) -> list[str]:
 def _changes(measures: Mapping[str, Mapping[str, Any]]) -> list[str]:
     cells = []
     for name, change in measures.items():
-        form = {"psnr_db": "+.2f", "ssim": "+.3f"}.get(name, "+.1f")
+        form = {"psnr_db": "+.3f", "ssim": "+.4f"}.get(name, "+.1f")
         factor = 1 if name in ("psnr_db", "ssim") else 100
         cells.append(_cell(factor * change["value"], [factor * x for x in change["ci"]], form))
     return cells
