@@ -18,7 +18,7 @@ ALLOWED = {
 # Modules that are imported only where what they need is there.
 BEYOND = {
     *("textsr.inference.torch_backend", "textsr.inference.export"),
-    *("textsr.pretrained.publish", "textsr.pretrained.onnx_files"),
+    "textsr.pretrained.onnx_files",
     "textsr.cli.checked_dvc",
 }
 

@@ -53,21 +53,27 @@ def smoke_test() -> None:
 def publish_pretrained(model: str) -> None:
     """Make an evaluated model the weights that come with the package."""
     from textsr.pretrained import FOLDER
-    from textsr.registry.publish_pretrained import publish_pretrained
+    from textsr.registry.publish_pretrained import draw_calibration_lines, publish_pretrained
 
     folder = publish_pretrained(
-        project.MODELS / model, project.EVALUATION / model, project.PARAMS, FOLDER
+        project.MODELS / model,
+        project.EVALUATION / model,
+        project.PARAMS,
+        FOLDER,
+        draw_calibration_lines(read_params(), project.DATA),
     )
     typer.echo(f"{folder}: {model}'s weights, params and card")
 
 
 @app.command("publish-onnx", rich_help_panel=_PANEL)
 def publish_onnx() -> None:
-    """Make the ONNX file of the weights that come with the package anew."""
+    """Make the ONNX files of the weights that come with the package anew."""
     from textsr.pretrained import FOLDER
-    from textsr.pretrained.onnx_files import write_onnx
+    from textsr.pretrained.onnx_files import write_onnx_files
+    from textsr.registry.publish_pretrained import draw_calibration_lines
 
-    typer.echo(write_onnx(FOLDER))
+    for path in write_onnx_files(FOLDER, draw_calibration_lines(read_params(), project.DATA)):
+        typer.echo(path)
 
 
 @app.command("publish-recognizer", rich_help_panel=_PANEL)

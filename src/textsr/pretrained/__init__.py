@@ -19,9 +19,6 @@ VERSION = "v4"
 FOLDER = Path(__file__).parent / VERSION
 """The model folder inside the installed package."""
 
-ONNX = "model.onnx"
-"""The file of a model folder that holds its network for ONNX Runtime, in floats."""
-
 TRAINED_ON = "316,000 synthetic lines of printed Latin text"
 """What the weights learned from; their `README.md` tells more."""
 

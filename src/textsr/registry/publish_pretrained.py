@@ -1,18 +1,23 @@
 """Making a trained and evaluated model, or a recognizer, the one that comes with the package."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from textsr.config.params import Params
+from textsr.datasets.shards import decode_grey
 from textsr.errors import TextsrError
 from textsr.evaluation.results import Metrics
 from textsr.files import read_json, replace_folder, write_text
+from textsr.images.grey import Image
 from textsr.models.package import WEIGHTS, load_model, save_model
 from textsr.models.recognizer import load_recognizer, save_recognizer
 from textsr.ocr.engines import ENGINES
 from textsr.pages import render_page
 from textsr.pretrained import NAME
+from textsr.pretrained.onnx_files import write_onnx_files
+from textsr.synthesis.sample import load_source, make_sample
 from textsr.tracking import RunRecord
 
 MAX_BYTES = 4_000_000
@@ -29,7 +34,23 @@ _LINEAGE = {
 }
 
 
-def publish_pretrained(trained: Path, evaluation: Path, params: Path, target: Path) -> Path:
+CALIBRATION_SEED = 2_000_000
+"""Of the lines that the ranges of 8-bit values are measured on; far from any dataset's."""
+
+CALIBRATION_LINES = 200
+
+
+def draw_calibration_lines(params: Params, data: Path) -> list[Image]:
+    """Draw LR lines as the training split's are, with a seed of their own."""
+    synthesis = params.synthesis.model_copy(update={"seed": CALIBRATION_SEED})
+    source = load_source(params.model_copy(update={"synthesis": synthesis}), "train", data)
+    rows = (make_sample(source, index) for index in range(CALIBRATION_LINES))
+    return [decode_grey(row["lr"]["bytes"], row["sample_id"]) for row in rows]
+
+
+def publish_pretrained(
+    trained: Path, evaluation: Path, params: Path, target: Path, lines: Sequence[Image]
+) -> Path:
     """Write the folder of pretrained weights `target`, whole or not at all.
 
     Args:
@@ -38,6 +59,7 @@ def publish_pretrained(trained: Path, evaluation: Path, params: Path, target: Pa
             `metrics.json`.
         params: the params.yaml that made them.
         target: the folder to replace.
+        lines: LR lines to calibrate the 8-bit ONNX file with.
 
     Raises:
         TextsrError: if the weights in 8 bits are larger than `MAX_BYTES`.
@@ -59,6 +81,7 @@ def publish_pretrained(trained: Path, evaluation: Path, params: Path, target: Pa
                 f"{MAX_BYTES / 1e6:g} MB of pretrained weights; lower the width or "
                 f"the sequence_blocks of models.{record.name}, and train anew"
             )
+        write_onnx_files(folder, lines)
         shutil.copyfile(params, folder / "params.yaml")
         write_text(folder / "README.md", render_card(record, metrics, model.spec.blend, size))
     return target

@@ -16,9 +16,10 @@ from textsr.errors import TextsrError
 from textsr.evaluation.sets import load_split
 from textsr.images.image import FloatImage, to_float
 from textsr.inference.export import TOLERANCE
+from textsr.inference.onnx_backend import FLOAT32, INT8
 from textsr.models.package import WEIGHTS, build_network, load_model, read_spec, save_model
-from textsr.pretrained import FOLDER, ONNX, load_pretrained, onnx_files
-from textsr.pretrained.onnx_files import WEIGHTS_HASH, build_onnx, write_onnx
+from textsr.pretrained import FOLDER, load_pretrained, onnx_files
+from textsr.pretrained.onnx_files import WEIGHTS_HASH, build_onnx, write_onnx_files
 
 
 def computed(graph: onnx.GraphProto) -> dict[str, Any]:
@@ -39,7 +40,7 @@ def run(path: Path, lines: FloatImage) -> FloatImage:
 
 
 def test_the_shipped_file_was_made_of_the_shipped_weights() -> None:
-    model = onnx.load(FOLDER / ONNX)
+    model = onnx.load(FOLDER / FLOAT32)
     digest = hashlib.sha256((FOLDER / WEIGHTS).read_bytes()).hexdigest()
     said = {entry.key: entry.value for entry in model.metadata_props}
     assert said == {"scale": "4", "halo": "96", "alignment": "16", WEIGHTS_HASH: digest}
@@ -56,12 +57,21 @@ def test_the_shipped_file_gives_what_pytorch_gives(dataset: Path) -> None:
     for batch in lines:
         with torch.inference_mode():
             expected = network(torch.from_numpy(batch)[:, None])[:, 0].numpy()
-        assert np.abs(run(FOLDER / ONNX, batch) - expected).max() < TOLERANCE
+        assert np.abs(run(FOLDER / FLOAT32, batch) - expected).max() < TOLERANCE
+
+
+def test_the_8_bit_file_was_made_of_them_too_and_is_near(dataset: Path) -> None:
+    said = [onnx.load(FOLDER / name).metadata_props for name in (FLOAT32, INT8)]
+    assert list(said[0]) == list(said[1])
+    for line in load_split(dataset / "test")[:20]:
+        batch = to_float(line.lr)[None]
+        error = np.abs(run(FOLDER / INT8, batch) - run(FOLDER / FLOAT32, batch))
+        assert 0 < error.mean() < 4 / 255
 
 
 @pytest.mark.slow
 def test_made_anew_it_is_the_same_network() -> None:
-    shipped = onnx.load(FOLDER / ONNX)
+    shipped = onnx.load(FOLDER / FLOAT32)
     anew = computed(build_onnx(FOLDER).graph)
     found = computed(shipped.graph)
     for name in load_pretrained().network.state_dict():
@@ -88,22 +98,26 @@ def test_any_model_in_8_bits_gives_what_pytorch_gives(small: Path) -> None:
     with torch.inference_mode():
         expected = network(torch.from_numpy(noise)[:, None])[:, 0].numpy()
     assert np.abs(expected - noise.mean()).max() > 1
-    found = run(write_onnx(small), noise)
+    path, quantized = write_onnx_files(small, [(255 * noise[0]).astype(np.uint8)])
+    found = run(path, noise)
     assert np.abs(found - expected).max() < TOLERANCE * np.abs(expected).max()
-    assert (small / ONNX).stat().st_mode & 0o777 == 0o644
+    error = np.abs(run(quantized, noise) - expected)
+    assert 0 < error.mean() < 0.1 * np.abs(expected).mean()
+    assert {file.stat().st_mode & 0o777 for file in (path, quantized)} == {0o644}
 
 
 def test_a_failure_leaves_the_file_as_it_was(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (small / ONNX).write_bytes(b"before")
+    (small / FLOAT32).write_bytes(b"before")
 
     def fail(model: onnx.ModelProto, path: Path) -> None:
         path.write_bytes(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(onnx, "save", fail)
-    monkeypatch.setattr(onnx_files, "build_onnx", lambda folder: onnx.load(FOLDER / ONNX))
+    monkeypatch.setattr(onnx_files, "build_onnx", lambda folder: onnx.load(FOLDER / FLOAT32))
     monkeypatch.setattr(onnx_files, "compress", lambda model, weights: None)
+    monkeypatch.setattr(onnx_files, "quantize_onnx", lambda model, lines: onnx.load(FOLDER / INT8))
     with pytest.raises(TextsrError, match=r"model\.onnx: cannot be written \(No space left"):
-        write_onnx(small)
-    assert (small / ONNX).read_bytes() == b"before"
-    assert {path.name for path in small.iterdir()} == {"model.json", WEIGHTS, ONNX}
+        write_onnx_files(small, [])
+    assert (small / FLOAT32).read_bytes() == b"before"
+    assert {path.name for path in small.iterdir()} == {"model.json", WEIGHTS, FLOAT32}

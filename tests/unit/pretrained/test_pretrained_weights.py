@@ -17,6 +17,7 @@ from textsr.config.params import Params
 from textsr.evaluation.fidelity import psnr_db
 from textsr.evaluation.score import bicubic_upscale, network_upscale
 from textsr.evaluation.sets import load_split
+from textsr.inference.onnx_backend import FLOAT32, INT8
 from textsr.models.package import WEIGHTS, load_model
 from textsr.pretrained import load_pretrained
 from textsr.registry.publish_pretrained import MAX_BYTES
@@ -25,7 +26,7 @@ from textsr.training.run import plan_training, run_training
 
 def test_the_folder_is_complete_small_and_holds_numbers_alone() -> None:
     names = {path.name for path in pretrained.FOLDER.iterdir()}
-    assert names == {"README.md", "model.json", "params.yaml", WEIGHTS, pretrained.ONNX}
+    assert names == {"README.md", "model.json", "params.yaml", WEIGHTS, FLOAT32, INT8}
     assert (pretrained.FOLDER / WEIGHTS).stat().st_size <= MAX_BYTES
     numbers = load_file(pretrained.FOLDER / WEIGHTS)
     assert all(torch.isfinite(value).all() for value in numbers.values())

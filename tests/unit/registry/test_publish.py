@@ -1,13 +1,16 @@
 """Publishing: the model in 8 bits, its params and its card, whole or not at all."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from textsr.errors import TextsrError
+from textsr.images.grey import Image
 from textsr.models.package import ModelSpec, build_network, load_model, save_model
 from textsr.models.quantization import dequantize, quantize
 from textsr.registry import publish_pretrained as publish
@@ -30,8 +33,15 @@ SETS: dict[str, Any] = {
 }
 
 
+def write_marker(folder: Path, lines: Sequence[Image]) -> None:
+    assert (folder / "weights.safetensors").is_file()
+    (folder / "model.onnx").write_text(f"calibrated with {len(lines)}")
+
+
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What publishing takes; tracing ONNX files takes long, and has tests of its own."""
+    monkeypatch.setattr(publish, "write_onnx_files", write_marker)
     torch.manual_seed(0)
     save_model(
         tmp_path / "evaluation/model",
@@ -55,7 +65,11 @@ def project(tmp_path: Path) -> Path:
 
 def publish_it(project: Path) -> Path:
     return publish_pretrained(
-        project / "models", project / "evaluation", project / "params.yaml", project / "pretrained"
+        project / "models",
+        project / "evaluation",
+        project / "params.yaml",
+        project / "pretrained",
+        [np.zeros((16, 64), np.uint8)] * 3,
     )
 
 
@@ -69,6 +83,7 @@ def test_it_is_the_model_in_eight_bits_with_its_blend(project: Path) -> None:
     size = (folder / "weights.safetensors").stat().st_size
     assert size < 0.4 * (project / "evaluation/model/weights.safetensors").stat().st_size
     assert (folder / "params.yaml").read_text() == "seed: 7\n"
+    assert (folder / "model.onnx").read_text() == "calibrated with 3"
 
 
 def test_card_has_lineage_and_results(project: Path) -> None:
