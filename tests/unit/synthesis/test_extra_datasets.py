@@ -84,7 +84,7 @@ def test_each_extra_dataset_is_drawn_validated_and_logged(params: Params, root: 
     for name, card in cards.items():
         text = card.read_text()
         assert f"# Synthetic text lines, LR and HR{name}\n" in text
-        assert ("trained on the extra datasets tall, whose cards" in text) == (name == "")
+        assert ("trained on tall, whose cards" in text) == (name == "")
     tracker = Tracker(root)
     runs = tracker.client.search_runs([tracker.experiment_id("textsr-data")])
     heights = {run.info.run_name.split()[0]: run.data.params["synthesis.lr_height"] for run in runs}
