@@ -1,9 +1,9 @@
 """Judging as a Prefect flow: baselines, every network, the leaderboard."""
 
 from pipelines.groups import group_flow
-from pipelines.parameters import MODELS
+from pipelines.parameters import model_names
 
-STAGES = ("baselines", *(f"evaluate@{model}" for model in MODELS), "compare")
+STAGES = ("baselines", *(f"evaluate@{model}" for model in model_names()), "compare")
 
 evaluate = group_flow(
     "evaluate",

@@ -9,18 +9,24 @@ from prefect import runtime
 from pydantic import Field, NonNegativeInt
 
 from textsr.config import project
-from textsr.config.presets import read_sections
+from textsr.config.params import load_params
 
 _CLONE = Path(__file__).parents[1]
 
 PRESETS = tuple(sorted(path.stem for path in _CLONE.glob("presets/*.yaml")))
-MODELS = tuple(read_sections(_CLONE / project.PARAMS)["models"])
-"""That params.yaml names; a preset changes their settings, not their names."""
-
 Preset = Literal[PRESETS]  # type: ignore[valid-type]
 Seeds = Annotated[list[NonNegativeInt], Field(min_length=1)]
 Scale = Literal[2, 4]
 TrainOn = Literal["here", "gpu"]
+
+
+def model_names() -> tuple[str, ...]:
+    """Return the models that the clone's params.yaml names; presets change settings alone.
+
+    Raises:
+        TextsrError: if params.yaml is not valid.
+    """
+    return tuple(load_params(_CLONE / project.PARAMS).models)
 
 
 def flow_run_name() -> str:

@@ -1,9 +1,9 @@
 """Training of networks as a Prefect flow. Its deployment runs in the pool `gpu`."""
 
 from pipelines.groups import group_flow
-from pipelines.parameters import MODELS
+from pipelines.parameters import model_names
 
-STAGES = ("recognizer", *(f"train@{model}" for model in MODELS))
+STAGES = ("recognizer", *(f"train@{model}" for model in model_names()))
 
 train = group_flow(
     "train",

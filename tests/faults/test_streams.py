@@ -185,7 +185,7 @@ def test_a_full_disk_names_the_file_and_keeps_what_was_there(tmp_path: Path) -> 
     """By a limit on the size of files, which any user may set."""
     write_text(tmp_path / "report.md", "before")
     program = (
-        "import sys\nfrom pathlib import Path\nfrom textsr import cli\n"
+        "import sys\nfrom pathlib import Path\nfrom textsr.cli import main as cli\n"
         "from textsr.files import write_text\n"
         "cli.app = lambda **_: write_text(Path('report.md'), 'x' * 1_000_000)\n"
         "cli.main()"

@@ -36,7 +36,7 @@ def synthesize(
 
 @app.command(rich_help_panel=_PANEL)
 def extra_datasets() -> None:
-    """Draw the extra_datasets: further lines to train on, by settings of their own."""
+    """Draw the extra datasets: further lines to train on, by settings of their own."""
     params = read_params()
     with progress() as start:
         stages.extra_datasets(params, start)
