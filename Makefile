@@ -46,8 +46,8 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/python -m pip check
 	@touch $@
 
-data: setup ## Get fonts and word lists out of the installed packages, unless data/ is there
-	@test -d data/hr || $(RUN) textsr fetch-data
+data: setup ## Get fonts and word lists out of the installed packages, unless they are there
+	@test -f data/SOURCES.tsv || $(RUN) textsr fetch-data
 
 repro: data ## Run the whole DAG; what is up to date is not run again
 	$(RUN) textsr dvc repro
