@@ -29,6 +29,7 @@ def test_the_wheel_upscales_in_a_clean_environment(
     with capsys.disabled():
         print(f"\n{found}")  # noqa: T201
     assert found.megabytes < 400  # OpenCV is 150 of them
+    assert found.upscale_megabytes <= 300
     expected = load_model(backend="onnx").upscale(SAMPLE)
     result = cv2.imread(str(tmp_path / "big.png"), cv2.IMREAD_UNCHANGED)
     assert np.array_equal(result, expected.pixels)

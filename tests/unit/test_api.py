@@ -2,8 +2,10 @@
 
 import io
 import threading
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -14,6 +16,7 @@ from PIL import Image
 import textsr
 from textsr import LoadedImage, Model, TextsrError, load_model, pretrained, upscale
 from textsr.images.image import FloatImage
+from textsr.inference import stream
 from textsr.inference.interpolation import BicubicBackend
 from textsr.models.spec import read_spec
 
@@ -66,6 +69,8 @@ def test_the_order_of_colours_is_as_told(model: Model, channels: int) -> None:
         (np.zeros((3, 4, 2), np.uint8), r"shape \(3, 4, 2\): use HxW"),
         (np.zeros((0, 4), np.uint8), r"shape \(0, 4\)"),
         (np.zeros(4, np.uint8), r"shape \(4,\)"),
+        (np.array(3, np.uint8), r"shape \(\)"),
+        (np.zeros((1, 3, 4, 3), np.uint8), r"shape \(1, 3, 4, 3\)"),
         (np.zeros((3, 4), np.int32), "type int32: use uint8"),
         (np.zeros((3, 4), bool), "type bool"),
         (np.full((3, 4), 1.1), "floats outside 0 to 1"),
@@ -73,6 +78,8 @@ def test_the_order_of_colours_is_as_told(model: Model, channels: int) -> None:
         (3, "a int; give an array"),
         (b"no image", "cannot be decoded"),
         ("missing.png", "missing.png: no such file"),
+        ("./missing.png", "^missing.png: no such file"),
+        ("", "^image: '' is no path"),
     ],
 )
 def test_what_is_no_image_is_refused(model: Model, array: object, said: str) -> None:
@@ -193,6 +200,118 @@ def test_an_image_that_breaks_the_network_is_named_and_those_beside_it_are_not()
         next(results)
 
 
+def test_arrays_of_the_other_byte_order_are_taken_and_given_back(model: Model) -> None:
+    for dtype in (np.uint16, np.float32):
+        array = some_array(12, 40, 3, dtype=dtype)
+        swapped = array.astype(array.dtype.newbyteorder())
+        result = model.upscale(swapped)
+        assert result.dtype == swapped.dtype
+        assert np.array_equal(result, model.upscale(array))
+
+
+def test_what_a_decoder_or_backend_raises_is_told_with_the_images_name() -> None:
+    class Broken(BicubicBackend):
+        def run(self, images: FloatImage, threads: int | None = None) -> FloatImage:
+            raise ZeroDivisionError("by nothing")
+
+    model = Model(Broken(2), load_model().info)
+    with pytest.raises(TextsrError, match=r"^image: ZeroDivisionError: by nothing"):
+        model.upscale(np.zeros((3, 4), np.uint8))
+
+
+class Waiting(BicubicBackend):
+    """Waits in the network until it is let go; counts how often it was asked to upscale."""
+
+    def __init__(self) -> None:
+        super().__init__(2, threads=1, workers=1)
+        self.begun, self.go_on = threading.Event(), threading.Event()
+        self.runs = 0
+
+    def run(self, images: FloatImage, threads: int | None = None) -> FloatImage:
+        self.runs += 1
+        if self.runs > 1:
+            self.begun.set()
+            assert self.go_on.wait(timeout=60)
+        return super().run(images)
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [[(2000, 2100)], [(4, width) for width in range(1, 40)]],
+    ids=["of several tiles", "of a batch for each size"],
+)
+def test_many_that_are_left_early_end_after_the_batch_in_work(
+    monkeypatch: pytest.MonkeyPatch, rest: list[tuple[int, int]]
+) -> None:
+    backend = Waiting()
+
+    class LettingGo(ThreadPoolExecutor):
+        def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+            backend.go_on.set()
+            super().shutdown(wait, cancel_futures=cancel_futures)
+
+    monkeypatch.setattr(stream, "ThreadPoolExecutor", LettingGo)
+    model = Model(backend, replace(load_model().info, text_height_px=None))
+    shapes = [(200, 200), *rest]
+    results = model.upscale_many([np.zeros(shape, np.uint8) for shape in shapes])
+    next(results)
+    assert backend.begun.wait(timeout=60)
+    results.close()  # type: ignore[attr-defined]
+    assert backend.runs == 2  # the first image's, and the one in work
+
+
+def test_files_of_few_bytes_and_many_pixels_are_not_taken_together(tmp_path: Path) -> None:
+    path = tmp_path / "blank.png"
+    Image.new("L", (1000, 1000)).save(path)
+    assert path.stat().st_size < 8000
+    jpeg = io.BytesIO()
+    Image.new("L", (700, 700)).save(jpeg, "JPEG")
+    line = io.BytesIO()
+    Image.new("L", (60, 20)).save(line, "JPEG")
+    (tmp_path / "line.jpg").write_bytes(line.getvalue())
+    for given in (path, str(path), path.read_bytes(), jpeg.getvalue(), b"none", "missing.png"):
+        assert not textsr.api._is_small(given)
+    for given in (line.getvalue(), tmp_path / "line.jpg"):
+        assert textsr.api._is_small(given)
+
+
+def test_results_before_a_failure_of_the_source_are_given(model: Model) -> None:
+    def failing() -> Iterator[np.ndarray]:
+        yield some_array(6, 9)
+        yield some_array(24, 56)
+        yield some_array(7, 9)
+        raise OSError("the camera is gone")
+
+    results = model.upscale_many(failing())
+    assert [next(results).shape for _ in range(3)] == [(24, 36), (96, 224), (28, 36)]  # type: ignore[union-attr]
+    with pytest.raises(OSError, match="the camera is gone"):
+        next(results)
+
+
+@pytest.mark.parametrize(
+    "images",
+    ["abc", b"abc", Path("a.png"), Image.new("L", (3, 3)), np.zeros((3, 4), np.uint8),
+     LoadedImage(np.zeros((3, 4), np.uint8)), 3, None],
+)  # fmt: skip
+def test_what_are_not_many_images_is_refused_at_once(model: Model, images: object) -> None:
+    with pytest.raises(TextsrError, match=r"^images: a single .*; give a list"):
+        model.upscale_many(images)  # type: ignore[call-overload]
+
+
+def test_a_wrong_order_of_many_images_colours_is_refused_at_once(model: Model) -> None:
+    with pytest.raises(TextsrError, match="channels GBR: use BGR or RGB"):
+        model.upscale_many([], channels="GBR")  # type: ignore[call-overload]
+
+
+def test_a_clear_colour_of_a_pillow_image_becomes_alpha(model: Model) -> None:
+    grey = Image.fromarray(some_array(12, 40))
+    deep = Image.fromarray(some_array(12, 40, dtype=np.uint16))
+    for image, mode in ((grey.convert("RGB"), "RGBA"), (grey, "LA"), (deep, "LA")):
+        clear = image.getpixel((3, 3))
+        image.info["transparency"] = clear
+        assert model.upscale(image).mode == mode
+
+
 def test_threads_may_share_a_model(model: Model) -> None:
     arrays = [some_array(10, 20 + number) for number in range(12)]
     with ThreadPoolExecutor(4) as pool:
@@ -223,9 +342,9 @@ def test_the_blend_is_the_models_own_unless_told() -> None:
     inside = (network % 255 > 0) & (bicubic % 255 > 0)
     between = bicubic + weight * (network - bicubic)
     assert np.abs(own - between)[inside].max() <= 1.5
-    for wrong in (-0.1, 1.1, float("nan")):
+    for wrong in (-0.1, 1.1, float("nan"), "0.5"):
         with pytest.raises(TextsrError, match=r"blend .*: must be from 0 to 1"):
-            load_model(blend=wrong)
+            load_model(blend=wrong)  # type: ignore[arg-type]
 
 
 def test_sharp_large_text_is_left_to_bicubic_and_told_of(model: Model) -> None:
@@ -240,6 +359,25 @@ def test_sharp_large_text_is_left_to_bicubic_and_told_of(model: Model) -> None:
     assert np.abs(told.astype(int) - bicubic).max() > 2
 
 
+def test_warnings_point_at_the_callers_line(model: Model) -> None:
+    line = np.full((60, 320), 230, np.uint8)
+    cv2.putText(line, "Amount due", (4, 44), 0, 1.5, 20, 3, cv2.LINE_AA)
+    calls = (
+        lambda: model.upscale(line),
+        lambda: upscale(line),
+        lambda: list(model.upscale_many([line])),
+        lambda: next(model.upscale_many([line])),
+    )
+    for call in calls:
+        with pytest.warns(UserWarning, match="that is sharp already") as told:
+            call()
+        assert [warning.filename for warning in told] == [__file__]
+    unknown = Model(model.backend, replace(model.info, text_height_px=None))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        unknown.upscale(line)
+
+
 def test_an_onnx_file_is_a_model(tmp_path: Path) -> None:
     path = tmp_path / "mine.onnx"
     path.write_bytes((pretrained.FOLDER / "model.onnx").read_bytes())
@@ -250,6 +388,8 @@ def test_an_onnx_file_is_a_model(tmp_path: Path) -> None:
     for settings, said in (
         ({"blend": 0.5}, "has its blend in it"),
         ({"backend": "torch"}, "PyTorch does not compute ONNX files"),
+        ({"backend": "onnx-int8"}, "use the backend onnx"),
+        ({"backend": "tpu"}, "backend tpu: unknown"),
         ({"device": "cuda"}, "PyTorch does not compute ONNX files"),
     ):
         with pytest.raises(TextsrError, match=said):
@@ -261,8 +401,9 @@ def test_an_onnx_file_is_a_model(tmp_path: Path) -> None:
 def test_what_is_no_model_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(TextsrError, match=r"nothing/model\.json: no such file"):
         load_model(tmp_path / "nothing")
-    with pytest.raises(TextsrError, match="threads 0"):
-        load_model(threads=0)
+    for threads, said in ((0, "threads 0"), ("2", "threads '2': must be a whole number")):
+        with pytest.raises(TextsrError, match=said):
+            load_model(threads=threads)  # type: ignore[arg-type]
     monkeypatch.chdir(tmp_path)
     with pytest.raises(TextsrError, match=r"not inside a textsr project"):
         load_model("models:/textsr@champion")

@@ -1,20 +1,25 @@
 """What the core imports: upscaling must work where the pipeline's packages are not installed."""
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-SOURCE = Path(__file__).parents[2] / "src"
-ALLOWED = {
-    *sys.stdlib_module_names,
-    *("numpy", "cv2", "PIL", "onnxruntime", "pydantic", "typer", "rich", "click"),
-}
+from textsr.cli import main
+
+EXTRA = r"textsr\[pipeline\]"
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src"
+CORE_PACKAGES = {"numpy", "cv2", "PIL", "onnxruntime", "pydantic", "typer", "rich"}
+ALLOWED = CORE_PACKAGES | sys.stdlib_module_names
 # Modules that are imported only where what they need is there.
 BEYOND = {
     *("textsr.inference.torch_backend", "textsr.inference.export"),
@@ -86,13 +91,49 @@ def test_the_closure_sees_what_is_not_core() -> None:
     assert "textsr.models.package" in closure("textsr.inference.export")
 
 
-def run_with_core_alone(program: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run a program where our modules find no other package, though those they use may."""
+def declared() -> tuple[set[str], set[str]]:
+    """Distributions that pyproject.toml requires of the core, and of it with all extras."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    core, *extras = (
+        {normal(re.split(r"[\[<>=]", requirement)[0]) for requirement in requirements}
+        for requirements in (project["dependencies"], *project["optional-dependencies"].values())
+    )
+    return core, core.union(*extras)
+
+
+def normal(distribution: str) -> str:
+    return re.sub(r"[-_.]+", "-", distribution).lower()
+
+
+def test_every_package_that_is_imported_is_declared() -> None:
+    core, with_extras = declared()
+    comes_with = packages_distributions()
+    paths = [*MODULES.values(), *(ROOT / "pipelines").rglob("*.py")]
+    imported = {
+        name.partition(".")[0]: path
+        for path in paths
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for name in imported_at_once([node])
+    }
+    for name in imported.keys() - sys.stdlib_module_names - {"textsr", "pipelines"}:
+        found = {normal(distribution) for distribution in comes_with.get(name, [name])}
+        assert found & (core if name in CORE_PACKAGES else with_extras), (name, imported[name])
+
+
+def run_with_core_alone(program: str, cwd: Path, *beside: str) -> subprocess.CompletedProcess[str]:
+    """Run a program where our modules find no other package, though those they use may.
+
+    Args:
+        program: its source.
+        cwd: where it runs.
+        beside: packages that they find, too.
+    """
     blocker = f"""
 import sys
 from importlib.machinery import PathFinder
 
-OWN = {sorted(ALLOWED | {"textsr"})!r}
+OWN = {sorted(ALLOWED | {"textsr", *beside})!r}
 
 class OwnAlone(PathFinder):
     @classmethod
@@ -145,9 +186,29 @@ main()
 """
     done = run_with_core_alone(program, tmp_path)
     assert done.returncode == 1
-    said = f"textsr: textsr {arguments[0]} needs the pipeline: pip install 'textsr[pipeline]'"
-    assert done.stderr.startswith(said), done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    said = rf"textsr: textsr {arguments[0]} needs \w+; install it by `pip install '{EXTRA}'`\n"
+    assert re.fullmatch(said, done.stderr), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "extra"),
+    [("onnxscript", "onnx"), ("torchvision", "torch"), ("lmdb", "textzoom"), ("rapidocr", "ocr"),
+     ("tesserocr", "tesseract"), ("mlflow.tracking", "pipeline")],
+)  # fmt: skip
+def test_the_extra_that_a_missing_package_comes_with_is_named(
+    monkeypatch: pytest.MonkeyPatch, name: str, extra: str
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["textsr", "score"])
+    said = main._said_of_missing(ModuleNotFoundError(f"No module named '{name}'", name=name))
+    package = name.partition(".")[0]
+    assert said == f"textsr score needs {package}; install it by `pip install 'textsr[{extra}]'`"
+
+
+@pytest.mark.slow
+def test_exporting_loads_a_model_with_the_core_and_the_extra_torch(tmp_path: Path) -> None:
+    program = "from textsr.cli.shared import load_blended; load_blended(None, 0.5)"
+    done = run_with_core_alone(program, tmp_path, "torch", "torchvision", "safetensors")
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["upscale", "--help"]])

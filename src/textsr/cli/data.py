@@ -21,7 +21,7 @@ def fetch_data() -> None:
 
 
 @app.command("check-params", rich_help_panel=_PANEL)
-def checkread_params() -> None:
+def check_params() -> None:
     """Validate params.yaml."""
     read_params()
     typer.echo(f"{project.PARAMS}: valid")

@@ -41,6 +41,15 @@ _QUIET = {
     "NO_ALBUMENTATIONS_UPDATE": "1",
 }
 
+# Which extra a package comes with, where that is not `pipeline`.
+_EXTRAS = {
+    **dict.fromkeys(("onnx", "onnxscript"), "onnx"),
+    **dict.fromkeys(("safetensors", "torch", "torchvision"), "torch"),
+    **dict.fromkeys(("rapidfuzz", "rapidocr"), "ocr"),
+    "lmdb": "textzoom",
+    "tesserocr": "tesseract",
+}
+
 # What is wrong with the machine and no mistake of ours, and what to do about it.
 _SYSTEM = {
     errno.ENOSPC: "free some space",
@@ -106,10 +115,9 @@ def _said_of_missing(error: Exception) -> str | None:
     if not isinstance(error, ModuleNotFoundError) or (error.name or "").startswith("textsr"):
         return None
     verb = next((word for word in sys.argv[1:] if not word.startswith("-")), "this")
-    return (
-        f"textsr {verb} needs the pipeline: pip install 'textsr[pipeline]' "
-        f"({error.name} is not installed)"
-    )
+    name = (error.name or "a package").partition(".")[0]
+    extra = _EXTRAS.get(name, "pipeline")
+    return f"textsr {verb} needs {name}; install it by `pip install 'textsr[{extra}]'`"
 
 
 def _said_of_system(error: Exception) -> str | None:

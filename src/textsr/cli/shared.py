@@ -49,11 +49,14 @@ def load_blended(name: str | None, blend: float | None) -> "tuple[BlendedModel, 
     Raises:
         TextsrError: if there is no such model.
     """
-    from textsr.compute import use_no_more_threads_than_cores
+    import torch
+
+    from textsr.inference.cores import granted_cores
     from textsr.models.package import BlendedModel, load_model
     from textsr.registry.resolve import resolve_model
 
-    use_no_more_threads_than_cores()
+    # PyTorch does not know of a container's quota.
+    torch.set_num_threads(min(torch.get_num_threads(), granted_cores()))
     found = resolve_model(name, Path.cwd())
     loaded = load_model(found.folder)
     said = f"model: {found.said}{blended(loaded.spec.blend, blend)}"

@@ -13,6 +13,16 @@ from textsr.cli.shared import BlendOption, ModelOption, blended, load_blended
 if TYPE_CHECKING:
     from textsr.registry.resolve import ResolvedModel
 
+UpscalingModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        help="A model folder, an .onnx file that `textsr export` wrote, or a models:/ URI; by "
+        "default the champion, else the package's own.",
+        show_default=False,
+    ),
+]
+
 app = typer.Typer()
 _PANEL = "4. Upscaling and judging"
 
@@ -21,7 +31,7 @@ _PANEL = "4. Upscaling and judging"
 def upscale(
     inputs: Annotated[list[Path], typer.Argument(metavar="IN...", help="Images and folders.")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT", help="File or folder.")],
-    model: ModelOption = None,
+    model: UpscalingModelOption = None,
     blend: BlendOption = None,
     compare: Annotated[
         bool, typer.Option("--compare", help="Also write side-by-side pictures.")
@@ -29,7 +39,8 @@ def upscale(
     backend: Annotated[
         str,
         typer.Option(
-            help="onnx (ONNX Runtime, CPU), torch (PyTorch), or auto: the faster that is there."
+            help="onnx (ONNX Runtime, CPU), onnx-int8 (the same in 8 bits), torch (PyTorch), or "
+            "auto: onnx or torch, the faster that is there."
         ),
     ] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu; by PyTorch also cuda, mps.")] = "auto",
@@ -47,7 +58,7 @@ def upscale(
     from textsr.models.spec import read_spec
 
     found = _resolve(model)
-    usual = 1.0 if found.folder.suffix == ".onnx" else read_spec(found.folder).blend
+    usual = 1.0 if found.folder.suffix.lower() == ".onnx" else read_spec(found.folder).blend
     jobs = plan_jobs(inputs, output, compare=compare)
     loaded = load_model(
         found.folder,

@@ -13,7 +13,7 @@ class Backend(Protocol):
 
     @property
     def name(self) -> str:
-        """What computes: `onnx` (ONNX Runtime), `torch` (PyTorch) or `bicubic`."""
+        """What computes: `onnx` or `onnx-int8` (ONNX Runtime), `torch` (PyTorch) or `bicubic`."""
 
     @property
     def scale(self) -> int:

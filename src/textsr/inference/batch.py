@@ -19,7 +19,7 @@ from textsr.inference.backend import Backend
 from textsr.inference.compare import compare_picture
 from textsr.inference.interpolation import BicubicBackend
 from textsr.inference.planning import Job, plan_jobs
-from textsr.inference.stream import SMALL, SMALL_BYTES
+from textsr.inference.stream import SMALL, SMALL_BYTES, go_on_unless
 from textsr.inference.suitability import Suitability, examine
 from textsr.inference.text_height import RANGE_PX
 from textsr.inference.tiling import TILE, Progress, check_tiles
@@ -151,7 +151,7 @@ def upscale_jobs(
                     backend,
                     images,
                     threads=share,
-                    before_batch=partial(_go_on_unless, stopped),
+                    before_batch=partial(go_on_unless, stopped),
                 )
         except CancelledError:
             raise
@@ -162,7 +162,7 @@ def upscale_jobs(
         small: list[tuple[Job, LoadedImage]] = []
         for job in portion:
             with _told(job, problems):
-                _go_on_unless(stopped)
+                go_on_unless(stopped)
                 image, is_kept = read(job)
                 if image.height * image.width <= SMALL and not is_kept:
                     small.append((job, image))
@@ -172,7 +172,7 @@ def upscale_jobs(
         results = upscale_together([image for _, image in small]) if small else None
         for number, (job, image) in enumerate(small):
             with _told(job, problems):
-                _go_on_unless(stopped)
+                go_on_unless(stopped)
                 if results is None:
                     upscale_alone(job, image)
                 else:
@@ -225,22 +225,17 @@ def _told(job: Job, problems: dict[Job, str]) -> Iterator[None]:
         problems[job] = f"{job.source}: {type(error).__name__}: {error}"
 
 
-def _go_on_unless(stopped: threading.Event) -> None:
-    if stopped.is_set():
-        raise CancelledError
-
-
 @contextmanager
 def _tile_bar(bars: ProgressBar, job: Job, stopped: threading.Event) -> Iterator[Progress]:
     """Yield what shows the tiles of a large image, and ends the work when `stopped` is set."""
     bar = bars.add_task(job.source.name, visible=False)
 
     def show(done: int, total: int) -> None:
-        _go_on_unless(stopped)
+        go_on_unless(stopped)
         bars.update(bar, completed=done, total=total, visible=total > 1)
 
     try:
-        _go_on_unless(stopped)
+        go_on_unless(stopped)
         yield show
     finally:
         bars.remove_task(bar)

@@ -1,5 +1,6 @@
 """Choosing what computes a model, before anything that takes long is imported."""
 
+import hashlib
 import importlib.util
 import os
 import platform
@@ -7,11 +8,12 @@ import sys
 from pathlib import Path
 
 from textsr.errors import TextsrError
+from textsr.files import read_small_file
 from textsr.inference.backend import Backend
 from textsr.inference.interpolation import BlendedBackend
 from textsr.models.spec import ModelSpec
 
-BACKENDS = ("auto", "onnx", "torch")
+BACKENDS = ("auto", "onnx", "onnx-int8", "torch")
 """What `--backend` and `load_model` take."""
 
 PAYS_PIXELS = 2_000_000
@@ -24,6 +26,10 @@ then it upscales 590,000 pixels a second in bf16, and ONNX Runtime 230,000 in fl
 # What the drivers of NVIDIA, of Windows' subsystem for Linux and of AMD leave where there is a GPU.
 _DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
 _INSTRUCTIONS = Path("/proc/cpuinfo")
+
+# `textsr.models.package` names it, too, and imports PyTorch.
+_WEIGHTS = "weights.safetensors"
+_MOST_BYTES = 4_000_000_000
 
 
 def open_folder(
@@ -42,41 +48,61 @@ def open_folder(
         spec: its specification, with the blend to use.
         backend: one of `BACKENDS`. `auto` is PyTorch where it is installed and faster (there is a
             GPU, or the CPU has bf16 instructions and the work is known to be large), else ONNX
-            Runtime where the folder has an ONNX file, else PyTorch.
+            Runtime where the folder has an ONNX file, else PyTorch. `onnx-int8` computes the
+            folder's file in 8 bits.
         device: `auto`, or what PyTorch calls it; all but `cpu` need PyTorch.
         threads: of the CPU; None: one for each core that there is for this process.
         pixels: LR pixels that are to be upscaled, if that is known.
 
     Raises:
-        TextsrError: if nothing that is installed can compute it there, or a file is damaged.
+        TextsrError: if nothing that is installed can compute it there, a file is damaged, or the
+            ONNX file was made of other weights than the folder's.
     """
-    from textsr.inference.onnx_backend import FLOAT32, OnnxBackend, find_onnx
+    from textsr.inference.onnx_backend import FLOAT32, INT8, OnnxBackend, find_onnx
 
     onnx = find_onnx(folder)
-    chosen = choose(spec, backend, device, has_onnx=onnx is not None, pixels=pixels)
+    has_onnx = onnx is not None
+    chosen = choose(spec, backend, device, has_onnx=has_onnx, pixels=pixels, gpu=may_have_gpu())
     if chosen == "torch":
         _require_torch(folder)
-        from textsr.inference.torch_backend import load_torch
+        from textsr.inference.torch_backend import choose_device, load_torch
 
-        return load_torch(folder, spec, device=device, threads=threads)
+        if choose_device(device).type == "cpu":  # a driver alone is no GPU
+            chosen = choose(spec, backend, device, has_onnx=has_onnx, pixels=pixels, gpu=False)
+        if chosen == "torch":
+            return load_torch(folder, spec, device=device, threads=threads)
+    if chosen == "onnx-int8":
+        onnx = folder / INT8 if (folder / INT8).exists() else None
     if onnx is None:
+        missing, others, writer = FLOAT32, "torch", "export"
+        if chosen == "onnx-int8":
+            missing, others, writer = INT8, "onnx or torch", "publish-onnx"
         raise TextsrError(
-            f"{folder / FLOAT32}: no such file, so that ONNX Runtime has nothing to compute; use "
-            "the backend torch, or a file that `textsr export` writes"
+            f"{folder / missing}: no such file, so that ONNX Runtime has nothing to compute; use "
+            f"the backend {others}, or a file that `textsr {writer}` writes"
         )
-    network = OnnxBackend(onnx, threads)
+    network = OnnxBackend(onnx, threads, name="onnx-int8" if onnx.name == INT8 else "onnx")
     if network.scale != spec.scale:
         raise TextsrError(
             f"{onnx}: upscales {network.scale} times, and model.json says {spec.scale}; copy the "
             "model's folder again from where it was made, or make it anew"
         )
+    _check_weights(folder / _WEIGHTS, onnx, network.weights_sha256)
     return network if spec.blend == 1 else BlendedBackend(network, spec.blend)
 
 
 def choose(
-    spec: ModelSpec, backend: str, device: str, *, has_onnx: bool, pixels: int | None
+    spec: ModelSpec, backend: str, device: str, *, has_onnx: bool, pixels: int | None, gpu: bool
 ) -> str:
-    """Return `onnx` or `torch`; see `open_folder`.
+    """Return `onnx`, `onnx-int8` or `torch`; see `open_folder`.
+
+    Args:
+        spec: see `open_folder`.
+        backend: see `open_folder`.
+        device: see `open_folder`.
+        has_onnx: whether the folder has an ONNX file.
+        pixels: see `open_folder`.
+        gpu: whether there seems to be a GPU.
 
     Raises:
         TextsrError: if the backend is unknown, or does not compute on the device.
@@ -84,15 +110,15 @@ def choose(
     if backend not in BACKENDS:
         raise TextsrError(f"backend {backend}: unknown; use {', '.join(BACKENDS)}")
     on_cpu = device in ("auto", "cpu")
-    if backend == "onnx" and not on_cpu:
-        raise TextsrError(f"device {device}: the backend onnx computes on the CPU; use torch")
+    if backend.startswith("onnx") and not on_cpu:
+        raise TextsrError(f"device {device}: the backend {backend} computes on the CPU; use torch")
     if backend != "auto":
         return backend
     if not on_cpu or not has_onnx:
         return "torch"
     if not has_torch():
         return "onnx"
-    if device == "auto" and (pixels is None or pixels >= PAYS_PIXELS) and may_have_gpu():
+    if device == "auto" and gpu and (pixels is None or pixels >= PAYS_PIXELS):
         return "torch"
     is_large = pixels is not None and pixels >= PAYS_PIXELS
     return "torch" if is_large and spec.architecture == "upsampler" and has_bf16() else "onnx"
@@ -118,6 +144,22 @@ def has_bf16() -> bool:
         return "avx512_bf16" in _INSTRUCTIONS.read_text()
     except OSError:
         return False
+
+
+def _check_weights(weights: Path, onnx: Path, made_of: str | None) -> None:
+    """Refuse an ONNX file that was made of other weights than those that lie beside it."""
+    if made_of is None or not weights.exists():
+        return
+    try:
+        found = hashlib.sha256(read_small_file(weights, _MOST_BYTES)).hexdigest()
+    except OSError as error:
+        raise TextsrError(f"{weights}: cannot be read: {error.strerror or error}") from error
+    if found != made_of:
+        raise TextsrError(
+            f"{onnx}: was made of other weights than {weights.name} beside it; make it anew "
+            "(`textsr publish-onnx` makes the package's), remove it, or use the backend torch "
+            "(`--backend torch`)"
+        )
 
 
 def _require_torch(what: Path) -> None:

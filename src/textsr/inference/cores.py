@@ -7,8 +7,14 @@ from pathlib import Path
 _QUOTAS = (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us"))
 
 
+# Of OpenMP, which PyTorch asks, and of joblib.
+_LIMITS = ("OMP_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
+
+
 def granted_cores(root: Path = Path("/")) -> int:
     """Return the cores that this process may use, of the machine or of its container.
+
+    `OMP_NUM_THREADS` and `LOKY_MAX_CPU_COUNT` lower it.
 
     Args:
         root: where `sys` is mounted.
@@ -25,4 +31,5 @@ def granted_cores(root: Path = Path("/")) -> int:
         quota, period = said.split()
         if quota not in ("max", "-1"):
             cores = min(cores, max(-(-int(quota) // int(period)), 1))
-    return cores
+    told = (os.environ.get(name, "") for name in _LIMITS)
+    return min([cores, *(int(value) for value in told if value.isdecimal() and int(value) > 0)])

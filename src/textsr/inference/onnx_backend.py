@@ -19,6 +19,9 @@ FLOAT32 = "model.onnx"
 INT8 = "model_int8.onnx"
 """The same, computed in 8 bits."""
 
+WEIGHTS_HASH = "weights_sha256"
+"""The metadata that tell of which `weights.safetensors` a model folder's file was made."""
+
 PREFERRED = (FLOAT32, INT8)
 """Which file of a model folder is used: the first that is there."""
 
@@ -34,18 +37,18 @@ def find_onnx(folder: Path) -> Path | None:
 class OnnxBackend:
     """An ONNX file as `textsr.inference.export.export_onnx` writes it."""
 
-    name = "onnx"
-
-    def __init__(self, path: Path, threads: int | None = None) -> None:
+    def __init__(self, path: Path, threads: int | None = None, *, name: str = "onnx") -> None:
         """Load it.
 
         Args:
             path: the file; its metadata tell `scale`, `halo` and `alignment`.
             threads: to compute with; None: one for each core that there is for this process.
+            name: see `Backend.name`.
 
         Raises:
             TextsrError: if it cannot be read or is not such a file.
         """
+        self.name = name
         self.threads = threads or granted_cores()
         self.workers = self.threads
         self._path = path
@@ -62,6 +65,7 @@ class OnnxBackend:
                 f"{path}: does not tell scale, halo and alignment; use a file that "
                 "`textsr export` wrote"
             ) from error
+        self.weights_sha256: str | None = told.get(WEIGHTS_HASH)
         inputs, outputs = session.get_inputs(), session.get_outputs()
         if [port.name for port in (*inputs, *outputs)] != ["lr", "hr"]:
             raise TextsrError(
@@ -71,7 +75,10 @@ class OnnxBackend:
 
     def run(self, images: FloatImage, threads: int | None = None) -> FloatImage:
         """Upscale a batch; see `Backend.run`."""
-        session = self._session(threads or self.threads)
+        share = min(threads or self.threads, self.threads)
+        # As many batches at once as there are shares compute by one session: the thread that calls
+        # it, of each, and the session's own, which are one less than it is told.
+        session = self._session(self.threads - self.threads // share + 1)
         try:
             (output,) = session.run(["hr"], {"lr": images})
         except Exception as error:  # ONNX Runtime's own, of which none is of a kind by itself

@@ -1,9 +1,11 @@
 """Upscaling a stream of images with all cores at work, in order and in bounded memory."""
 
+import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 from textsr.errors import TextsrError
 from textsr.images.image import LoadedImage
@@ -38,31 +40,61 @@ Outcome = LoadedImage | Exception
 """A result, or why there is none."""
 
 
-def upscale_stream(backend: Backend, tasks: Iterable[Task]) -> Iterator[Outcome]:
+def upscale_stream(backend: Backend, tasks: Iterable[Task]) -> Generator[Outcome, None, None]:
     """Upscale images, as many at a time as the backend has workers; yield what becomes of each.
 
     Tasks are taken as outcomes are asked for: a portion for each worker and one more, of one image
-    or of `_TOGETHER` small ones.
+    or of `_TOGETHER` small ones. When it is closed early, it ends after the tiles and batches in
+    work.
+
+    Raises:
+        Exception: what `tasks` raises, after the outcomes of those that it gave before.
     """
     turns = Turns(backend.workers, backend.threads)
+    stopped = threading.Event()
+    failures: list[Exception] = []
+
+    def until_failure() -> Iterator[Task]:
+        try:
+            yield from tasks
+        except Exception as error:
+            failures.append(error)
+
     waiting: deque[Future[list[Outcome]]] = deque()
     pool = ThreadPoolExecutor(backend.workers)
     try:
-        for portion in _portions(tasks):
-            waiting.append(pool.submit(upscale_portion, backend, portion, turns))
+        for portion in _portions(until_failure()):
+            waiting.append(pool.submit(upscale_portion, backend, portion, turns, stopped))
             if len(waiting) > backend.workers:
                 yield from waiting.popleft().result()
         while waiting:
             yield from waiting.popleft().result()
+        if failures:
+            raise failures[0]
     finally:
+        stopped.set()
         pool.shutdown(cancel_futures=True)
 
 
-def upscale_portion(backend: Backend, portion: list[Task], turns: Turns) -> list[Outcome]:
-    """Load and upscale images, the small ones together; return what becomes of each."""
+def upscale_portion(
+    backend: Backend, portion: list[Task], turns: Turns, stopped: threading.Event
+) -> list[Outcome]:
+    """Load and upscale images, the small ones together; return what becomes of each.
+
+    Args:
+        backend: what computes.
+        portion: the images.
+        turns: shares the threads with the portions beside it.
+        stopped: ends the work when it is set.
+
+    Raises:
+        CancelledError: if `stopped` is set.
+    """
+    go_on = partial(go_on_unless, stopped)
     outcomes: dict[int, Outcome] = {}
     small: dict[int, LoadedImage] = {}
     for number, task in enumerate(portion):
+        go_on()
         try:
             image, is_kept = task.load()
             if image.height * image.width <= SMALL and not is_kept:
@@ -70,24 +102,43 @@ def upscale_portion(backend: Backend, portion: list[Task], turns: Turns) -> list
                 continue
             by = BicubicBackend(backend.scale) if is_kept else backend
             with turns.take(image) as threads:
-                outcomes[number] = upscale_image(by, image, threads=threads)
+                go_on()
+                outcomes[number] = upscale_image(
+                    by, image, threads=threads, progress=lambda *_: go_on()
+                )
+        except CancelledError:
+            raise
         except Exception as error:  # decoders' and backends' own, too
             outcomes[number] = _said(error)
     if small:
         images = list(small.values())
         with turns.take(images[0]) as threads:
-            outcomes |= zip(small, _upscale_small(backend, images, threads), strict=True)
+            outcomes |= zip(small, _upscale_small(backend, images, threads, go_on), strict=True)
     return [outcomes[number] for number in range(len(portion))]
 
 
-def _upscale_small(backend: Backend, images: list[LoadedImage], threads: int) -> list[Outcome]:
+def go_on_unless(stopped: threading.Event) -> None:
+    """End the work if it is to be stopped.
+
+    Raises:
+        CancelledError: if `stopped` is set.
+    """
+    if stopped.is_set():
+        raise CancelledError
+
+
+def _upscale_small(
+    backend: Backend, images: list[LoadedImage], threads: int, go_on: Callable[[], None]
+) -> list[Outcome]:
     """Upscale images together, or, if one of them breaks the network, each alone."""
     try:
-        return list(upscale_images(backend, images, threads=threads))
+        return list(upscale_images(backend, images, threads=threads, before_batch=go_on))
+    except CancelledError:
+        raise
     except Exception as error:
         if len(images) == 1:
             return [_said(error)]
-        return [_upscale_small(backend, [image], threads)[0] for image in images]
+        return [_upscale_small(backend, [image], threads, go_on)[0] for image in images]
 
 
 def _said(error: Exception) -> Exception:

@@ -23,7 +23,7 @@ from textsr.config.project import find_root
 from textsr.errors import TextsrError
 from textsr.models.bicubic import bicubic as upscaled_by_bicubic
 from textsr.models.package import save_model
-from textsr.pretrained import load_pretrained
+from textsr.pretrained import FOLDER, load_pretrained
 
 ROOT = Path(__file__).parents[3]
 VERBS = sorted(typer.main.get_command(cli.app).commands)  # type: ignore[attr-defined]
@@ -255,6 +255,30 @@ def test_only_the_packages_weights_leave_sharp_text_to_bicubic_and_only_if_not_t
         with pytest.warns(UserWarning, match=expected):
             result = CliRunner().invoke(cli.app, command, catch_exceptions=False)
         assert result.exit_code == 0, result.stderr
+
+
+def test_an_onnx_file_is_known_by_its_suffix_however_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cv2.imwrite("small.png", np.full((16, 40), 200, np.uint8))
+    Path("MINE.ONNX").write_bytes((FOLDER / "model.onnx").read_bytes())
+    command = ["upscale", "small.png", "-o", "big.png", "--model", "MINE.ONNX"]
+    CliRunner().invoke(cli.app, command, catch_exceptions=False)
+    assert cv2.imread("big.png", cv2.IMREAD_UNCHANGED).shape == (64, 160)
+
+
+def test_the_network_is_computed_in_8_bits_where_that_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    small = np.random.default_rng(4).integers(0, 256, (16, 40), np.uint8)
+    assert cv2.imwrite("small.png", small)
+    for backend in ("onnx", "onnx-int8"):
+        command = ["upscale", "small.png", "-o", f"{backend}.png", "--backend", backend]
+        CliRunner().invoke(cli.app, [*command, "--blend", "1"], catch_exceptions=False)
+    floats, eight = (cv2.imread(f"{name}.png", -1).astype(int) for name in ("onnx", "onnx-int8"))
+    assert 0 < np.abs(floats - eight).max() < 30
 
 
 def test_progress_without_a_terminal_is_a_line_a_tenth(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,11 +1,14 @@
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from textsr import pretrained
 from textsr.errors import TextsrError
 from textsr.inference import choice
 from textsr.inference.choice import PAYS_PIXELS, choose, open_folder
+from textsr.inference.onnx_backend import FLOAT32, INT8
 from textsr.models.spec import read_spec
 
 SPEC = read_spec(pretrained.FOLDER)
@@ -20,12 +23,13 @@ def plain_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def chosen(backend: str = "auto", device: str = "auto", **how: object) -> str:
-    given = {"has_onnx": True, "pixels": None} | how
+    given = {"has_onnx": True, "pixels": None, "gpu": choice.may_have_gpu()} | how
     return choose(SPEC, backend, device, **given)  # type: ignore[arg-type]
 
 
 def test_what_is_named_is_taken() -> None:
     assert chosen("onnx") == "onnx"
+    assert chosen("onnx-int8") == "onnx-int8"
     assert chosen("torch") == "torch"
     assert chosen(device="cuda:1") == "torch"
     assert chosen(device="cpu") == "onnx"
@@ -57,16 +61,18 @@ def test_bf16_is_no_reason_for_a_network_that_it_does_not_suit(
 ) -> None:
     monkeypatch.setattr(choice, "has_bf16", lambda: True)
     plain = SPEC.model_copy(update={"architecture": "srcnn_transposed"})
-    assert choose(plain, "auto", "auto", has_onnx=True, pixels=PAYS_PIXELS) == "onnx"
+    assert choose(plain, "auto", "auto", has_onnx=True, pixels=PAYS_PIXELS, gpu=False) == "onnx"
 
 
 def test_what_cannot_be_is_refused_with_a_remedy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(TextsrError, match="backend tpu: unknown; use auto, onnx, torch"):
+    with pytest.raises(TextsrError, match="backend tpu: unknown; use auto, onnx, onnx-int8, torch"):
         chosen("tpu")
     with pytest.raises(TextsrError, match="device cuda: the backend onnx computes on the CPU"):
         chosen("onnx", "cuda")
+    with pytest.raises(TextsrError, match="device cuda: the backend onnx-int8 computes on the CPU"):
+        chosen("onnx-int8", "cuda")
     with pytest.raises(TextsrError, match=r"model\.onnx: no such file.*use the backend torch"):
         open_folder(tmp_path, SPEC, backend="onnx")
     monkeypatch.setattr(choice, "has_torch", lambda: False)
@@ -94,3 +100,63 @@ def test_bf16_is_looked_for_where_linux_tells(
     assert not choice.has_bf16()
     (tmp_path / "cpuinfo").write_text("flags : avx2 avx512f avx512_bf16 amx_tile\n")
     assert choice.has_bf16()
+
+
+@pytest.mark.slow
+def test_a_driver_alone_is_no_reason_for_pytorch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    monkeypatch.undo()
+    (tmp_path / "nvidiactl").touch()
+    monkeypatch.setattr(choice, "_DRIVERS", (str(tmp_path / "nvidiactl"),))
+    monkeypatch.setattr(choice, "_INSTRUCTIONS", tmp_path / "cpuinfo")
+    monkeypatch.setattr(choice.sys, "platform", "linux")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert open_folder(pretrained.FOLDER, SPEC).name == "onnx"
+    assert open_folder(pretrained.FOLDER, SPEC, pixels=PAYS_PIXELS).name == "onnx"
+    (tmp_path / "cpuinfo").write_text("flags : avx512_bf16\n")
+    assert open_folder(pretrained.FOLDER, SPEC, pixels=PAYS_PIXELS).name == "torch"
+    (tmp_path / "bare").mkdir()
+    for name in ("model.json", choice._WEIGHTS):
+        shutil.copy(pretrained.FOLDER / name, tmp_path / "bare")
+    assert open_folder(tmp_path / "bare", SPEC).name == "torch"
+
+
+def test_the_file_in_8_bits_is_computed_where_it_is_named(tmp_path: Path) -> None:
+    images = np.random.default_rng(2).random((1, 1, 16, 64)).astype(np.float32)
+    floats, eight = (
+        open_folder(pretrained.FOLDER, SPEC, backend=name) for name in ("onnx", "onnx-int8")
+    )
+    assert (floats.name, eight.name) == ("onnx", "onnx-int8")
+    difference = np.abs(floats.run(images) - eight.run(images))
+    assert 0 < difference.max() < 0.1
+    shutil.copy(pretrained.FOLDER / FLOAT32, tmp_path)
+    with pytest.raises(TextsrError, match=r"model_int8\.onnx: no such file.*backend onnx or torch"):
+        open_folder(tmp_path, SPEC, backend="onnx-int8")
+
+
+@pytest.mark.parametrize(("backend", "name"), [("onnx", FLOAT32), ("onnx-int8", INT8)])
+def test_a_file_made_of_other_weights_is_refused(tmp_path: Path, backend: str, name: str) -> None:
+    shutil.copy(pretrained.FOLDER / name, tmp_path)
+    assert open_folder(tmp_path, SPEC, backend=backend).scale == 4
+    weights = (pretrained.FOLDER / choice._WEIGHTS).read_bytes()
+    (tmp_path / choice._WEIGHTS).write_bytes(weights)
+    assert open_folder(tmp_path, SPEC, backend=backend).scale == 4
+    (tmp_path / choice._WEIGHTS).write_bytes(weights[:-1] + bytes([weights[-1] ^ 1]))
+    with pytest.raises(TextsrError, match=rf"{name}: was made of other weights.*--backend torch"):
+        open_folder(tmp_path, SPEC, backend=backend)
+
+
+@pytest.mark.slow
+def test_names_that_are_told_twice_agree() -> None:
+    pytest.importorskip("onnx")
+    from textsr.inference import onnx_backend
+    from textsr.models import package
+    from textsr.pretrained import onnx_files
+
+    assert choice._WEIGHTS == package.WEIGHTS
+    assert onnx_backend.WEIGHTS_HASH == onnx_files.WEIGHTS_HASH
