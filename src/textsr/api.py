@@ -204,8 +204,8 @@ class Model:
             or (isinstance(images, np.ndarray) and images.ndim < 3)
         ):
             raise TextsrError(
-                f"images: a single {type(images).__name__}; give a list or a generator of images, "
-                "or use `upscale`"
+                f"images: a {type(images).__name__}; give a list or a generator of images, or one "
+                "image to `upscale`"
             )
         return self._results(images, channels, max_pixels)
 

@@ -58,10 +58,9 @@ def open_folder(
         TextsrError: if nothing that is installed can compute it there, a file is damaged, or the
             ONNX file was made of other weights than the folder's.
     """
-    from textsr.inference.onnx_backend import FLOAT32, INT8, OnnxBackend, find_onnx
+    from textsr.inference.onnx_backend import FLOAT32, INT8, OnnxBackend
 
-    onnx = find_onnx(folder)
-    has_onnx = onnx is not None
+    has_onnx = (folder / FLOAT32).exists()
     chosen = choose(spec, backend, device, has_onnx=has_onnx, pixels=pixels, gpu=may_have_gpu())
     if chosen == "torch":
         _require_torch(folder)
@@ -71,17 +70,14 @@ def open_folder(
             chosen = choose(spec, backend, device, has_onnx=has_onnx, pixels=pixels, gpu=False)
         if chosen == "torch":
             return load_torch(folder, spec, device=device, threads=threads)
-    if chosen == "onnx-int8":
-        onnx = folder / INT8 if (folder / INT8).exists() else None
-    if onnx is None:
-        missing, others, writer = FLOAT32, "torch", "export"
-        if chosen == "onnx-int8":
-            missing, others, writer = INT8, "onnx or torch", "publish-onnx"
+    onnx = folder / (INT8 if chosen == "onnx-int8" else FLOAT32)
+    if not onnx.exists():
+        others, writer = ("torch", "export") if chosen == "onnx" else ("auto", "publish-onnx")
         raise TextsrError(
-            f"{folder / missing}: no such file, so that ONNX Runtime has nothing to compute; use "
-            f"the backend {others}, or a file that `textsr {writer}` writes"
+            f"{onnx}: no such file, so that ONNX Runtime has nothing to compute; use the backend "
+            f"{others}, or a file that `textsr {writer}` writes"
         )
-    network = OnnxBackend(onnx, threads, name="onnx-int8" if onnx.name == INT8 else "onnx")
+    network = OnnxBackend(onnx, threads, name=chosen)
     if network.scale != spec.scale:
         raise TextsrError(
             f"{onnx}: upscales {network.scale} times, and model.json says {spec.scale}; copy the "

@@ -22,16 +22,8 @@ INT8 = "model_int8.onnx"
 WEIGHTS_HASH = "weights_sha256"
 """The metadata that tell of which `weights.safetensors` a model folder's file was made."""
 
-PREFERRED = (FLOAT32, INT8)
-"""Which file of a model folder is used: the first that is there."""
-
 _MOST_BYTES = 1_000_000_000
 _ERRORS = 3  # ONNX Runtime's level of what it prints: no warnings
-
-
-def find_onnx(folder: Path) -> Path | None:
-    """Return the ONNX file of a model folder that is used by default; None if it has none."""
-    return next((folder / name for name in PREFERRED if (folder / name).exists()), None)
 
 
 class OnnxBackend:

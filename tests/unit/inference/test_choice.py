@@ -73,6 +73,7 @@ def test_what_cannot_be_is_refused_with_a_remedy(
         chosen("onnx", "cuda")
     with pytest.raises(TextsrError, match="device cuda: the backend onnx-int8 computes on the CPU"):
         chosen("onnx-int8", "cuda")
+    shutil.copy(pretrained.FOLDER / INT8, tmp_path)  # no one asked for it
     with pytest.raises(TextsrError, match=r"model\.onnx: no such file.*use the backend torch"):
         open_folder(tmp_path, SPEC, backend="onnx")
     monkeypatch.setattr(choice, "has_torch", lambda: False)
@@ -135,7 +136,7 @@ def test_the_file_in_8_bits_is_computed_where_it_is_named(tmp_path: Path) -> Non
     difference = np.abs(floats.run(images) - eight.run(images))
     assert 0 < difference.max() < 0.1
     shutil.copy(pretrained.FOLDER / FLOAT32, tmp_path)
-    with pytest.raises(TextsrError, match=r"model_int8\.onnx: no such file.*backend onnx or torch"):
+    with pytest.raises(TextsrError, match=r"model_int8\.onnx: no such file.*backend auto,"):
         open_folder(tmp_path, SPEC, backend="onnx-int8")
 
 
