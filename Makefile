@@ -56,7 +56,7 @@ demo: repro ## From nothing to a registered model, and a sample upscaled with it
 	$(RUN) textsr upscale docs/images/sample.png -o out/sample.png --compare
 	$(RUN) textsr show
 
-check: lint ## Lint, types and the unit tests that are not slow: 90 seconds on two cores
+check: lint ## Lint, types and the unit tests that are not slow: two and a half minutes
 	$(RUN) python -m pytest tests/unit -m "not slow" -n 2 --no-loadscope-reorder -q
 
 test: setup ## Run all tests, and name the twenty slowest

@@ -106,7 +106,7 @@ class Servers:
     def task_states(self, run: FlowRun) -> dict[str, str]:
         """The names of the states in which a run's tasks ended, by task."""
         chosen = FlowRunFilter(id=FlowRunFilterId(any_=[run.id]))
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 180
         with self._asked(), get_client(sync_client=True) as client:
             while True:  # the server hears of task runs as events, a moment later
                 tasks = client.read_task_runs(flow_run_filter=chosen)

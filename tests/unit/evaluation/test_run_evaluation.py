@@ -22,6 +22,8 @@ from textsr.evaluation.score import bicubic_upscale
 from textsr.evaluation.sets import load_split
 from textsr.models.package import BlendedModel, ModelSpec, build_network, load_model, save_model
 
+pytestmark = pytest.mark.slow
+
 MODELS = ("srcnn_transposed", "scratch")
 
 

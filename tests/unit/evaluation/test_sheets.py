@@ -16,6 +16,8 @@ from textsr.evaluation.pictures import draw_pictures
 from textsr.evaluation.sets import EvaluationLine
 from textsr.evaluation.sheets import SheetRow, save_sheet
 
+pytestmark = pytest.mark.slow
+
 IMAGE = np.random.default_rng(0).integers(0, 256, (64, 200)).astype(np.uint8)
 EDITS = [(1, 0), (1, 2), (0, 0), (1, 1), (3, 0), (0, 3), (2, 2)]
 """Of each line of a set, bicubic's and the model's."""

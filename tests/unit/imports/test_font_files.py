@@ -16,6 +16,8 @@ from textsr.ocr.engine import read_lines
 from textsr.ocr.rapidocr_engine import RapidOCREngine
 from textsr.synthesis.fonts import characters, load_fonts
 
+pytestmark = pytest.mark.slow
+
 FACES = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
 SPLITS = FontSplits(val_families=["stix"], test_families=["mono"], italic=0.1)
 

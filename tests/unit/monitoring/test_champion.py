@@ -20,6 +20,8 @@ from textsr.registry.aliases import promote, register_challenger
 from textsr.registry.packaging import log_model
 from textsr.tracking import Tracker, describe_lines, lineage_tags
 
+pytestmark = pytest.mark.slow
+
 DATA = "outs:\n- md5: {hash}.dir\n  path: data\n"
 
 

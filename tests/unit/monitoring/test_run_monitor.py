@@ -20,6 +20,8 @@ from textsr.monitoring.report import DriftReport
 from textsr.monitoring.run import run_monitor
 from textsr.synthesis.sample import load_source, make_sample
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 IMAGES = 60
 

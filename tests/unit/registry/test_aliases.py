@@ -17,6 +17,8 @@ from textsr.registry.aliases import (
 )
 from textsr.tracking import Tracker
 
+pytestmark = pytest.mark.slow
+
 
 def register(tracker: Tracker, name: str, count: int) -> list[ModelVersion]:
     """Register so many models; the registry takes any address for one."""

@@ -16,6 +16,8 @@ from textsr.registry.run import run_registration
 from textsr.tracking import Tracker
 from textsr.training.curves import write_curves
 
+pytestmark = pytest.mark.slow
+
 NAME = "textsr"
 
 

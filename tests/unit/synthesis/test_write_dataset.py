@@ -26,6 +26,8 @@ from textsr.synthesis.shards import (
     write_shard,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def with_processes(params: Params, processes: int) -> Params:
     compute = params.compute.model_copy(update={"processes": processes})

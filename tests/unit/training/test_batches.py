@@ -23,6 +23,8 @@ from textsr.training.batches import (
 )
 from textsr.training.run import TrainingRun, plan_training, run_training
 
+pytestmark = pytest.mark.slow
+
 
 def residing(params: Params) -> Params:
     training = params.training.model_copy(update={"cache_in_memory": True})

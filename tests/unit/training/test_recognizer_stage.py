@@ -16,6 +16,8 @@ from textsr.pretrained import RECOGNIZER
 from textsr.training.fitting import fit
 from textsr.training.recognizer import RecognizerTraining, run_recognizer
 
+pytestmark = pytest.mark.slow
+
 
 def with_steps(params: Params, steps: int) -> Params:
     section = params.recognizer.model_copy(

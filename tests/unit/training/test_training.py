@@ -19,6 +19,8 @@ from textsr.training.fitting import fit, forget_checkpoints
 from textsr.training.objective import SuperResolution
 from textsr.training.run import plan_training, run_training
 
+pytestmark = pytest.mark.slow
+
 
 class Linear(LightningModule):
     """One weight, its gradient always 1: after step k plain SGD has it at -k/10."""

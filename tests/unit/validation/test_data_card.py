@@ -22,6 +22,8 @@ from textsr.validation.report import ValidationReport
 from textsr.validation.run import validate_dataset
 from textsr.validation.shards import EFFECTS
 
+pytestmark = pytest.mark.slow
+
 _SOURCES = """path\tlicence\tpackage\tversion
 fonts/lato/A.ttf\tOFL-1.1\tfont-lato\t0.1.0
 fonts/roboto/A.ttf\tApache-2.0\tfont-roboto\t0.0.1

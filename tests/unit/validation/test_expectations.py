@@ -17,6 +17,8 @@ from textsr.errors import TextsrError
 from textsr.files import read_json
 from textsr.validation.shards import EFFECTS
 
+pytestmark = pytest.mark.slow
+
 
 def _change(**values: object) -> Callable[[Row, Rows], None]:
     return lambda row, _: row.update(values)

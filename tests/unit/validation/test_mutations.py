@@ -30,6 +30,8 @@ from textsr.validation.legibility import ReadLines
 from textsr.validation.run import validate_dataset
 from textsr.validation.shards import EFFECTS, NULLABLE_COLUMNS
 
+pytestmark = pytest.mark.slow
+
 Row = dict[str, Any]
 Break = Callable[[Path], None]
 

@@ -18,6 +18,8 @@ from textsr.errors import TextsrError
 from textsr.validation.pictures import CONTACT_SHEET
 from textsr.validation.run import validate_dataset
 
+pytestmark = pytest.mark.slow
+
 
 def test_clean_dataset_passes_in_silence(
     bench: Bench,
