@@ -278,10 +278,9 @@ def load_model(
         backend: `onnx` (ONNX Runtime, on the CPU), `onnx-int8` (the same, in 8 bits), `torch`
             (PyTorch), or `auto`: PyTorch where it is installed and there is a GPU, or `pixels` are
             many and the CPU has instructions for bf16; else ONNX Runtime where the model has an
-            ONNX file; else PyTorch. By CPU time `onnx-int8` was about 1.75 times as fast as `onnx`
-            on a CPU with VNNI, measured under load. It loses 0.001 dB at the pretrained weights'
-            blend, on 800 fresh lines (not significant), and 0.08 dB at blend 1. What OCR engines
-            read of either was not compared yet, so it is never chosen by itself.
+            ONNX file; else PyTorch. By CPU time `onnx-int8` was 1.7 times as fast as `onnx`
+            on a CPU with VNNI. On 1,600 fresh lines it loses nothing significant at the pretrained
+            weights' blend, and 0.08 dB at blend 1, so it is never chosen by itself.
         device: `auto`, `cpu`, or what PyTorch calls it: `cuda`, `cuda:1`, `mps`.
         blend: weight of the network's output, 0 to 1, the rest being bicubic interpolation's; None:
             the model's own.
