@@ -1,18 +1,14 @@
 """dvc.yaml: a stage declares the code that it runs, and models are those of params.yaml."""
 
-import ast
 import inspect
-import textwrap
-from collections.abc import Iterator
 from functools import cache
+from importlib import import_module
 from pathlib import Path
-from types import FunctionType
 from typing import Any
 
 import pytest
 import yaml
 
-from textsr import stages
 from textsr.config import project
 from textsr.config.closure import code_behind
 from textsr.config.params import Params, parse_params
@@ -23,29 +19,16 @@ DAG = yaml.safe_load((ROOT / "dvc.yaml").read_text())
 STAGES = {name: stage.get("do", stage) for name, stage in DAG["stages"].items()}
 
 
-def imported_by(function: FunctionType) -> Iterator[str]:
-    """Yield the modules that a function's body imports, or that of a helper in its module."""
-    tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom):
-            for alias in node.names:
-                name = f"{node.module}.{alias.name}"
-                yield name if is_module(name) else str(node.module)
-        if isinstance(node, ast.Name) and node.id.startswith("_"):
-            helper = function.__globals__[node.id]
-            if isinstance(helper, FunctionType):
-                yield from imported_by(helper)
-
-
-def is_module(name: str) -> bool:
-    path = ROOT / "src" / name.replace(".", "/")
-    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
+def module_of(stage: str) -> str:
+    """The module of `textsr.stages` that a stage runs: its verb's."""
+    program, verb, *_ = STAGES[stage]["cmd"].split()
+    assert program == "textsr"
+    return f"textsr.stages.{verb.replace('-', '_')}"
 
 
 @cache
 def code_of(stage: str) -> frozenset[Path]:
-    behind = {name for name in imported_by(getattr(stages, stage)) if name.startswith("textsr")}
-    return frozenset(code_behind(*sorted(behind)))
+    return frozenset(code_behind(module_of(stage)))
 
 
 def declared_by(stage: str) -> list[Path]:
@@ -53,10 +36,14 @@ def declared_by(stage: str) -> list[Path]:
 
 
 def test_a_stage_is_a_function_of_its_name() -> None:
-    """Where it imports what it runs; `textsr.stages` itself only calls that."""
+    """In its verb's module, which the verb imports."""
     for stage in STAGES:
-        assert inspect.isfunction(getattr(stages, stage, None)), stage
-        assert code_of(stage), stage
+        assert inspect.isfunction(getattr(import_module(module_of(stage)), stage, None)), stage
+
+
+def test_every_module_of_stages_is_a_stages() -> None:
+    modules = {f"textsr.stages.{path.stem}" for path in (PACKAGE / "stages").glob("[!_]*.py")}
+    assert modules == {module_of(stage) for stage in STAGES}
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -76,7 +63,7 @@ def test_what_a_stage_declares_is_run(stage: str) -> None:
     idle = []
     for path in declared_by(stage):
         assert path.exists(), path
-        modules = list(path.rglob("*.py")) if path.is_dir() else [path]
+        modules = [path] if path.suffix == ".py" else list(path.rglob("*.py"))
         if sum(module in code_of(stage) for module in modules) < len(modules) / 2:
             idle.append(path.relative_to(ROOT))
     assert not idle, f"dvc.yaml: {stage}: runs little or nothing of {', '.join(map(str, idle))}"

@@ -4,7 +4,6 @@ from typing import Annotated
 
 import typer
 
-from textsr import stages
 from textsr.cli.progress import progress
 from textsr.cli.shared import read_params
 from textsr.config import project
@@ -24,12 +23,14 @@ def synthesize(
     ] = None,
 ) -> None:
     """Draw lines of text and degrade them into LR-HR pairs."""
+    from textsr.stages import synthesize as stage
+
     params, taken = read_params(), 0
     with progress() as start:
         if part is None:
-            taken = stages.synthesize(params, start)
+            taken = stage.synthesize(params, start)
         else:
-            stages.part(params, part, start)
+            stage.part(params, part, start)
     if taken:
         typer.echo(f"{project.DATASET}: {taken} shards were made as parts, in {project.PARTS}")
 
@@ -37,9 +38,11 @@ def synthesize(
 @app.command(rich_help_panel=_PANEL)
 def extra_datasets() -> None:
     """Draw the extra datasets: further lines to train on, by settings of their own."""
+    from textsr.stages import extra_datasets as stage
+
     params = read_params()
     with progress() as start:
-        stages.extra_datasets(params, start)
+        stage.extra_datasets(params, start)
     if not params.extra_datasets:
         typer.echo(f"{project.PARAMS}: extra_datasets: there are none")
 
@@ -47,8 +50,10 @@ def extra_datasets() -> None:
 @app.command(rich_help_panel=_PANEL)
 def ingest() -> None:
     """Turn the imported pairs and HR images into shards for training."""
+    from textsr.stages import ingest as stage
+
     with progress() as start:
-        said = stages.ingest(read_params(), start)
+        said = stage.ingest(read_params(), start)
     for sentence in said or [f"{project.DATA}: no sets in pairs/ or hr/"]:
         typer.echo(sentence)
 
@@ -56,46 +61,60 @@ def ingest() -> None:
 @app.command(rich_help_panel=_PANEL)
 def validate() -> None:
     """Hold all datasets against the Great Expectations suite; write Data Docs."""
+    from textsr.stages import validate as stage
+
     with progress() as start:
-        stages.validate(read_params(), start, typer.echo)
+        stage.validate(read_params(), start, typer.echo)
 
 
 @app.command(rich_help_panel=_PANEL)
 def pretrain(method: str) -> None:
     """Train an encoder on LR lines without labels: METHOD is simclr or byol."""
-    stages.pretrain(read_params(), method)
+    from textsr.stages import pretrain as stage
+
+    stage.pretrain(read_params(), method)
 
 
 @app.command(rich_help_panel=_PANEL)
 def recognizer() -> None:
     """Train the recognizer that teaches the networks and never judges them."""
-    stages.recognizer(read_params())
+    from textsr.stages import recognizer as stage
+
+    stage.recognizer(read_params())
 
 
 @app.command(rich_help_panel=_PANEL)
 def train(model: str) -> None:
     """Train a super-resolution network: MODEL is one of `models` in params.yaml."""
-    stages.train(read_params(), model)
+    from textsr.stages import train as stage
+
+    stage.train(read_params(), model)
 
 
 @app.command(rich_help_panel=_PANEL)
 def baselines() -> None:
     """Read the test split upscaled by bicubic, and at its true resolution."""
+    from textsr.stages import baselines as stage
+
     with progress() as start:
-        stages.baselines(read_params(), start)
+        stage.baselines(read_params(), start)
 
 
 @app.command(rich_help_panel=_PANEL)
 def evaluate(model: str) -> None:
     """Choose MODEL's blend with bicubic on val, then score the test split."""
+    from textsr.stages import evaluate as stage
+
     with progress() as start:
-        stages.evaluate(read_params(), model, start)
+        stage.evaluate(read_params(), model, start)
 
 
 @app.command(rich_help_panel=_PANEL)
 def compare() -> None:
     """Put all methods side by side and name the winner."""
-    stages.compare(read_params())
+    from textsr.stages import compare as stage
+
+    stage.compare(read_params())
     typer.echo((project.REPORTS / "leaderboard.md").read_text(encoding="utf-8"))
 
 
@@ -103,7 +122,8 @@ def compare() -> None:
 def register() -> None:
     """Register the winner as challenger; the gate decides whether it becomes champion."""
     from textsr.registry.gate import render_decision
+    from textsr.stages import register as stage
 
     with progress() as start:
-        record = stages.register(read_params(), start)
+        record = stage.register(read_params(), start)
     typer.echo(render_decision(record))

@@ -16,6 +16,7 @@ ENCODERS = Path("artifacts/encoders")
 RECOGNIZER = Path("artifacts/recognizer")
 MODELS = Path("artifacts/models")
 EVALUATION = Path("artifacts/evaluation")
+BASELINES = EVALUATION / "baselines"
 REPORTS = Path("reports")
 
 

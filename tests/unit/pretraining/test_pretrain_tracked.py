@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from textsr import stages
 from textsr.config.params import Params
+from textsr.stages.pretrain import pretrain
 from textsr.tracking import Tracker
 from textsr.training.curves import write_curves
 
@@ -32,7 +32,7 @@ def test_encoder_leads_back_to_the_run_that_made_it(
 
     monkeypatch.setattr("textsr.pretraining.run.run_pretraining", run_pretraining)
     for method in ("simclr", "byol"):
-        stages.pretrain(tiny_params, method)
+        pretrain(tiny_params, method)
     tracker = Tracker(tmp_path)
     experiment = tiny_params.tracking.experiment
     found = {

@@ -9,13 +9,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from textsr import stages
 from textsr.config import project
 from textsr.config.params import Params
 from textsr.datasets.schema import SCHEMA
 from textsr.datasets.shards import read_table
 from textsr.errors import TextsrError
 from textsr.progress import no_progress
+from textsr.stages.validate import validate as validate_stage
 from textsr.synthesis.extra_datasets import write_extra_datasets
 from textsr.tracking import Tracker
 from textsr.validation.datasets import Target
@@ -49,7 +49,7 @@ def validate(params: Params, shown: list[str], said: list[str]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("textsr.ocr.rapidocr_engine.RapidOCREngine", lambda threads: None)
         patch.setattr("textsr.ocr.engine.read_lines", lambda engine, lines: ["?" for _ in lines])
-        stages.validate(params, start, said.append)
+        validate_stage(params, start, said.append)
 
 
 @pytest.mark.slow

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from drawn_dataset import Bench, Rows, exact_engine, shorten
 
-from textsr import stages
 from textsr.config import project
 from textsr.errors import TextsrError
 from textsr.imports.fonts import TERMS
@@ -132,7 +131,7 @@ def test_one_run_a_dataset(bench: Bench, rows: Rows, monkeypatch: pytest.MonkeyP
         read = exact_engine(rows)
         with monkeypatch.context() as patch:
             patch.setattr("textsr.ocr.engine.read_lines", lambda engine, lines: read(lines))
-            stages.validate(bench.params, no_progress, lambda line: None)
+            validate(bench.params, no_progress, lambda line: None)
 
     with shorten(only=["seed"], docs=True):
         for _ in range(2):
