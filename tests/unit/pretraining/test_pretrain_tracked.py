@@ -30,7 +30,7 @@ def test_encoder_leads_back_to_the_run_that_made_it(
         write_curves(out / "curves.csv", [{"step": 2.0, "train_loss": 3.5}])
         (out / "probe.json").write_text(json.dumps({"probe_r2": 0.25, "own_images": 7}))
 
-    monkeypatch.setattr("textsr.pretraining.run.run_pretraining", run_pretraining)
+    monkeypatch.setattr("textsr.stages.pretrain.run_pretraining", run_pretraining)
     for method in ("simclr", "byol"):
         pretrain(tiny_params, method)
     tracker = Tracker(tmp_path)

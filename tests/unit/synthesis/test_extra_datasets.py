@@ -47,8 +47,8 @@ def validate(params: Params, shown: list[str], said: list[str]) -> None:
         return lambda count: None
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("textsr.ocr.rapidocr_engine.RapidOCREngine", lambda threads: None)
-        patch.setattr("textsr.ocr.engine.read_lines", lambda engine, lines: ["?" for _ in lines])
+        patch.setattr("textsr.stages.validate.RapidOCREngine", lambda threads: None)
+        patch.setattr("textsr.stages.validate.read_lines", lambda engine, lines: ["?"] * len(lines))
         validate_stage(params, start, said.append)
 
 

@@ -13,6 +13,7 @@ from textsr.errors import TextsrError
 from textsr.imports.fonts import TERMS
 from textsr.imports.sets import Item, NewSet, SetInfo, write_sets
 from textsr.progress import no_progress
+from textsr.stages.validate import validate
 from textsr.tracking import Tracker
 from textsr.validation.data_card import write_data_card
 from textsr.validation.pictures import CONTACT_SHEET, HISTOGRAMS
@@ -126,19 +127,19 @@ def test_one_run_a_dataset(bench: Bench, rows: Rows, monkeypatch: pytest.MonkeyP
     tracker = Tracker(bench.root)
     experiment = f"{bench.params.tracking.experiment}-data"
 
-    def validate() -> None:
+    def run_stage() -> None:
         bench.write(rows)
         read = exact_engine(rows)
         with monkeypatch.context() as patch:
-            patch.setattr("textsr.ocr.engine.read_lines", lambda engine, lines: read(lines))
+            patch.setattr("textsr.stages.validate.read_lines", lambda engine, lines: read(lines))
             validate(bench.params, no_progress, lambda line: None)
 
     with shorten(only=["seed"], docs=True):
         for _ in range(2):
-            validate()
+            run_stage()
         rows["train"][5]["seed"] = 8
         with pytest.raises(TextsrError):
-            validate()
+            run_stage()
 
     failed, passed = tracker.client.search_runs([tracker.experiment_id(experiment)])
     assert failed.data.tags["textsr.dataset"] != passed.data.tags["textsr.dataset"]
