@@ -21,6 +21,7 @@ def summarise_project(root: Path) -> str:
         "summary.md.j2",
         leaderboard=leaderboard,
         decision=render_decision(registration),
+        run_here=(root / project.EVALUATION).is_dir(),
         reports=project.REPORTS,
         evaluation=project.EVALUATION,
         validation=project.VALIDATION,
