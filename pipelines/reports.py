@@ -4,7 +4,7 @@ import base64
 import io
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from textsr.config import project
 from textsr.files import read_json, read_text
 from textsr.images.reading import read_image
+from textsr.pages import render_page
 from textsr.redaction import redact
 from textsr.registry.gate import read_registration, render_decision
 
@@ -39,7 +40,7 @@ def report_stage(stage: str, root: Path, flow_run_id: str, log: Callable[[str], 
     if group == "validate":
         results = {"dataset": read_json(root / project.VALIDATION / "result.json")}
         results |= read_json(root / project.EXTRA_VALIDATION / "results.json")
-        text = "\n".join(line for name, one in results.items() for line in _validation(name, one))
+        text = render_page("pipelines", "validation.md.j2", results=results)
         _markdown("validation", text, "what was expected of the dataset and of the extra datasets")
         if DATA_DOCS_URL in os.environ and root == Path():
             create_link_artifact(os.environ[DATA_DOCS_URL], key="data-docs", link_text="Data Docs")
@@ -77,23 +78,6 @@ def refusal(root: Path) -> str | None:
     failed = [check for check in record["checks"] if not check["passed"]]
     reasons = "; ".join(f"{check['name']}: {check['evidence']}" for check in failed)
     return f"{record['model_name']} version {record['version']} stays challenger: {reasons}"
-
-
-def _validation(name: str, result: dict[str, Any]) -> Iterator[str]:
-    yield f"\n## {name}\n"
-    yield f"**{'passed' if result['success'] else 'failed'}**: {len(result['expectations'])} "
-    yield f"expectations of {result['validated']}.\n"
-    yield "| split | rows |\n| --- | --- |"
-    yield from (f"| {split} | {rows} |" for split, rows in result["rows"].items())
-    if result["findings"]:
-        columns = list(result["findings"][0])
-        yield f"\n| {' | '.join(columns)} |\n|{' --- |' * len(columns)}"
-        for finding in result["findings"]:
-            yield f"| {' | '.join(_cell(finding.get(column)) for column in columns)} |"
-
-
-def _cell(value: Any) -> str:
-    return str(value).replace("|", "\\|").replace("\n", " ")
 
 
 def _markdown(key: str, text: str, description: str) -> None:
