@@ -7,9 +7,12 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.composer import Composer, ComposerError
+from ruamel.yaml.emitter import Emitter
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import ScalarEvent
+from ruamel.yaml.events import MappingEndEvent, ScalarEvent
+from ruamel.yaml.nodes import ScalarNode
 from ruamel.yaml.reader import ReaderError
+from ruamel.yaml.representer import RoundTripRepresenter
 
 from textsr.errors import TextsrError, shorten
 
@@ -32,6 +35,30 @@ class _PlainComposer(Composer):
         if problem is not None:
             raise _RefusedError(None, None, problem, event.start_mark)
         return super().compose_node(parent, index)
+
+
+class _Emitter(Emitter):
+    """Writes mappings on a line as params.yaml has them: `{ a: 1 }`, not `{a: 1}`."""
+
+    def expect_first_flow_mapping_key(self) -> None:
+        if not isinstance(self.event, MappingEndEvent):
+            self.write_indicator(" ", False, whitespace=True)
+        super().expect_first_flow_mapping_key()
+
+    def expect_flow_mapping_key(self) -> None:
+        if isinstance(self.event, MappingEndEvent):
+            self.write_indicator(" ", False, whitespace=True)
+        super().expect_flow_mapping_key()
+
+
+class _Representer(RoundTripRepresenter):
+    """Writes what is not set as params.yaml has it: `a: null`, not `a:`."""
+
+    def represent_none(self, data: None) -> ScalarNode:
+        return self.represent_scalar("tag:yaml.org,2002:null", "null")
+
+
+_Representer.add_representer(type(None), _Representer.represent_none)
 
 
 def _problem(event: Any, depth: int) -> str | None:
@@ -107,6 +134,11 @@ def _yaml(keep_comments: bool) -> YAML:
     # Not by the parser in C: it dies of deep nesting.
     yaml = YAML(typ="rt" if keep_comments else "safe", pure=True)
     yaml.Composer = _PlainComposer
+    if keep_comments:
+        yaml.Emitter, yaml.Representer = _Emitter, _Representer
+        yaml.width = _MAX_BYTES  # no line is broken
+        yaml.brace_single_entry_mapping_in_flow_sequence = True
+        yaml.preserve_quotes = True
     return yaml
 
 
