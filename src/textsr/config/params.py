@@ -485,7 +485,10 @@ class Params(Section):
         return self.model_copy(update={"synthesis": changed})
 
 
-_FREQUENCIES = ("kinds", "kernels")  # what is left out is not drawn
+_FREQUENCIES = (  # what is left out is not drawn
+    "text.kinds",
+    *(f"degradation.{name}.kernels" for name in ("first", "scan", "second")),
+)
 
 
 def load_params(path: Path = Path("params.yaml")) -> Params:

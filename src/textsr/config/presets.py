@@ -11,7 +11,7 @@ from textsr.config.yaml_files import overlay, read_yaml, write_yaml
 from textsr.errors import TextsrError
 from textsr.files import replace_file
 
-_NAMED_BY_USERS = ("extra_datasets", "mixture")  # mappings whose keys users choose
+_NAMED_BY_USERS = ("extra_datasets", "training.mixture")  # mappings whose keys users choose
 
 
 def apply_preset(name: str, presets: Path, params: Path) -> list[str]:

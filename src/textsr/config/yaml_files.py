@@ -120,12 +120,14 @@ def overlay(
     Args:
         target: as YAML is read; its comments stay.
         changes: some of its keys, or new ones.
-        whole: keys whose mappings are replaced, not merged.
+        whole: dotted names of mappings that are replaced, not merged.
     """
     for key, value in changes.items():
         there = target.get(key)
         if isinstance(value, Mapping) and isinstance(there, MutableMapping) and key not in whole:
-            overlay(there, value, whole=whole)
+            within = f"{key}."
+            inner = [name.removeprefix(within) for name in whole if name.startswith(within)]
+            overlay(there, value, whole=inner)
         else:
             target[key] = value
 

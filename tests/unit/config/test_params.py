@@ -249,6 +249,7 @@ def test_a_extra_dataset_is_the_dataset_but_for_what_it_changes(raw_params: dict
         "samples": {"train": 7},
         "text": {"kinds": {"words": 99}, "uppercase": 1},
         "render": {"tracking": {"probability": 1.0}},
+        "degradation": {name: {"kernels": {"area": 1}} for name in ("first", "scan", "second")},
     }
     mixture = {"dataset": 1, "signs": 1, "more": 1}
     params = parse_params(with_extra_datasets(raw_params, {"signs": changes, "more": {}}, mixture))
@@ -262,6 +263,8 @@ def test_a_extra_dataset_is_the_dataset_but_for_what_it_changes(raw_params: dict
     expected["samples"]["train"] = 7
     expected["text"] |= {"kinds": {"words": 99}, "uppercase": 1}  # no other kind is drawn
     expected["render"]["tracking"]["probability"] = 1.0
+    for name in ("first", "scan", "second"):
+        expected["degradation"][name]["kernels"] = {"area": 1}  # likewise
     assert signs == type(base).model_validate(expected)
     assert more.synthesis.model_copy(update={"seed": base.seed}) == base
     assert more.model_copy(update={"synthesis": base}) == params

@@ -139,6 +139,16 @@ def test_extra_datasets_and_their_mixture_are_replaced_whole(params: Path) -> No
     assert changed.training.mixture == {"dataset": 2, "second": 1}
 
 
+@pytest.mark.parametrize("name", ["mixture", "extra_datasets", "training"])
+def test_a_model_may_be_called_as_what_is_replaced_whole(params: Path, name: str) -> None:
+    text = params.read_text().replace("\n  scratch: {", f"\n  {name}: {{")
+    params.write_text(text)
+    (params.parent / "short.yaml").write_text(f"models: {{ {name}: {{ steps: 7 }} }}\n")
+    apply_preset("short", params.parent, params)
+    model = load_params(params).models[name]
+    assert (model.steps, model.architecture) == (7, "upsampler")
+
+
 def test_a_preset_may_set_what_a_model_leaves_to_training(params: Path) -> None:
     (params.parent / "wide.yaml").write_text("models: { scratch: { width: 96 } }\n")
     apply_preset("wide", params.parent, params)
