@@ -49,7 +49,7 @@ def workspace(clone: Path, overrides: Overrides, log: Callable[[str], None]) -> 
         TextsrError: if the preset or the resulting params are not valid, or `clone` is not in git.
     """
     params = clone / project.PARAMS
-    changed = _overridden(params, clone, overrides) if overrides != Overrides() else None
+    changed = _overridden(params, clone, overrides, log) if overrides != Overrides() else None
     if changed is None or changed == read_sections(params):
         yield clone
         return
@@ -95,12 +95,13 @@ def exclusive(root: Path, log: Callable[[str], None]) -> Iterator[None]:
         lock.release()
 
 
-def _overridden(path: Path, clone: Path, overrides: Overrides) -> Any:
+def _overridden(path: Path, clone: Path, overrides: Overrides, log: Callable[[str], None]) -> Any:
     params = read_sections(path)
     source = str(project.PARAMS)
     if overrides.preset is not None:
         preset = clone / "presets" / f"{overrides.preset}.yaml"
-        apply_overrides(params, read_sections(preset))
+        if absent := apply_overrides(params, read_sections(preset)):
+            log(f"{preset}: no model is called {', '.join(absent)}: left out")
         source += f" with {preset}"
     if overrides.seed is not None:
         apply_overrides(params, {"seed": overrides.seed})

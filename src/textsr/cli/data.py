@@ -32,6 +32,5 @@ def use_preset(name: str) -> None:
     """Merge presets/NAME.yaml into params.yaml (`git checkout params.yaml` undoes it)."""
     from textsr.config.presets import apply_preset
 
-    gone = apply_preset(name, Path("presets"), project.PARAMS)
-    replaced = f"; its extra datasets replace {', '.join(gone)}" if gone else ""
-    typer.echo(f"{project.PARAMS}: preset {name} applied{replaced}")
+    said = apply_preset(name, Path("presets"), project.PARAMS)
+    typer.echo("; ".join([f"{project.PARAMS}: preset {name} applied", *said]))

@@ -17,7 +17,8 @@ _NAMED_BY_USERS = ("extra_datasets", "training.mixture")  # mappings whose keys 
 def apply_preset(name: str, presets: Path, params: Path) -> list[str]:
     """Merge `presets/NAME.yaml` into params.yaml, keeping its comments and all other lines.
 
-    Returns the extra datasets that were there and are no more: those of a preset replace them.
+    Returns what else is to be known, a clause each: the extra datasets that were there and are no
+    more, since those of a preset replace them, and the models that it tunes and that are not there.
 
     Raises:
         TextsrError: if there is no such preset, either file is not a YAML mapping, or the result
@@ -31,14 +32,16 @@ def apply_preset(name: str, presets: Path, params: Path) -> list[str]:
     assert isinstance(merged, CommentedMap)
     before = merged.get("extra_datasets")
     changes = read_sections(path, keep_comments=True)
-    apply_overrides(merged, changes)
+    absent = apply_overrides(merged, changes)
     if "extra_datasets" in changes:
         _keep_blank_line(merged, "extra_datasets")
     parse_params(merged, source=f"{params} with {path}")
     with replace_file(params) as temporary:
         write_yaml(merged, temporary)
     names = before if isinstance(before, Mapping) else ()
-    return [name for name in names if name not in merged["extra_datasets"]]
+    gone = [name for name in names if name not in merged["extra_datasets"]]
+    said = [f"its extra datasets replace {', '.join(gone)}"] if gone else []
+    return said + ([f"no model is called {', '.join(absent)}: left out"] if absent else [])
 
 
 def _keep_blank_line(sections: CommentedMap, name: str) -> None:
@@ -55,13 +58,27 @@ def _keep_blank_line(sections: CommentedMap, name: str) -> None:
         sections.yaml_set_comment_before_after_key(following[0], before="\n")
 
 
-def apply_overrides(params: MutableMapping[str, Any], changes: Mapping[str, Any]) -> None:
+def apply_overrides(params: MutableMapping[str, Any], changes: Mapping[str, Any]) -> list[str]:
     """Write changes of some sections over those of params.yaml, in place.
 
-    Extra datasets and their mixture are replaced whole. What is not valid then, `parse_params`
-    refuses.
+    Extra datasets and their mixture are replaced whole. Settings of a model that is not there are
+    left out, unless they have its `start`: they are a model then. What is not valid then,
+    `parse_params` refuses.
+
+    Returns the models whose settings were left out.
     """
+    there, tuned = params.get("models"), changes.get("models")
+    absent = []
+    if isinstance(there, Mapping) and isinstance(tuned, Mapping):
+        absent = [name for name in tuned if name not in there and _is_partial(tuned[name])]
+        kept = {name: settings for name, settings in tuned.items() if name not in absent}
+        changes = {**changes, "models": kept}
     overlay(params, changes, whole=_NAMED_BY_USERS)
+    return absent
+
+
+def _is_partial(settings: Any) -> bool:
+    return isinstance(settings, Mapping) and "start" not in settings
 
 
 def read_sections(path: Path, *, keep_comments: bool = False) -> MutableMapping[str, Any]:

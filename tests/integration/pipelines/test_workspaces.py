@@ -103,6 +103,16 @@ def test_a_copy_that_is_used_stays_however_long_no_stage_runs(
     assert not used.exists()
 
 
+def test_a_models_settings_that_are_left_out_are_logged(clone: Path) -> None:
+    preset = clone / "presets" / "odd.yaml"
+    preset.write_text("models: { gone: { steps: 3 } }")
+    lines: list[str] = []
+    with workspace(clone, Overrides(preset="odd"), lines.append) as folder:
+        assert folder == clone
+    assert lines == [f"{preset}: no model is called gone: left out"]
+    preset.unlink()
+
+
 def test_refuses_impossible_params_by_name(clone: Path) -> None:
     with pytest.raises(TextsrError, match=r"huge\.yaml: no such file"):
         visit(clone, Overrides(preset="huge"))

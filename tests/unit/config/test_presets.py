@@ -35,7 +35,7 @@ def test_there_are_presets() -> None:
 def test_preset_changes_what_it_names_and_nothing_else(params: Path, name: str) -> None:
     expected = yaml.safe_load(params.read_text())
     preset = (ROOT / f"presets/{name}.yaml").read_text()
-    apply_overrides(expected, yaml.safe_load(preset))
+    assert apply_overrides(expected, yaml.safe_load(preset)) == []  # it names models that exist
     before, known = load_params(params), comments(params.read_text())
     apply_preset(name, ROOT / "presets", params)
     assert load_params(params) != before
@@ -92,6 +92,10 @@ def test_preset_applied_twice_is_applied_once(params: Path, name: str) -> None:
     [
         ("training: { stps: 3 }\n", r"training\.stps: unknown key"),
         ("training: { pretrained: { steps: 1 } }\n", r"is called models\.pretrained now"),
+        ("models: { pretrained: { stps: 3 } }\n", r"models\.pretrained\.stps: unknown key"),
+        ("models: { mine: { start: nowhere } }\n", r"models\.mine\.start: Input should be"),
+        ("models: { mine: 3 }\n", r"models\.mine: Input should be"),
+        ("modles: { pretrained: { steps: 3 } }\n", r"modles: unknown key"),
         ("training: { steps: 0 }\n", r"training\.steps"),
         ("training: 3\n", "training: Input should be"),
         ("seed: { train: 1 }\n", "seed: Input should be"),
@@ -133,10 +137,36 @@ def test_extra_datasets_and_their_mixture_are_replaced_whole(params: Path) -> No
             f"training: {{ mixture: {{ dataset: 2, {name}: 1 }} }}\n"
         )
         gone.append(apply_preset(name, params.parent, params))
-    assert gone == [[], ["first"]]
+    assert gone == [[], ["its extra datasets replace first"]]
     changed = load_params(params)
     assert changed.extra_datasets == {"second": {"lr_height": 24}}
     assert changed.training.mixture == {"dataset": 2, "second": 1}
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_what_a_preset_says_of_a_model_that_was_renamed_is_left_out(
+    params: Path, name: str
+) -> None:
+    text = params.read_text().replace("\n  srcnn_transposed:", "\n  plain:")
+    params.write_text(text.replace("\n  pretrained:", "\n  ours:"))
+    before = load_params(params).models
+    absent = [each for each in ("pretrained", "srcnn_transposed") if each in changed_models(name)]
+    (said,) = apply_preset(name, ROOT / "presets", params)
+    assert said == f"no model is called {', '.join(absent)}: left out"
+    assert load_params(params).models == before
+
+
+def changed_models(preset: str) -> set[str]:
+    return set(yaml.safe_load((ROOT / f"presets/{preset}.yaml").read_text())["models"])
+
+
+def test_a_preset_may_bring_a_whole_model(params: Path) -> None:
+    whole = "{ start: artifacts/validation/result.json, architecture: upsampler, width: 96 }"
+    (params.parent / "more.yaml").write_text(f"models: {{ wide: {whole}, tiny: {{ steps: 3 }} }}\n")
+    said = apply_preset("more", params.parent, params)
+    assert said == ["no model is called tiny: left out"]
+    models = load_params(params).models
+    assert (list(models)[-1], models["wide"].width) == ("wide", 96)
 
 
 @pytest.mark.parametrize("name", ["mixture", "extra_datasets", "training"])
