@@ -432,6 +432,18 @@ class Params(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _blocks_of_the_text_encoder(self) -> "Params":
+        for name, model in self.models.items():
+            for key in ("coarse_blocks", "sequence_blocks"):
+                fresh = model.start == FRESH and getattr(model, key) is not None
+                if fresh and self.pretraining.encoder != "text":
+                    raise ValueError(
+                        f"models.{name}.{key}: {self.pretraining.encoder} has no such blocks; "
+                        "remove it, or set pretraining.encoder to text"
+                    )
+        return self
+
     @field_validator("models")
     @classmethod
     def _named_by_themselves(cls, models: dict[str, Model]) -> dict[str, Model]:

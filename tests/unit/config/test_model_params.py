@@ -69,6 +69,20 @@ def test_an_impossible_model_is_refused_by_its_key(
     assert said in str(caught.value)
 
 
+@pytest.mark.parametrize("key", ["coarse_blocks", "sequence_blocks"])
+def test_blocks_of_the_text_encoder_are_refused_with_another(
+    raw_params: dict[str, Any], key: str
+) -> None:
+    raw = with_model(raw_params, "a", UPSAMPLER | {key: 3})
+    assert getattr(parse_params(raw).models["a"], key) == 3
+    raw["pretraining"] = raw["pretraining"] | {"encoder": "resnet18"}
+    with pytest.raises(TextsrError, match=rf"models\.a\.{key}: resnet18 has .* remove it, or set"):
+        parse_params(raw)
+    # The pretrained weights have a text encoder, whatever is pretrained here.
+    grown = {"start": PRETRAINED, "architecture": "upsampler", key: 20}
+    parse_params(with_model(raw, "a", grown))
+
+
 def test_there_is_a_model(raw_params: dict[str, Any]) -> None:
     with pytest.raises(TextsrError, match=r"params\.yaml: models: "):
         parse_params(raw_params | {"models": {}})
