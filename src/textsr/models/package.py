@@ -21,6 +21,9 @@ from textsr.models.weights import read_weights, save_weights
 WEIGHTS = "weights.safetensors"
 """The file of a model folder that holds its numbers, at any precision."""
 
+FILES = (SPEC, WEIGHTS)
+"""What `load_model` reads of a model folder."""
+
 
 class BlendedModel(nn.Module):
     """A network's output averaged with bicubic's.

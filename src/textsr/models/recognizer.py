@@ -17,6 +17,9 @@ from textsr.models.weights import read_weights, save_weights
 
 _WEIGHTS = "recognizer.safetensors"
 _ALPHABET = "alphabet.json"
+FILES = (_ALPHABET, _WEIGHTS)
+"""What `load_recognizer` reads of a recognizer's folder."""
+
 _ALPHABET_BYTES = 1_000_000  # that of the package takes 700
 _HEIGHT = 32  # pixels, to which lines are reduced
 _FRAME_PX = 4  # of the reduced line

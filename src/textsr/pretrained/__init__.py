@@ -36,6 +36,20 @@ def load_pretrained() -> "BlendedModel":
     return load_model(FOLDER)
 
 
+def model_files() -> list[Path]:
+    """Return the files that `load_pretrained` reads: not the ONNX files, which lie beside them."""
+    from textsr.models.package import FILES
+
+    return [FOLDER / name for name in FILES]
+
+
+def recognizer_files() -> list[Path]:
+    """Return the files that `load_pretrained_recognizer` reads."""
+    from textsr.models.recognizer import FILES
+
+    return [RECOGNIZER / name for name in FILES]
+
+
 def load_pretrained_recognizer(alphabet: str) -> "Recognizer":
     """Load the pretrained recognizer, to be trained further on the characters of `alphabet`.
 

@@ -130,7 +130,7 @@ def run_recognizer(
     )
     described = f"recognizer {params.seed} {section.model_dump_json()} {order}"
     folders = training_folders(params, dataset, extra_datasets)
-    weights = [pretrained.FOLDER, pretrained.RECOGNIZER]
+    weights = [*pretrained.model_files(), *pretrained.recognizer_files()]
     run = fingerprint(described, [*folders.values(), *weights, *code_behind(__name__)])
     torch.manual_seed(params.seed)
     alphabet = training_alphabet(folders)

@@ -88,10 +88,10 @@ def plan_training(
     spec = _spec(name, settings, params)
     folders = training_folders(params, dataset, extra_datasets)
     described = f"{name} {params.seed} {params.training.model_dump_json()} {settings} {spec}"
-    weights = pretrained.FOLDER if settings.is_pretrained else None
+    weights = pretrained.model_files() if settings.is_pretrained else []
     ours = imported and imported / "train"
-    depends = [*folders.values(), *code_behind(__name__)]
-    depends += [path for path in (encoder, weights, ours, recognizer) if path]
+    depends = [*folders.values(), *code_behind(__name__), *weights]
+    depends += [path for path in (encoder, ours, recognizer) if path]
     checkpoints = checkpoint_folder(f"train-{name}", fingerprint(described, depends))
     return TrainingRun(
         name,

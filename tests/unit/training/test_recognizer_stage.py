@@ -1,18 +1,21 @@
 """The recognizer's stage: it learns to read, resumes, and without steps is the package's own."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from textsr import pretrained
 from textsr.config.params import Params
 from textsr.datasets.pairs import Batch, PairBatches, shuffled_pairs
 from textsr.datasets.shards import iterate_rows
 from textsr.models.bicubic import bicubic
 from textsr.models.recognizer import Recognizer, load_recognizer
 from textsr.pretrained import RECOGNIZER
+from textsr.training import recognizer as stage
 from textsr.training.fitting import fit
 from textsr.training.recognizer import RecognizerTraining, run_recognizer
 
@@ -102,6 +105,30 @@ def test_training_goes_on_from_the_packages_own(
         if name.endswith("weight"):
             assert not torch.equal(made[name], value), name
             assert torch.allclose(made[name], value, atol=1e-4), name
+
+
+def test_only_what_is_read_of_the_package_makes_another_run(
+    tiny_params: Params, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("FOLDER", "RECOGNIZER"):
+        shutil.copytree(getattr(pretrained, name), tmp_path / name)
+        monkeypatch.setattr(pretrained, name, tmp_path / name)
+    found: list[Path] = []
+
+    def stop(module: Any, make_batch: Any, *, checkpoints: Path, **_: Any) -> None:
+        found.append(checkpoints)
+        raise InterruptedError
+
+    monkeypatch.setattr(stage, "fit", stop)
+    for change in ("", "FOLDER/model.onnx", "RECOGNIZER/README.md", "RECOGNIZER/alphabet.json"):
+        if change:
+            with (tmp_path / change).open("ab") as stream:
+                stream.write(b"\n")
+        with pytest.raises(InterruptedError):
+            run_recognizer(with_steps(tiny_params, 3), dataset, tmp_path / "out")
+    first, *unread, read = found
+    assert unread == [first, first]
+    assert read != first
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from textsr import pretrained
 from textsr.config.params import Params
 from textsr.errors import TextsrError
 from textsr.models.encoder import build_encoder
@@ -162,3 +163,25 @@ def test_another_fingerprint_is_another_run(
     shutil.copy(encoders / "byol" / "encoder" / ENCODER_WEIGHTS, weights)
     assert folder() != first
     assert folder(name="scratch") == scratch
+
+
+def test_only_what_is_read_of_the_pretrained_weights_makes_another_run(
+    tiny_params: Params, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = tmp_path / "v4"
+    shutil.copytree(pretrained.FOLDER, weights)
+    monkeypatch.setattr(pretrained, "FOLDER", weights)
+    params = with_pretrained(tiny_params, steps=1)
+
+    def folder() -> Path:
+        return plan_training("pretrained", params, dataset, None, tmp_path).checkpoints
+
+    first = folder()
+    for unread in ("model.onnx", "model_int8.onnx", "README.md"):
+        (weights / unread).write_bytes(b"another")
+    assert folder() == first
+    for read in ("model.json", "weights.safetensors"):
+        before = folder()
+        with (weights / read).open("ab") as stream:
+            stream.write(b"\n")
+        assert folder() != before
