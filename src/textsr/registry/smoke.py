@@ -20,7 +20,7 @@ from textsr.registry.aliases import (
     version_of,
 )
 from textsr.registry.packaging import download_model
-from textsr.tracking import Tracker, explain
+from textsr.tracking import Tracker, is_away, unreachable
 
 _TAG = "smoke_test"
 _PASSED = "passed"
@@ -65,9 +65,9 @@ def smoke_test(tracker: Tracker, record: Mapping[str, Any], image: Path, output:
         _try(tracker, f"models:/{name}@{CHAMPION}", image, output)
     except Exception as error:  # whatever it is, users would meet it
         cause = error.__cause__ or error
-        away = explain(error, tracker.uri) or explain(cause, tracker.uri)
-        if away is not None:
-            raise away from error  # which says nothing about the model
+        for each in (error, cause):
+            if is_away(each):  # which says nothing about the model
+                raise unreachable(tracker.uri, each) from error
         # First the tag: cut off in between, the next test finds a champion that is still to be
         # tried, and not that another one took its place.
         said = redact(f"failed: {error}")[:250]

@@ -3,8 +3,8 @@
 import logging
 import os
 import time
-from collections.abc import Iterable, Mapping
-from contextlib import nullcontext
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, cast
@@ -23,7 +23,7 @@ from mlflow.protos.databricks_pb2 import (
 from pydantic import BaseModel
 from sqlalchemy.exc import SQLAlchemyError
 
-from textsr.errors import TextsrError
+from textsr.errors import TextsrError, shorten
 from textsr.files import fingerprint, read_json, write_text
 from textsr.redaction import redact
 from textsr.tracking.local_store import DATABASE, artifacts_uri, open_store, unusable
@@ -314,14 +314,40 @@ def _client(uri: str) -> MlflowClient:
         raise unreachable(uri, error) from error
 
 
+@contextmanager
+def explained(uri: str) -> Iterator[None]:
+    """Raise what `explain` says of MLflow's errors in the block.
+
+    Raises:
+        TextsrError: if MLflow's server or database fails, or the server does not do what is asked.
+    """
+    try:
+        yield
+    except MlflowException as error:
+        said = explain(error, uri)
+        if said is None:
+            raise
+        raise said from error
+
+
 def explain(error: BaseException, uri: str) -> TextsrError | None:
     """Return what to say where MLflow's server or database failed a verb; None of other errors."""
+    if is_away(error):
+        return unreachable(uri, error)
+    if _is_of_server(error):
+        return TextsrError(
+            f"{uri}: MLflow does not do what it is asked ({shorten(str(error))}); "
+            f"correct {_ADDRESS}, or start a server of this version: {mlflow.__version__}"
+        )
+    return None
+
+
+def is_away(error: BaseException) -> bool:
+    """Tell whether an error is the server's or its database's, whatever it was asked for."""
     of_database = isinstance(error, MlflowException) and isinstance(
         error.__cause__, SQLAlchemyError
     )
-    if is_unreachable(error) or _is_refusal(error) or of_database:
-        return unreachable(uri, error)
-    return None
+    return is_unreachable(error) or _is_refusal(error) or of_database
 
 
 def is_unreachable(error: BaseException) -> bool:
@@ -329,10 +355,14 @@ def is_unreachable(error: BaseException) -> bool:
 
     The server is away, or fails itself (a proxy before it, its database), which may pass.
     """
-    if not isinstance(error, MlflowException):
-        return False
+    failed = HTTPStatus.INTERNAL_SERVER_ERROR
+    return _is_of_server(error) and cast(Any, error).get_http_status_code() >= failed
+
+
+def _is_of_server(error: BaseException) -> bool:
+    """Tell whether MLflow's client raised an error for what a server answered, or did not."""
     asked = isinstance(error, RestException) or str(error).startswith("API request to ")
-    return asked and cast(Any, error).get_http_status_code() >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return isinstance(error, MlflowException) and asked
 
 
 def _is_refusal(error: BaseException) -> bool:

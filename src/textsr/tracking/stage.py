@@ -7,7 +7,7 @@ from pathlib import Path
 
 from textsr.config.params import Params
 from textsr.files import read_json
-from textsr.tracking.client import DATA, PRETRAINING, RunRecord, Tracker
+from textsr.tracking.client import DATA, PRETRAINING, RunRecord, Tracker, explained
 from textsr.tracking.lineage import lineage_tags
 
 _EXPERIMENTS = {"train": "", "pretrain": PRETRAINING, "validate": DATA}
@@ -71,33 +71,35 @@ def track(
         record: where to write `run.json` when the block has succeeded.
 
     Raises:
-        TextsrError: if the tracking server cannot be asked, or a `run.json` is damaged.
+        TextsrError: if the tracking server cannot be asked, also from within the block, or a
+            `run.json` is damaged.
     """
     tracker = Tracker(root)
-    group, _, model = stage.partition("@")
-    experiment = params.tracking.experiment + _EXPERIMENTS[group]
-    tags = dict(tags or {})
-    started = None if checkpoints is None else _resume(tracker, checkpoints / _RECORD)
-    run_id = started.run_id if started else None
-    if unique_tag is not None:
-        run_id = tracker.find(experiment, unique_tag, tags[unique_tag])
-    if run_id is None:
-        if encoder is not None:
-            made_by = tracker.encoder_run(params.tracking.experiment, encoder)
-            tags["encoder_run_id"] = made_by or "unknown: pretrained on another tracking server"
-        tags = lineage_tags(root, params.seed) | tags
-        started = tracker.start(name or model, experiment, described, tags)
-        run_id = started.run_id
-        if checkpoints is not None:
-            started.write(checkpoints / _RECORD)
-    try:
-        yield StageRun(tracker, run_id)
-        if record is not None and started is not None:
-            started.write(record)
-    except BaseException:
-        tracker.finish(run_id, "FAILED")
-        raise
-    tracker.finish(run_id)
+    with explained(tracker.uri):
+        group, _, model = stage.partition("@")
+        experiment = params.tracking.experiment + _EXPERIMENTS[group]
+        tags = dict(tags or {})
+        started = None if checkpoints is None else _resume(tracker, checkpoints / _RECORD)
+        run_id = started.run_id if started else None
+        if unique_tag is not None:
+            run_id = tracker.find(experiment, unique_tag, tags[unique_tag])
+        if run_id is None:
+            if encoder is not None:
+                made_by = tracker.encoder_run(params.tracking.experiment, encoder)
+                tags["encoder_run_id"] = made_by or "unknown: pretrained on another tracking server"
+            tags = lineage_tags(root, params.seed) | tags
+            started = tracker.start(name or model, experiment, described, tags)
+            run_id = started.run_id
+            if checkpoints is not None:
+                started.write(checkpoints / _RECORD)
+        try:
+            yield StageRun(tracker, run_id)
+            if record is not None and started is not None:
+                started.write(record)
+        except BaseException:
+            tracker.finish(run_id, "FAILED")
+            raise
+        tracker.finish(run_id)
 
 
 def _resume(tracker: Tracker, path: Path) -> RunRecord | None:

@@ -1,12 +1,15 @@
 """The context that gives a stage its MLflow run."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import responses
 from mlflow.entities import Run
 
 from textsr.config.params import Params
+from textsr.errors import TextsrError
 from textsr.tracking import RunRecord, Tracker, track
 
 
@@ -67,3 +70,35 @@ def test_a_run_with_the_same_unique_tag_goes_on(root: Path, tiny_params: Params)
         ) as run:
             run.log({"rows": 1.0})
     assert sorted(run.info.run_name for run in runs(root, "textsr-data")) == ["x", "y"]
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (400, '{"error_code": "INVALID_PARAMETER_VALUE", "message": "no such filter"}'),
+        (403, "Forbidden"),
+        (404, "<html>no such page"),
+        (404, '{"error_code": "ENDPOINT_NOT_FOUND", "message": "no such endpoint"}'),
+        (409, '{"error_code": "RESOURCE_CONFLICT", "message": "conflict"}'),
+        (502, "<html>bad gateway"),
+    ],
+)
+@pytest.mark.parametrize("stage", ["validate", "pretrain@byol", "train@scratch"])
+@responses.activate
+def test_a_server_that_does_not_do_what_it_is_asked_is_one_message(
+    tiny_params: Params,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    stage: str,
+    status: int,
+    body: str,
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://server")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    for method in ("GET", "POST"):
+        responses.add(method, re.compile(r"http://server/.*"), body=body, status=status)
+    with (
+        pytest.raises(TextsrError, match=r"^http://server: MLflow .*MLFLOW_TRACKING_URI"),
+        track(stage, tiny_params, tmp_path, described={}),
+    ):
+        pytest.fail("it has no run")
