@@ -1,5 +1,6 @@
 """The model that is watched, what it was trained on, and the profile of that beside it."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -63,6 +64,10 @@ def _differences(
     if here != tags.get("data_hash"):
         said.append(f"data.dvc is {here}, its was {tags.get('data_hash', 'not recorded')}")
     local = describe_lines(params)
+    # Earlier versions called extra datasets domains.
+    trained = {
+        re.sub(r"^domains\.", "extra_datasets.", key): value for key, value in trained.items()
+    }
     mixed = {key for key in trained if key.startswith(("extra_datasets.", "training.mixture."))}
     keys = sorted(key for key in local.keys() | mixed if trained.get(key) != local.get(key))
     if keys:

@@ -35,10 +35,10 @@ def root(
     return tmp_path
 
 
-def make_champion(root: Path, params: Params) -> Tracker:
+def make_champion(root: Path, params: Params, described: dict[str, str] | None = None) -> Tracker:
     """Register a model as `train`, `evaluate` and `register` do, and promote it."""
     tracker = Tracker(root)
-    described = describe_lines(params)
+    described = described or describe_lines(params)
     run_id = tracker.start("scratch", "e", described, lineage_tags(root, 1)).run_id
     spec = ModelSpec(name="scratch", architecture="srcnn_transposed", scale=4)
     save_model(root / "model", spec, build_network(spec))
@@ -105,6 +105,18 @@ def test_other_extra_datasets_are_differences(
         "its params were others: extra_datasets.tall.lr_height, extra_datasets.tall.max_lr_width, "
         "extra_datasets.tall.render.font_height_px and 7 more",
     )
+
+
+def test_a_champion_of_an_earlier_version_is_held_against_the_project_too(
+    root: Path, tiny_params: Params, mixed_params: Params
+) -> None:
+    said = describe_lines(mixed_params)
+    earlier = {key.replace("extra_datasets.", "domains."): value for key, value in said.items()}
+    assert earlier != said
+    tracker = make_champion(root, mixed_params, earlier)
+    assert find_champion(tracker, mixed_params, root).differences == ()
+    (difference,) = find_champion(tracker, tiny_params, root).differences
+    assert difference.startswith("its params were others: extra_datasets.tall.lr_height, ")
 
 
 @pytest.mark.slow
