@@ -165,6 +165,11 @@ def import_fonts(
 
 
 def _names_held_out(fonts: Path, held_out: Collection[str]) -> set[str]:
+    if held_out and not fonts.is_dir():
+        raise TextsrError(
+            f"{fonts}: no such folder; run `textsr fetch-data` first: what is imported is held "
+            "against its fonts"
+        )
     names = set(held_out)
     for folder in held_out:
         called = set(_called(fonts / folder))

@@ -130,10 +130,20 @@ def test_families_held_out_are_not_given_to_training(source: Path, tmp_path: Pat
     assert names == {"lato", "dejavu-serif", "latona"}
 
 
+def test_fonts_are_imported_beside_those_that_were_fetched(source: Path, tmp_path: Path) -> None:
+    with pytest.raises(TextsrError) as caught:
+        import_fonts(list_fonts(source), tmp_path / "fonts", ["lato"], lambda images: [])
+    said = str(caught.value)
+    assert said.startswith(f"{tmp_path / 'fonts'}: no such folder; run `textsr fetch-data` first: ")
+    assert "\n" not in said
+    assert not (tmp_path / "fonts").exists()
+
+
 def test_what_is_held_out_must_be_there_to_be_known(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "fonts").mkdir()
     with pytest.raises(TextsrError, match=r"fonts/lato: no fonts of this family.*fetch-data"):
         imported(source, tmp_path / "fonts", held_out=["lato"])
-    assert not (tmp_path / "fonts").exists()
+    assert not list((tmp_path / "fonts").iterdir())
 
 
 def test_weights_of_one_family_are_one_family(source: Path, tmp_path: Path) -> None:
