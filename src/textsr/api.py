@@ -403,13 +403,7 @@ def _load(image: AnyImage, name: str, channels: Channels, max_pixels: int) -> Lo
     if isinstance(image, LoadedImage):
         return image
     if isinstance(image, np.ndarray):
-        if image.ndim not in (2, 3):
-            raise TextsrError(
-                f"{name}: an array of the shape {image.shape}: use HxW (grey), HxWx3 (colour) or "
-                "HxWx4 (colour and alpha)"
-            )
-        native = image.dtype.newbyteorder("=")
-        return from_array(image.astype(native, copy=False), channels)
+        return from_array(image, channels)
     if isinstance(image, Image.Image):
         return from_pillow(image, name)
     if isinstance(image, bytes):
@@ -445,7 +439,7 @@ def _as_given(
     if isinstance(outcome, Exception):  # a decoder's or a backend's own
         raise TextsrError(f"{name}: {type(outcome).__name__}: {outcome}") from outcome
     if isinstance(image, np.ndarray):
-        return to_array(outcome, image, channels).astype(image.dtype, copy=False)
+        return to_array(outcome, image, channels)
     return to_pillow(outcome) if isinstance(image, Image.Image) else outcome
 
 

@@ -20,7 +20,7 @@ def from_array(values: Array, channels: Channels) -> LoadedImage:
 
     Args:
         values: HxW or HxWx1 (grey), HxWx3 (colour) or HxWx4 (colour and alpha); uint8, uint16, or
-            floats in [0, 1], which are rounded to 16 bits.
+            floats in [0, 1], which are rounded to 16 bits; of either byte order.
         channels: the order of the colours.
 
     Raises:
@@ -28,12 +28,13 @@ def from_array(values: Array, channels: Channels) -> LoadedImage:
     """
     if channels not in ("BGR", "RGB"):
         raise TextsrError(f"channels {channels}: use BGR or RGB")
-    depth = 1 if values.ndim == 2 else values.shape[-1]
+    depth = values.shape[2] if values.ndim == 3 else 1
     if values.ndim not in (2, 3) or depth not in (1, 3, 4) or 0 in values.shape:
         raise TextsrError(
             f"an array of the shape {values.shape}: use HxW (grey), HxWx3 (colour) or HxWx4 "
             "(colour and alpha)"
         )
+    values = values.astype(values.dtype.newbyteorder("="), copy=False)
     if values.dtype.kind == "f":
         if not (values.min() >= 0 and values.max() <= 1):  # also refuses NaN
             raise TextsrError("an array of floats outside 0 to 1: scale it, or use uint8")
@@ -62,7 +63,8 @@ def to_array(image: LoadedImage, like: Array, channels: Channels) -> Array:
         pixels = pixels[..., ::-1]
     values = pixels if image.alpha is None else np.dstack([pixels, image.alpha])
     if like.dtype.kind == "f":
-        values = to_float(values).astype(like.dtype)
+        values = to_float(values)
+    values = values.astype(like.dtype, copy=False)
     return np.ascontiguousarray(values[..., None] if like.ndim > values.ndim else values)
 
 
