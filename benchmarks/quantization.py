@@ -2,7 +2,8 @@
 
 It judges fresh lines in the fonts of `val`, drawn with another seed than the dataset's. Scores are
 kept in out/quantization for as long as nothing that makes them changes. The 8-bit network deserves
-to be the default where it is `LEAST_RATIO` times as fast and no measure tells the two apart.
+to be the default at a blend where it is `LEAST_RATIO` times as fast and no measure tells the two
+apart.
 """
 
 import argparse
@@ -139,20 +140,29 @@ def render_speed(speed: Mapping[str, Mapping[str, float]]) -> str:
 
 
 def verdict(report: Mapping[str, Any]) -> str:
-    """Say whether 8 bits are fast enough and cannot be told from floats, and if not, why."""
-    against = [
+    """Say whether 8 bits are fast enough and cannot be told from floats, and if not, why.
+
+    Of each set of lines, and so of each blend, in a line.
+    """
+    slow = [
         f"{what}: {found['ratio']:.2f} times as fast, less than {LEAST_RATIO:g}"
         for what, found in report["speed"].items()
         if found["ratio"] < LEAST_RATIO
     ]
+    said = []
     for name, found in report["sets"].items():
-        for measure, change in found["differences"]["int8"]["fp32"].items():
-            low, high = change["ci"]
-            if low > 0 or high < 0:
-                against.append(f"{name}: {measure} differs by {change['value']:+.4f}")
-    if not against:
-        return "8 bits may be the default."
-    return f"8 bits may not be the default: {'; '.join(against)}."
+        differs = [
+            f"{measure} differs by {change['value']:+.4f}"
+            for measure, change in found["differences"]["int8"]["fp32"].items()
+            if change["ci"][0] > 0 or change["ci"][1] < 0
+        ]
+        against = "; ".join(slow + differs)
+        said.append(
+            f"{name}: 8 bits may not be the default: {against}."
+            if against
+            else f"{name}: 8 bits may be the default."
+        )
+    return "\n".join(said)
 
 
 if __name__ == "__main__":

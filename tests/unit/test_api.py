@@ -1,6 +1,7 @@
 """The Python API: what goes in comes out larger, of the same type and layout."""
 
 import io
+import shutil
 import threading
 import warnings
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from PIL import Image
 import textsr
 from textsr import LoadedImage, Model, TextsrError, load_model, pretrained, upscale
 from textsr.images.image import FloatImage
-from textsr.inference import stream
+from textsr.inference import choice, stream
 from textsr.inference.interpolation import BicubicBackend
 from textsr.models.spec import read_spec
 
@@ -328,6 +329,23 @@ def test_what_is_known_of_the_pretrained_weights() -> None:
     assert load_model(pretrained.FOLDER).info.version == "v4"
     by_torch = load_model(backend="torch", device="cpu")
     assert by_torch.info == info.__class__(**{**vars(info), "backend": "torch"})
+
+
+def test_8_bits_are_taken_with_the_packages_file_at_the_blend_that_they_were_judged_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choice, "has_vnni", lambda: True)
+    monkeypatch.setattr(choice, "may_have_gpu", lambda: False)
+    own = read_spec(pretrained.FOLDER).blend
+    for blend in (None, 0, own / 2, own):
+        assert load_model(blend=blend).info.backend == "onnx-int8"
+    for blend in (own + 0.01, 1):
+        assert load_model(blend=blend).info.backend == "onnx"
+    assert load_model(backend="onnx").info.backend == "onnx"
+    shutil.copytree(pretrained.FOLDER, tmp_path / "copy")
+    assert load_model(tmp_path / "copy").info.backend == "onnx"  # its files may be others
+    monkeypatch.setattr(choice, "has_vnni", lambda: False)
+    assert load_model().info.backend == "onnx"
 
 
 def test_the_blend_is_the_models_own_unless_told() -> None:

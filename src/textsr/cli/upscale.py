@@ -40,7 +40,7 @@ def upscale(
         str,
         typer.Option(
             help="onnx (ONNX Runtime, CPU), onnx-int8 (the same in 8 bits), torch (PyTorch), or "
-            "auto: onnx or torch, the faster that is there."
+            "auto: the fastest that is there; 8 bits only where no loss was measured."
         ),
     ] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu; by PyTorch also cuda, mps.")] = "auto",

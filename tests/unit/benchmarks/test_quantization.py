@@ -19,10 +19,19 @@ def report(ratio: float, interval: list[float]) -> dict[str, Any]:
 
 
 def test_the_default_must_be_fast_and_not_be_told_from_floats() -> None:
-    assert verdict(report(1.3, [-0.1, 0.2])) == "8 bits may be the default."
+    assert verdict(report(1.3, [-0.1, 0.2])) == "fresh: 8 bits may be the default."
     assert "lines/s: 1.29 times as fast, less than 1.3" in verdict(report(1.29, [-0.1, 0.2]))
     for told in ([0.1, 0.3], [-0.3, -0.1]):
-        assert f"fresh: psnr_db differs by {sum(told) / 2:+.4f}" in verdict(report(2, told))
+        said = f"fresh: 8 bits may not be the default: psnr_db differs by {sum(told) / 2:+.4f}."
+        assert verdict(report(2, told)) == said
+
+
+def test_each_blend_has_a_verdict_of_its_own() -> None:
+    both = report(2, [-0.1, 0.2])
+    both["sets"]["network alone"] = report(2, [-0.3, -0.1])["sets"]["fresh"]
+    first, second = verdict(both).split("\n")
+    assert first == "fresh: 8 bits may be the default."
+    assert second.startswith("network alone: 8 bits may not be the default: psnr_db")
 
 
 def test_the_second_network_is_measured_against_the_first(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ from textsr.config import project
 from textsr.config.params import load_params
 from textsr.config.project import find_root
 from textsr.errors import TextsrError
+from textsr.inference import choice
 from textsr.models.bicubic import bicubic as upscaled_by_bicubic
 from textsr.models.package import save_model
 from textsr.pretrained import FOLDER, load_pretrained
@@ -211,7 +212,7 @@ def test_the_blend_is_the_models_own_unless_told(
     cv2.imwrite("small.png", rng.integers(60, 200, (16, 40)).astype(np.uint8))
 
     def upscale(*options: str) -> tuple[np.ndarray, str]:
-        command = ["upscale", "small.png", "-o", "big.png", *options]
+        command = ["upscale", "small.png", "-o", "big.png", "--backend", "onnx", *options]
         result = CliRunner().invoke(cli.app, command, catch_exceptions=False)
         assert result.exit_code == 0, result.stderr
         return cv2.imread("big.png", cv2.IMREAD_UNCHANGED).astype(float), result.stderr
@@ -279,6 +280,26 @@ def test_the_network_is_computed_in_8_bits_where_that_is_asked(
         CliRunner().invoke(cli.app, [*command, "--blend", "1"], catch_exceptions=False)
     floats, eight = (cv2.imread(f"{name}.png", -1).astype(int) for name in ("onnx", "onnx-int8"))
     assert 0 < np.abs(floats - eight).max() < 30
+
+
+def test_the_default_is_8_bits_on_cpus_that_suit_them_up_to_the_blend_of_the_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(choice, "has_vnni", lambda: True)
+    monkeypatch.setattr(choice, "may_have_gpu", lambda: False)
+    small = np.random.default_rng(4).integers(0, 256, (16, 40), np.uint8)
+    assert cv2.imwrite("small.png", small)
+
+    def upscale(*options: str) -> np.ndarray:
+        command = ["upscale", "small.png", "-o", "big.png", *options]
+        CliRunner().invoke(cli.app, command, catch_exceptions=False)
+        return cv2.imread("big.png", cv2.IMREAD_UNCHANGED)
+
+    assert np.array_equal(upscale(), upscale("--backend", "onnx-int8"))
+    assert not np.array_equal(upscale(), upscale("--backend", "onnx"))
+    network = ("--blend", "1")
+    assert np.array_equal(upscale(*network), upscale(*network, "--backend", "onnx"))
 
 
 def test_progress_without_a_terminal_is_a_line_a_tenth(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,7 @@
 import shutil
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -16,14 +17,16 @@ SPEC = read_spec(pretrained.FOLDER)
 
 @pytest.fixture(autouse=True)
 def plain_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """PyTorch is installed; there is no GPU, and the CPU has no bf16."""
+    """PyTorch is installed; there is no GPU, and the CPU has neither bf16 nor VNNI."""
     monkeypatch.setattr(choice, "has_torch", lambda: True)
     monkeypatch.setattr(choice, "may_have_gpu", lambda: False)
     monkeypatch.setattr(choice, "has_bf16", lambda: False)
+    monkeypatch.setattr(choice, "has_vnni", lambda: False)
 
 
 def chosen(backend: str = "auto", device: str = "auto", **how: object) -> str:
-    given = {"has_onnx": True, "pixels": None, "gpu": choice.may_have_gpu()} | how
+    usual = {"has_onnx": True, "eight_bits": True, "pixels": None, "gpu": choice.may_have_gpu()}
+    given = usual | how
     return choose(SPEC, backend, device, **given)  # type: ignore[arg-type]
 
 
@@ -61,7 +64,36 @@ def test_bf16_is_no_reason_for_a_network_that_it_does_not_suit(
 ) -> None:
     monkeypatch.setattr(choice, "has_bf16", lambda: True)
     plain = SPEC.model_copy(update={"architecture": "srcnn_transposed"})
-    assert choose(plain, "auto", "auto", has_onnx=True, pixels=PAYS_PIXELS, gpu=False) == "onnx"
+    given = {"has_onnx": True, "eight_bits": False, "pixels": PAYS_PIXELS, "gpu": False}
+    assert choose(plain, "auto", "auto", **given) == "onnx"  # type: ignore[arg-type]
+
+
+def test_8_bits_are_taken_for_onnx_runtime_where_they_may_be_and_the_cpu_has_vnni(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(choice, "has_vnni", lambda: True)
+    assert chosen() == chosen(device="cpu") == "onnx-int8"
+    assert chosen("onnx") == chosen(eight_bits=False) == "onnx"
+    assert chosen(has_onnx=False) == chosen(device="cuda") == "torch"
+    monkeypatch.setattr(choice, "has_bf16", lambda: True)
+    assert chosen(pixels=PAYS_PIXELS) == "torch"
+    assert chosen(pixels=PAYS_PIXELS - 1) == "onnx-int8"
+    monkeypatch.setattr(choice, "may_have_gpu", lambda: True)
+    assert chosen() == "torch"
+    monkeypatch.setattr(choice, "has_torch", lambda: False)
+    assert chosen(pixels=PAYS_PIXELS) == "onnx-int8"
+
+
+def test_8_bits_are_taken_where_the_folder_has_them_and_they_may_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choice, "has_vnni", lambda: True)
+    assert open_folder(pretrained.FOLDER, SPEC).name == "onnx"  # a caller has to allow them
+    assert open_folder(pretrained.FOLDER, SPEC, eight_bits=True).name == "onnx-int8"
+    named = open_folder(pretrained.FOLDER, SPEC, backend="onnx", eight_bits=True)
+    assert named.name == "onnx"
+    shutil.copy(pretrained.FOLDER / FLOAT32, tmp_path)
+    assert open_folder(tmp_path, SPEC, eight_bits=True).name == "onnx"
 
 
 def test_what_cannot_be_is_refused_with_a_remedy(
@@ -101,6 +133,19 @@ def test_bf16_is_looked_for_where_linux_tells(
     assert not choice.has_bf16()
     (tmp_path / "cpuinfo").write_text("flags : avx2 avx512f avx512_bf16 amx_tile\n")
     assert choice.has_bf16()
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [(["AVX2", "AVX512F", "AVX512BW"], False), (["AVX512VNNI"], True), (["AVX_VNNI"], True)],
+)
+def test_vnni_is_looked_for_by_the_names_that_opencv_gives(
+    monkeypatch: pytest.MonkeyPatch, names: list[str], expected: bool
+) -> None:
+    monkeypatch.undo()
+    name_of = cv2.getHardwareFeatureName
+    monkeypatch.setattr(choice.cv2, "checkHardwareSupport", lambda number: name_of(number) in names)
+    assert choice.has_vnni() == expected
 
 
 @pytest.mark.slow
