@@ -8,9 +8,10 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from textsr import pretrained, stages
+from textsr import pretrained
 from textsr.config.params import Params
 from textsr.files import read_json
+from textsr.stages import train as stage
 from textsr.training.curves import read_curves
 from textsr.training.fitting import CHECKPOINTS
 from textsr.training.run import TrainingRun
@@ -29,7 +30,7 @@ def project(
     make_store(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.setattr(stages.project, "DATASET", dataset)
+    monkeypatch.setattr(stage.project, "DATASET", dataset)
     return tmp_path
 
 
@@ -58,16 +59,16 @@ def training(killed_after: int) -> Callable[..., list[dict[str, float]]]:
 def test_run_lives_through_a_kill(
     project: Path, tiny_params: Params, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("textsr.training.run.run_training", training(killed_after=1))
+    monkeypatch.setattr("textsr.stages.train.run_training", training(killed_after=1))
     with pytest.raises(KeyboardInterrupt):
-        stages.train(tiny_params, "scratch")
+        stage.train(tiny_params, "scratch")
     [cut_off] = runs_of(project)
     assert cut_off.info.status == "FAILED"
     assert not Path("artifacts/models/scratch").exists()
     assert list((CHECKPOINTS / "train-scratch").iterdir())
 
-    monkeypatch.setattr("textsr.training.run.run_training", training(killed_after=99))
-    stages.train(tiny_params, "scratch")
+    monkeypatch.setattr("textsr.stages.train.run_training", training(killed_after=99))
+    stage.train(tiny_params, "scratch")
     [run] = runs_of(project)
     assert run.info.run_id == cut_off.info.run_id
     assert run.info.status == "FINISHED"
@@ -81,12 +82,12 @@ def test_run_lives_through_a_kill(
 def test_run_says_what_it_depends_on_and_where_it_comes_from(
     project: Path, tiny_params: Params, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("textsr.training.run.run_training", training(killed_after=99))
-    stages.train(tiny_params, "scratch")
+    monkeypatch.setattr("textsr.stages.train.run_training", training(killed_after=99))
+    stage.train(tiny_params, "scratch")
     encoder = Path("artifacts/encoders/byol/encoder")
     encoder.mkdir(parents=True)
     (encoder / "encoder.safetensors").write_text("weights")
-    stages.train(tiny_params, "byol")
+    stage.train(tiny_params, "byol")
     runs = {run.info.run_name: run for run in runs_of(project)}
     scratch, byol = runs["scratch"].data, runs["byol"].data
     assert scratch.params["training.steps"] == str(tiny_params.training.steps)
@@ -106,7 +107,7 @@ def test_run_says_what_it_depends_on_and_where_it_comes_from(
 def test_run_names_the_weights_it_went_on_from(
     project: Path, tiny_params: Params, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("textsr.training.run.run_training", training(killed_after=99))
+    monkeypatch.setattr("textsr.stages.train.run_training", training(killed_after=99))
     seen = []
     for content in (b"first", b"second", b"first"):
         folder = project / "package"
@@ -115,7 +116,7 @@ def test_run_names_the_weights_it_went_on_from(
         (folder / "model.json").write_bytes((pretrained.FOLDER / "model.json").read_bytes())
         with monkeypatch.context() as patch:
             patch.setattr(pretrained, "FOLDER", folder)
-            stages.train(tiny_params, "pretrained")
+            stage.train(tiny_params, "pretrained")
         shutil.rmtree("artifacts/models/pretrained")
         seen.append(runs_of(project)[0].data.tags["initial_weights"])
     assert seen[0] == seen[2] != seen[1]
