@@ -4,8 +4,6 @@ from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml.comments import CommentedMap
-
 from textsr.config.params import parse_params
 from textsr.config.yaml_files import overlay, read_yaml, write_yaml
 from textsr.errors import TextsrError
@@ -15,7 +13,9 @@ _NAMED_BY_USERS = ("extra_datasets", "training.mixture")  # mappings whose keys 
 
 
 def apply_preset(name: str, presets: Path, params: Path) -> list[str]:
-    """Merge `presets/NAME.yaml` into params.yaml, keeping its comments and all other lines.
+    """Merge `presets/NAME.yaml` into params.yaml, keeping its comments.
+
+    All other lines stay as they are, if they are laid out as the committed ones.
 
     Returns what else is to be known, a clause each: the extra datasets that were there and are no
     more, since those of a preset replace them, and the models that it tunes and that are not there.
@@ -29,33 +29,15 @@ def apply_preset(name: str, presets: Path, params: Path) -> list[str]:
         known = ", ".join(sorted(p.stem for p in presets.glob("*.yaml")))
         raise TextsrError(f"{path}: no such preset; choose one of {known}")
     merged = read_sections(params, keep_comments=True)
-    assert isinstance(merged, CommentedMap)
     before = merged.get("extra_datasets")
-    changes = read_sections(path, keep_comments=True)
-    absent = apply_overrides(merged, changes)
-    if "extra_datasets" in changes:
-        _keep_blank_line(merged, "extra_datasets")
+    absent = apply_overrides(merged, read_sections(path, keep_comments=True))
     parse_params(merged, source=f"{params} with {path}")
     with replace_file(params) as temporary:
         write_yaml(merged, temporary)
     names = before if isinstance(before, Mapping) else ()
-    gone = [name for name in names if name not in merged["extra_datasets"]]
+    gone = [str(name) for name in names if name not in merged["extra_datasets"]]
     said = [f"its extra datasets replace {', '.join(gone)}"] if gone else []
     return said + ([f"no model is called {', '.join(absent)}: left out"] if absent else [])
-
-
-def _keep_blank_line(sections: CommentedMap, name: str) -> None:
-    """Move the blank line behind a section that was replaced to the section that follows.
-
-    ruamel.yaml has it as a part of what was replaced, or of the comment after the section's name.
-    """
-    comment = sections.ca.items.get(name, [None] * 3)[2]
-    if comment is not None:
-        comment.value = comment.value.rstrip("\n") + "\n"
-    names = list(sections)
-    following = names[names.index(name) + 1 :][:1]
-    if following and following[0] not in sections.ca.items:
-        sections.yaml_set_comment_before_after_key(following[0], before="\n")
 
 
 def apply_overrides(params: MutableMapping[str, Any], changes: Mapping[str, Any]) -> list[str]:
@@ -74,7 +56,7 @@ def apply_overrides(params: MutableMapping[str, Any], changes: Mapping[str, Any]
         kept = {name: settings for name, settings in tuned.items() if name not in absent}
         changes = {**changes, "models": kept}
     overlay(params, changes, whole=_NAMED_BY_USERS)
-    return absent
+    return [str(name) for name in absent]
 
 
 def _is_partial(settings: Any) -> bool:

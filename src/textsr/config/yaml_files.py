@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.composer import Composer, ComposerError
 from ruamel.yaml.emitter import Emitter
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import CommentMark, MarkedYAMLError, YAMLError
 from ruamel.yaml.events import MappingEndEvent, ScalarEvent
 from ruamel.yaml.nodes import ScalarNode
 from ruamel.yaml.reader import ReaderError
 from ruamel.yaml.representer import RoundTripRepresenter
+from ruamel.yaml.tokens import CommentToken
 
 from textsr.errors import TextsrError, shorten
 
@@ -118,8 +120,8 @@ def overlay(
     """Write the values of `changes` over those of `target`, in place, mapping by mapping.
 
     Args:
-        target: as YAML is read; its comments stay.
-        changes: some of its keys, or new ones.
+        target: as YAML is read; its comments stay, but those within what is replaced.
+        changes: some of its keys, or new ones; read with comments if `target` is.
         whole: dotted names of mappings that are replaced, not merged.
     """
     for key, value in changes.items():
@@ -129,7 +131,46 @@ def overlay(
             inner = [name.removeprefix(within) for name in whole if name.startswith(within)]
             overlay(there, value, whole=inner)
         else:
-            target[key] = value
+            _put(target, key, value)
+
+
+def _put(target: MutableMapping[str, Any], key: str, value: Any) -> None:
+    """Set a value; the comment before the next key stays there, and none comes along.
+
+    ruamel.yaml has that comment behind the last line of what stands before it.
+    """
+    before = key if key in target else next(reversed([*target]), None)
+    behind = "" if before is None else _cut_behind(target, before)
+    target[key] = value
+    _cut_behind(target, key)
+    if behind:
+        tokens, place = _behind(target, key)
+        tokens[place] = tokens[place] or CommentToken("\n", CommentMark(0))
+        tokens[place].value += behind
+
+
+def _cut_behind(target: Any, key: str) -> str:
+    """Take away and return what follows the last line of a value; a comment on it stays."""
+    tokens, place = _behind(target, key)
+    if tokens[place] is None:
+        return ""
+    line, _, behind = tokens[place].value.partition("\n")
+    tokens[place].value = f"{line}\n"
+    return str(behind)
+
+
+def _behind(node: Any, key: Any) -> tuple[list[Any], int]:
+    """Where ruamel.yaml keeps the comment behind the last line of a value."""
+    value = node[key]
+    while isinstance(value, (CommentedMap, CommentedSeq)) and value and not value.fa.flow_style():
+        node, key = (
+            value,
+            next(reversed(value)) if isinstance(value, CommentedMap) else len(value) - 1,
+        )
+        value = node[key]
+    if not isinstance(node, (CommentedMap, CommentedSeq)):
+        return [None], 0
+    return node.ca.items.setdefault(key, [None] * 4), 0 if isinstance(node, CommentedSeq) else 2
 
 
 def _yaml(keep_comments: bool) -> YAML:

@@ -336,8 +336,9 @@ def explain(error: BaseException, uri: str) -> TextsrError | None:
         return unreachable(uri, error)
     if _is_of_server(error):
         return TextsrError(
-            f"{uri}: MLflow does not do what it is asked ({shorten(str(error))}); "
-            f"correct {_ADDRESS}, or start a server of this version: {mlflow.__version__}"
+            f"{uri}: MLflow does not do what it is asked ({shorten(str(error))}); look whether "
+            f"what it names was deleted there, correct {_ADDRESS}, or start a server of this "
+            f"version: {mlflow.__version__}"
         )
     return None
 

@@ -1,9 +1,11 @@
 """The one context that attaches an MLflow run to a stage."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from mlflow.exceptions import MlflowException
 
 from textsr.config.params import Params
 from textsr.files import read_json
@@ -97,7 +99,8 @@ def track(
             if record is not None and started is not None:
                 started.write(record)
         except BaseException:
-            tracker.finish(run_id, "FAILED")
+            with suppress(MlflowException):  # a server that is away must not hide what happened
+                tracker.finish(run_id, "FAILED")
             raise
         tracker.finish(run_id)
 

@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from textsr.config.params import load_params
-from textsr.config.presets import apply_overrides, apply_preset
+from textsr.config.presets import apply_overrides, apply_preset, read_sections
+from textsr.config.yaml_files import write_yaml
 from textsr.errors import TextsrError
 
 ROOT = Path(__file__).parents[3]
@@ -77,6 +78,44 @@ def test_a_blank_line_still_stands_between_sections(params: Path) -> None:
     assert lines[place - 2].strip().startswith("dithering: { probability: 0.01 }")
     place = next(n for n, line in enumerate(lines) if line.startswith("extra_datasets:"))
     assert lines[place + 1] == "  tall: { lr_height: 20, samples: { train: 30000 } }"
+
+
+@pytest.mark.parametrize(
+    ("before", "change", "after"),
+    [
+        ("{} # x", "{ tall: { lr_height: 20 } }", "{ tall: { lr_height: 20 } } # x"),
+        ("{} # x", "\n  tall: { lr_height: 20 } # t", "    # x\n  tall: { lr_height: 20 } # t"),
+        ("\n  tall:\n    lr_height: 20 # t", "{}", "{}"),
+        ("\n  tall:\n    height: [\n      1]", "\n  wide:\n    a: 1", "\n  wide:\n    a: 1"),
+        ("# x\n  tall:\n    heights:\n      - 1\n      - 2 # t", "{ a: 1 }", "{ a: 1 } # x"),
+    ],
+)
+def test_comments_of_what_follows_stay(
+    tmp_path: Path, before: str, change: str, after: str
+) -> None:
+    follows = "\n\n# of what\n# follows\nvalidation: # v\n  seed: 2\n"
+    path = tmp_path / "params.yaml"
+    path.write_text(f"# of these\nextra_datasets: {before}{follows}")
+    (tmp_path / "preset.yaml").write_text(f"extra_datasets: {change}\n\n# brought\nseed: 3\n")
+    params = read_sections(path, keep_comments=True)
+    apply_overrides(params, read_sections(tmp_path / "preset.yaml", keep_comments=True))
+    write_yaml(params, path)
+    assert (
+        path.read_text().split() == f"# of these\nextra_datasets: {after}{follows}seed: 3".split()
+    )
+    assert f"{follows}seed: 3\n" in path.read_text()
+
+
+def test_a_key_more_stands_before_the_comment_of_what_follows(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text("models:\n  a: { steps: 1 } # a\n\n# of seed\nseed: 1\n")
+    params = read_sections(path, keep_comments=True)
+    (tmp_path / "preset.yaml").write_text("models:\n  b:\n    start: fresh\n")
+    apply_overrides(params, read_sections(tmp_path / "preset.yaml", keep_comments=True))
+    write_yaml(params, path)
+    assert path.read_text() == (
+        "models:\n  a: { steps: 1 } # a\n  b:\n    start: fresh\n\n# of seed\nseed: 1\n"
+    )
 
 
 @pytest.mark.parametrize("name", PRESETS)

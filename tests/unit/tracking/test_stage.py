@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import responses
 from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
 
 from textsr.config.params import Params
 from textsr.errors import TextsrError
@@ -102,3 +103,21 @@ def test_a_server_that_does_not_do_what_it_is_asked_is_one_message(
         track(stage, tiny_params, tmp_path, described={}),
     ):
         pytest.fail("it has no run")
+
+
+def test_a_server_that_went_away_does_not_hide_what_happened(
+    root: Path, tiny_params: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def away(tracker: Tracker, run_id: str, status: str) -> None:
+        asked.append(status)
+        raise MlflowException("API request to http://server failed")
+
+    monkeypatch.setattr(Tracker, "finish", away)
+    with (
+        pytest.raises(TextsrError, match=r"^the loss is not a number$"),
+        track("train@scratch", tiny_params, root, described={}),
+    ):
+        raise TextsrError("the loss is not a number")
+    assert asked == ["FAILED"]
