@@ -62,7 +62,8 @@ class ModelInfo:
             the input; None if that was not measured.
         trained_on: what it was trained on; None if that is not recorded.
         backend: what computes it: `onnx` (ONNX Runtime), `onnx-int8` (the same, in 8 bits) or
-            `torch` (PyTorch).
+            `torch` (PyTorch). Where `auto` chose `onnx-int8`, images of more than 8 bits a channel
+            are computed by `onnx` all the same.
     """
 
     name: str
@@ -279,9 +280,10 @@ def load_model(
             (PyTorch), or `auto`: PyTorch where it is installed and there is a GPU, or `pixels` are
             many and the CPU has instructions for bf16; else ONNX Runtime where the model has an
             ONNX file; else PyTorch. ONNX Runtime computes the pretrained weights in 8 bits by
-            `auto`, where the CPU has VNNI and `blend` is at most their own: that is 1.7 times as
-            fast and loses nothing significant on 1,600 fresh lines. At blend 1 it loses 0.08 dB.
-            `info.backend` tells what was chosen.
+            `auto`, where the CPU has VNNI and `blend` is at most 0.4: that is 1.7 times as fast
+            and at 0.4 loses nothing significant on 1,600 fresh grey lines. At blend 1 it loses
+            0.08 dB. Images of 16 bits or floats are computed in floats then, too; by `onnx-int8`
+            in 8 bits. `info.backend` tells what was chosen.
         device: `auto`, `cpu`, or what PyTorch calls it: `cuda`, `cuda:1`, `mps`.
         blend: weight of the network's output, 0 to 1, the rest being bicubic interpolation's; None:
             the model's own.
@@ -317,8 +319,7 @@ def load_model(
         device=device,
         threads=threads,
         pixels=pixels,
-        # It was judged by `benchmarks/quantization.py` with the package's file at its blend.
-        eight_bits=comes_along and (blend is None or blend <= spec.blend),
+        eight_bits=comes_along,
     )
     info = ModelInfo(
         name=spec.name,

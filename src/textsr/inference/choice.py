@@ -13,6 +13,7 @@ import cv2
 from textsr.errors import TextsrError
 from textsr.files import read_small_file
 from textsr.inference.backend import Backend
+from textsr.inference.depth import DepthBackend
 from textsr.inference.interpolation import BlendedBackend
 from textsr.models.spec import ModelSpec
 
@@ -26,11 +27,17 @@ Measured on a core with AVX-512 bf16, in seconds of processor time: to start PyT
 then it upscales 590,000 pixels a second in bf16, and ONNX Runtime 230,000 in float32.
 """
 
+JUDGED_SHA256 = "6c2adb8165a2269fb222d61edd6ebe31aa14811d62d1755ae90a1059b309dd1f"
+"""Of the file in 8 bits that `benchmarks/quantization.py` judged, which says what to put here."""
+
+JUDGED_BLEND = 0.4
+"""The greatest blend at which no measure told that file from floats."""
+
 # What the drivers of NVIDIA, of Windows' subsystem for Linux and of AMD leave where there is a GPU.
 _DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
 _INSTRUCTIONS = Path("/proc/cpuinfo")
 
-# AVX-512 VNNI and AVX-VNNI, as OpenCV numbers them; it gives Python no names for them.
+# AVX-512 VNNI and AVX-VNNI, as OpenCV numbers them; it gives Python no constants.
 _VNNI = (23, 28)
 
 # `textsr.models.package` names it, too, and imports PyTorch.
@@ -60,14 +67,16 @@ def open_folder(
         device: `auto`, or what PyTorch calls it; all but `cpu` need PyTorch.
         threads: of the CPU; None: one for each core that there is for this process.
         pixels: LR pixels that are to be upscaled, if that is known.
-        eight_bits: whether `auto` may be `onnx-int8`, too: where it would be `onnx`, the folder has
-            the file, and the CPU has VNNI.
+        eight_bits: whether `auto` may be `onnx-int8`, too: where it would be `onnx`, the folder's
+            file is the one that was judged, the blend is at most `JUDGED_BLEND`, and the CPU has
+            VNNI. Images of more than 8 bits a channel are computed by `onnx` then, whose file is
+            opened when the first comes.
 
     Raises:
         TextsrError: if nothing that is installed can compute it there, a file is damaged, or the
             ONNX file was made of other weights than the folder's.
     """
-    from textsr.inference.onnx_backend import FLOAT32, INT8, OnnxBackend
+    from textsr.inference.onnx_backend import FLOAT32, INT8
 
     suits = partial(
         choose,
@@ -75,7 +84,7 @@ def open_folder(
         backend,
         device,
         has_onnx=(folder / FLOAT32).exists(),
-        eight_bits=eight_bits and (folder / INT8).exists(),
+        eight_bits=eight_bits and spec.blend <= JUDGED_BLEND and _is_judged(folder / INT8),
         pixels=pixels,
     )
     chosen = suits(gpu=may_have_gpu())
@@ -87,14 +96,24 @@ def open_folder(
             chosen = suits(gpu=False)
         if chosen == "torch":
             return load_torch(folder, spec, device=device, threads=threads)
-    onnx = folder / (INT8 if chosen == "onnx-int8" else FLOAT32)
+    opened = _open_onnx(folder, spec, chosen, threads)
+    if chosen in ("onnx", backend):
+        return opened
+    return DepthBackend(opened, partial(_open_onnx, folder, spec, "onnx", threads))
+
+
+def _open_onnx(folder: Path, spec: ModelSpec, name: str, threads: int | None) -> Backend:
+    """Load the ONNX file of a folder that `onnx` or `onnx-int8` computes."""
+    from textsr.inference.onnx_backend import FLOAT32, INT8, OnnxBackend
+
+    onnx = folder / (INT8 if name == "onnx-int8" else FLOAT32)
     if not onnx.exists():
-        others, writer = ("torch", "export") if chosen == "onnx" else ("auto", "publish-onnx")
+        others, writer = ("torch", "export") if name == "onnx" else ("auto", "publish-onnx")
         raise TextsrError(
             f"{onnx}: no such file, so that ONNX Runtime has nothing to compute; use the backend "
             f"{others}, or a file that `textsr {writer}` writes"
         )
-    network = OnnxBackend(onnx, threads, name=chosen)
+    network = OnnxBackend(onnx, threads, name=name)
     if network.scale != spec.scale:
         raise TextsrError(
             f"{onnx}: upscales {network.scale} times, and model.json says {spec.scale}; copy the "
@@ -175,6 +194,15 @@ def has_vnni() -> bool:
     (docs/explanation/upscaling.md).
     """
     return any(cv2.checkHardwareSupport(number) for number in _VNNI)
+
+
+def _is_judged(onnx: Path) -> bool:
+    """Whether it is the very file in 8 bits that was judged."""
+    try:
+        found = hashlib.sha256(read_small_file(onnx, _MOST_BYTES)).hexdigest()
+    except OSError:
+        return False
+    return found == JUDGED_SHA256
 
 
 def _check_weights(weights: Path, onnx: Path, made_of: str | None) -> None:

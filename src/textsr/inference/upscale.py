@@ -9,6 +9,7 @@ import numpy as np
 
 from textsr.images.image import FloatImage, IntImage, LoadedImage, to_float, to_integer
 from textsr.inference.backend import Backend
+from textsr.inference.depth import suited
 from textsr.inference.tiling import (
     TILE,
     Progress,
@@ -50,8 +51,9 @@ def upscale_image(
     grows with the input and the tile only.
 
     Raises:
-        TextsrError: as `textsr.inference.tiling.upscale_tiles` does.
+        TextsrError: as `textsr.inference.tiling.upscale_tiles` and `suited` do.
     """
+    backend = suited(backend, image)
     planes = _split(image)
 
     def upscale(plane: FloatImage, turn: int) -> Iterator[Tile]:
@@ -78,22 +80,24 @@ def upscale_images(
     `textsr.inference.tiling.upscale_batch`. `before_batch` may end the work by raising.
 
     Raises:
-        TextsrError: as `upscale_batch` does.
+        TextsrError: as `upscale_batch` and `suited` do.
     """
     split = [_split(image) for image in images]
-    waiting: dict[tuple[int, int], list[tuple[int, int]]] = {}  # by size, image and plane
-    for number, planes in enumerate(split):
+    # By backend and size, image and plane.
+    waiting: dict[tuple[Backend, tuple[int, int]], list[tuple[int, int]]] = {}
+    for number, (image, planes) in enumerate(zip(images, split, strict=True)):
+        by = suited(backend, image)
         for turn, plane in enumerate(planes.upscaled):
-            size = padded_size(plane.shape, backend.alignment)
-            waiting.setdefault(size, []).append((number, turn))
+            size = padded_size(plane.shape, by.alignment)
+            waiting.setdefault((by, size), []).append((number, turn))
     parts: dict[tuple[int, int], Tile] = {}
-    for size, places in waiting.items():
+    for (by, size), places in waiting.items():
         together = max(_BATCH_PIXELS // (size[0] * size[1]), 1)
         for first in range(0, len(places), together):
             before_batch()
             batch = places[first : first + together]
             planes_of = [split[number].upscaled[turn] for number, turn in batch]
-            upscaled = upscale_batch(backend, planes_of, threads=threads)
+            upscaled = upscale_batch(by, planes_of, threads=threads)
             for place, plane, values in zip(batch, planes_of, upscaled, strict=True):
                 height, width = plane.shape
                 parts[place] = Tile(slice(0, height), slice(0, width), values)
