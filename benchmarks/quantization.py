@@ -3,10 +3,11 @@
 It judges fresh lines in the fonts of `val`, drawn with another seed than the dataset's. Scores are
 kept in out/quantization for as long as nothing that makes them changes. The 8-bit network deserves
 to be the default at a blend where it is `LEAST_RATIO` times as fast and no measure tells the two
-apart.
+apart. Then the last lines say what `textsr.inference.choice` has to hold for `auto` to take it.
 """
 
 import argparse
+import hashlib
 import os
 import statistics
 import time
@@ -71,14 +72,19 @@ def main() -> None:
     engines = available_engines(params.compute.threads)
     made = f"{judges_version(engines)} {lines_version(lines)}"
     tables: dict[str, dict[str, pd.DataFrame]] = {}
+    blends: dict[str, float] = {}
     for blend in dict.fromkeys((read_spec(arguments.folder).blend, 1.0)):
-        of = tables[f"fresh lines at blend {blend:g}"] = {}
+        lines_at = f"fresh lines at blend {blend:g}"
+        blends[lines_at] = blend
+        of = tables[lines_at] = {}
         for name, network in networks.items():
             key = fingerprint(f"{made} {blend}", [paths[name]])
             make = partial(_score, name, BlendedBackend(network, blend), lines, engines)
             of[name] = keep(FOLDER / f"{name}-{blend:g}-{key}.parquet", make)
     report = build_report(tables, ["int8"], bootstrap_of(params)) | {"speed": speed}
-    markdown = f"{render_report(report)}\n{render_speed(speed)}\n\n{verdict(report)}\n"
+    digest = hashlib.sha256(paths["int8"].read_bytes()).hexdigest()
+    said = f"{verdict(report)}\n{render_constants(report, blends, digest)}".rstrip()
+    markdown = f"{render_report(report)}\n{render_speed(speed)}\n\n{said}\n"
     write_text(FOLDER / "report.md", markdown)
     write_json(FOLDER / "report.json", report)
     print(markdown)
@@ -144,25 +150,51 @@ def verdict(report: Mapping[str, Any]) -> str:
 
     Of each set of lines, and so of each blend, in a line.
     """
-    slow = [
-        f"{what}: {found['ratio']:.2f} times as fast, less than {LEAST_RATIO:g}"
-        for what, found in report["speed"].items()
-        if found["ratio"] < LEAST_RATIO
-    ]
     said = []
-    for name, found in report["sets"].items():
-        differs = [
-            f"{measure} differs by {change['value']:+.4f}"
-            for measure, change in found["differences"]["int8"]["fp32"].items()
-            if change["ci"][0] > 0 or change["ci"][1] < 0
-        ]
-        against = "; ".join(slow + differs)
+    for name in report["sets"]:
+        against = "; ".join(_against(report, name))
         said.append(
             f"{name}: 8 bits may not be the default: {against}."
             if against
             else f"{name}: 8 bits may be the default."
         )
     return "\n".join(said)
+
+
+def render_constants(report: Mapping[str, Any], blends: Mapping[str, float], digest: str) -> str:
+    """Say what to put beside the rule of `auto`, or nothing if 8 bits may not be the default.
+
+    Args:
+        report: with the sets of lines.
+        blends: of each set.
+        digest: SHA-256 of the file in 8 bits.
+    """
+    most = None
+    for name in sorted(blends, key=lambda name: blends[name]):
+        if _against(report, name):
+            break
+        most = blends[name]
+    if most is None:
+        return ""
+    return (
+        "\nPut into src/textsr/inference/choice.py:\n\n"
+        f'    JUDGED_SHA256 = "{digest}"\n    JUDGED_BLEND = {most:g}'
+    )
+
+
+def _against(report: Mapping[str, Any], name: str) -> list[str]:
+    """Return what speaks against 8 bits on a set of lines."""
+    slow = [
+        f"{what}: {found['ratio']:.2f} times as fast, less than {LEAST_RATIO:g}"
+        for what, found in report["speed"].items()
+        if found["ratio"] < LEAST_RATIO
+    ]
+    differs = [
+        f"{measure} differs by {change['value']:+.4f}"
+        for measure, change in report["sets"][name]["differences"]["int8"]["fp32"].items()
+        if change["ci"][0] > 0 or change["ci"][1] < 0
+    ]
+    return slow + differs
 
 
 if __name__ == "__main__":

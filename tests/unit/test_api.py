@@ -1,5 +1,6 @@
 """The Python API: what goes in comes out larger, of the same type and layout."""
 
+import hashlib
 import io
 import shutil
 import threading
@@ -17,8 +18,9 @@ from PIL import Image
 import textsr
 from textsr import LoadedImage, Model, TextsrError, load_model, pretrained, upscale
 from textsr.images.image import FloatImage
-from textsr.inference import choice, stream
+from textsr.inference import choice, onnx_backend, stream
 from textsr.inference.interpolation import BicubicBackend
+from textsr.inference.onnx_backend import INT8
 from textsr.models.spec import read_spec
 
 RNG = np.random.default_rng(7)
@@ -337,6 +339,7 @@ def test_8_bits_are_taken_with_the_packages_file_at_the_blend_that_they_were_jud
     monkeypatch.setattr(choice, "has_vnni", lambda: True)
     monkeypatch.setattr(choice, "may_have_gpu", lambda: False)
     own = read_spec(pretrained.FOLDER).blend
+    assert own == choice.JUDGED_BLEND
     for blend in (None, 0, own / 2, own):
         assert load_model(blend=blend).info.backend == "onnx-int8"
     for blend in (own + 0.01, 1):
@@ -344,8 +347,84 @@ def test_8_bits_are_taken_with_the_packages_file_at_the_blend_that_they_were_jud
     assert load_model(backend="onnx").info.backend == "onnx"
     shutil.copytree(pretrained.FOLDER, tmp_path / "copy")
     assert load_model(tmp_path / "copy").info.backend == "onnx"  # its files may be others
+    monkeypatch.setattr(pretrained, "FOLDER", tmp_path / "copy")
+    assert load_model().info.backend == "onnx-int8"
     monkeypatch.setattr(choice, "has_vnni", lambda: False)
     assert load_model().info.backend == "onnx"
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+@pytest.mark.parametrize("shape", [(12, 40), (24, 56, 4), (150, 150)])
+def test_deep_images_are_computed_in_floats_where_8_bits_are_the_default(
+    monkeypatch: pytest.MonkeyPatch, model: Model, shape: tuple[int, ...], dtype: type
+) -> None:
+    monkeypatch.setattr(choice, "has_vnni", lambda: True)
+    monkeypatch.setattr(choice, "may_have_gpu", lambda: False)
+    usual, named = load_model(), load_model(backend="onnx-int8")
+    assert usual.info.backend == named.info.backend == "onnx-int8"
+    shallow, deep = (
+        (RNG.random(shape) * most).astype(kind)
+        for kind, most in ((np.uint8, 255), (dtype, 65535 if dtype == np.uint16 else 1))
+    )
+    by_floats, by_eight = model.upscale(deep), named.upscale(shallow)
+    assert not np.array_equal(by_floats, named.upscale(deep))
+    assert not np.array_equal(by_eight, model.upscale(shallow))
+    assert np.array_equal(usual.upscale(shallow), by_eight)
+    assert np.array_equal(usual.upscale(deep), by_floats)
+    together = list(usual.upscale_many(iter([deep, shallow, shallow, deep])))
+    expected = [*model.upscale_many([deep] * 2), *named.upscale_many([shallow] * 2)]
+    for found, image in zip(together, (expected[i] for i in (0, 2, 3, 1)), strict=True):
+        assert np.array_equal(found, image)
+
+
+def test_the_floats_are_opened_once_and_not_before_a_deep_image_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(choice, "has_vnni", lambda: True)
+    monkeypatch.setattr(choice, "may_have_gpu", lambda: False)
+    opened: list[str] = []
+    true_backend = onnx_backend.OnnxBackend
+
+    def noted(path: Path, threads: int | None, *, name: str) -> onnx_backend.OnnxBackend:
+        opened.append(name)
+        return true_backend(path, threads, name=name)
+
+    monkeypatch.setattr(onnx_backend, "OnnxBackend", noted)
+    usual = load_model()
+    usual.upscale(some_array(12, 40))
+    assert opened == ["onnx-int8"]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(usual.upscale, [some_array(12, 40, dtype=np.uint16)] * 8))
+    assert opened == ["onnx-int8", "onnx"]
+
+
+def test_other_weights_than_those_that_were_judged_are_computed_in_floats(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choice, "has_vnni", lambda: True)
+    monkeypatch.setattr(choice, "may_have_gpu", lambda: False)
+    shutil.copytree(pretrained.FOLDER, tmp_path / "new")
+    monkeypatch.setattr(pretrained, "FOLDER", tmp_path / "new")
+    assert load_model().info.backend == "onnx-int8"
+    eight_bits = tmp_path / "new" / INT8
+    with eight_bits.open("ab") as file:
+        file.write(b"\x32\x01x")  # the same network, of another description
+    assert load_model().info.backend == "onnx"
+    assert load_model(backend="onnx-int8").info.backend == "onnx-int8"
+    digest = hashlib.sha256(eight_bits.read_bytes()).hexdigest()
+    monkeypatch.setattr(choice, "JUDGED_SHA256", digest)
+    assert load_model().info.backend == "onnx-int8"
+    monkeypatch.setattr(choice, "JUDGED_BLEND", 0.3)
+    assert load_model().info.backend == "onnx"
+    assert load_model(blend=0.3).info.backend == "onnx-int8"
+
+
+def test_the_file_in_8_bits_that_comes_along_is_the_one_that_was_judged() -> None:
+    digest = hashlib.sha256((pretrained.FOLDER / INT8).read_bytes()).hexdigest()
+    assert digest == choice.JUDGED_SHA256, (
+        f"{INT8} is new, so that `auto` computes in floats; run `python -m benchmarks.quantization`"
+        ", which says what to put into textsr/inference/choice.py"
+    )
 
 
 def test_the_blend_is_the_models_own_unless_told() -> None:

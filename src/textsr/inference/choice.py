@@ -97,7 +97,7 @@ def open_folder(
         if chosen == "torch":
             return load_torch(folder, spec, device=device, threads=threads)
     opened = _open_onnx(folder, spec, chosen, threads)
-    if chosen in ("onnx", backend):
+    if chosen in ("onnx", backend):  # floats, or 8 bits that were named
         return opened
     return DepthBackend(opened, partial(_open_onnx, folder, spec, "onnx", threads))
 

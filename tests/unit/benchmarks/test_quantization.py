@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.quantization import measure_speed, render_speed, verdict
+from benchmarks.quantization import measure_speed, render_constants, render_speed, verdict
 from textsr.inference.interpolation import BicubicBackend
 
 
@@ -32,6 +32,27 @@ def test_each_blend_has_a_verdict_of_its_own() -> None:
     first, second = verdict(both).split("\n")
     assert first == "fresh: 8 bits may be the default."
     assert second.startswith("network alone: 8 bits may not be the default: psnr_db")
+
+
+@pytest.mark.parametrize(
+    ("alike_at", "most"), [((0.4, 1), "1"), ((0.4,), "0.4"), ((1,), None), ((), None)]
+)
+def test_what_to_put_beside_the_rule_is_told_where_8_bits_may_be_the_default(
+    alike_at: tuple[float, ...], most: str | None
+) -> None:
+    blends = {"own": 0.4, "network alone": 1.0}
+    judged = report(2, [0, 0])
+    judged["sets"] = {
+        name: report(2, [-0.1, 0.2] if blend in alike_at else [0.1, 0.3])["sets"]["fresh"]
+        for name, blend in blends.items()
+    }
+    said = render_constants(judged, blends, "f00d")
+    if most is None:
+        assert said == ""
+    else:
+        assert f'JUDGED_SHA256 = "f00d"\n    JUDGED_BLEND = {most}' in said
+    judged["speed"] = report(1.2, [0, 0])["speed"]
+    assert render_constants(judged, blends, "f00d") == ""
 
 
 def test_the_second_network_is_measured_against_the_first(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -290,14 +290,18 @@ def test_the_default_is_8_bits_on_cpus_that_suit_them_up_to_the_blend_of_the_wei
     monkeypatch.setattr(choice, "may_have_gpu", lambda: False)
     small = np.random.default_rng(4).integers(0, 256, (16, 40), np.uint8)
     assert cv2.imwrite("small.png", small)
+    assert cv2.imwrite("deep.png", small.astype(np.uint16) * 256)
 
-    def upscale(*options: str) -> np.ndarray:
-        command = ["upscale", "small.png", "-o", "big.png", *options]
+    def upscale(*options: str, image: str = "small.png") -> np.ndarray:
+        command = ["upscale", image, "-o", "big.png", *options]
         CliRunner().invoke(cli.app, command, catch_exceptions=False)
         return cv2.imread("big.png", cv2.IMREAD_UNCHANGED)
 
     assert np.array_equal(upscale(), upscale("--backend", "onnx-int8"))
     assert not np.array_equal(upscale(), upscale("--backend", "onnx"))
+    deep = upscale("--backend", "onnx", image="deep.png")
+    assert np.array_equal(upscale(image="deep.png"), deep)
+    assert not np.array_equal(upscale("--backend", "onnx-int8", image="deep.png"), deep)
     network = ("--blend", "1")
     assert np.array_equal(upscale(*network), upscale(*network, "--backend", "onnx"))
 
