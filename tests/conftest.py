@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from filelock import FileLock
 from xdist.scheduler import LoadScopeScheduling
 
 from textsr.config.params import Params, parse_params
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 
+# Makes what a function writes into a folder; returns the folder.
+MakeOnce = Callable[[str, Callable[[Path], object]], Path]
+
 # Set before any test imports MLflow: it reads the variable once.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 # PyTorch's threads spin while they wait for each other, which costs a machine that other tests
@@ -25,13 +29,8 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
-# What `pytest -n` hands to one process at once: files that share what takes long to make.
+# What `pytest -n` hands to one process at once: files that share what takes long to start.
 _SHARING = {
-    "a finished project": (
-        "tests/e2e/test_dvc.py",
-        "tests/e2e/test_machines.py",
-        "tests/e2e/test_pipeline.py",
-    ),
     "a project that is up": (
         "tests/integration/pipelines/test_exposure.py",
         "tests/integration/pipelines/test_services.py",
@@ -43,8 +42,17 @@ _SHARING = {
     ),
 }
 _SCOPES = {path: scope for scope, paths in _SHARING.items() for path in paths}
-# What takes longest begins first: one that begins last keeps all others waiting.
-_LONGEST = (*_SHARING, "tests/e2e/test_workers.py", "tests/unit/validation/test_mutations.py")
+# What takes longest begins first: one that begins last keeps all others waiting. The first makes
+# the finished project, which the last two need, too. A process is handed the next file two tests
+# before the end of its own, so what follows a file of one or two tests waits for these.
+_LONGEST = (
+    "tests/e2e/test_pipeline.py",
+    *_SHARING,
+    "tests/e2e/test_workers.py",
+    "tests/unit/validation/test_mutations.py",
+    "tests/e2e/test_dvc.py",
+    "tests/e2e/test_machines.py",
+)
 
 
 def _scope(nodeid: str) -> str:
@@ -86,23 +94,41 @@ def tiny_params() -> Params:
 
 
 @pytest.fixture(scope="session")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The source material of a fresh clone."""
-    from textsr.synthesis.sources import fetch_sources
+def make_once(tmp_path_factory: pytest.TempPathFactory) -> MakeOnce:
+    """Make a folder once for all processes of `pytest -n`, which must leave it as it is."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
 
-    folder = tmp_path_factory.mktemp("source") / "data"
-    fetch_sources(folder)
-    return folder
+    def once(name: str, make: Callable[[Path], object]) -> Path:
+        folder, made = shared / name, shared / f"{name}.made"
+        with FileLock(shared / f"{name}.lock"):
+            if not made.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # of a process that failed
+                folder.mkdir()
+                make(folder)
+                made.touch()
+        return folder
+
+    return once
 
 
 @pytest.fixture(scope="session")
-def dataset(tiny_params: Params, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def data(make_once: MakeOnce) -> Path:
+    """The source material of a fresh clone."""
+    from textsr.synthesis.sources import fetch_sources
+
+    return make_once("source", lambda folder: fetch_sources(folder / "data")) / "data"
+
+
+@pytest.fixture(scope="session")
+def dataset(tiny_params: Params, data: Path, make_once: MakeOnce) -> Path:
     """A tiny dataset with train, val and test."""
     from textsr.synthesis.shards import write_dataset
 
-    folder = tmp_path_factory.mktemp("dataset")
-    write_dataset(tiny_params, data, folder, lambda rows: None)
-    return folder
+    return make_once(
+        "dataset", lambda folder: write_dataset(tiny_params, data, folder, lambda rows: None)
+    )
 
 
 @pytest.fixture(scope="session")
@@ -116,26 +142,25 @@ def mixed_params(tiny_params: Params) -> Params:
 
 
 @pytest.fixture(scope="session")
-def extra_datasets(
-    mixed_params: Params, data: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
+def extra_datasets(mixed_params: Params, data: Path, make_once: MakeOnce) -> Path:
     """The folder of the extra datasets of `mixed_params`."""
     from textsr.synthesis.shards import write_dataset
 
-    folder = tmp_path_factory.mktemp("extra_datasets")
-    write_dataset(mixed_params.extra_dataset("tall"), data, folder / "tall", lambda rows: None)
-    return folder
+    tall = mixed_params.extra_dataset("tall")
+    return make_once(
+        "extra_datasets",
+        lambda folder: write_dataset(tall, data, folder / "tall", lambda rows: None),
+    )
 
 
 @pytest.fixture(scope="session")
-def make_store(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], None]:
+def make_store(make_once: MakeOnce) -> Callable[[Path], None]:
     """Give a project an MLflow store with nothing in it: making its tables takes seconds."""
     from textsr.tracking import Tracker
 
-    empty = tmp_path_factory.mktemp("store")
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        Tracker(empty)
+        empty = make_once("store", Tracker)
 
     def make(root: Path) -> None:
         (root / "mlruns").mkdir(mode=0o700, parents=True)

@@ -5,7 +5,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import boto3
@@ -17,12 +17,15 @@ SSHD = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbi
 
 
 @pytest.fixture(scope="session")
-def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def unbroken(make_once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
     """A tiny project that one `dvc repro` has brought up to date, committed."""
-    project = make_clone(tmp_path_factory.mktemp("unbroken"))
-    run(project, "dvc", "repro")
-    commit(project)
-    return project
+
+    def make(folder: Path) -> None:
+        project = make_clone(folder)
+        run(project, "dvc", "repro")
+        commit(project)
+
+    return make_once("unbroken", make)
 
 
 @pytest.fixture(scope="module")
