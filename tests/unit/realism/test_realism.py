@@ -3,6 +3,7 @@
 import json
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,6 +15,7 @@ from textsr.realism.classifier import tell_apart
 from textsr.realism.run import (
     draw_like,
     effect_keys,
+    judge,
     read_real,
     report_realism,
     without_effect,
@@ -48,6 +50,13 @@ def test_each_effect_can_be_switched_off_alone(tiny_params: Params) -> None:
     assert effect_keys(tiny_params) == keys
 
 
+def judge_briefly(*arguments: Any) -> Any:
+    """Judge, in the process that is asked to: noise and text differ after a tenth of the steps."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("textsr.realism.run.tell_apart", partial(tell_apart, steps=40))
+        return judge(*arguments)
+
+
 @pytest.mark.slow
 def test_report_names_what_was_told_apart(
     tiny_params: Params,
@@ -56,8 +65,7 @@ def test_report_names_what_was_told_apart(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # Noise and text are told apart after a tenth of the steps.
-    monkeypatch.setattr("textsr.realism.run.tell_apart", partial(tell_apart, steps=40))
+    monkeypatch.setattr("textsr.realism.run.judge", judge_briefly)
     ticks: list[int] = []
     report = report_realism(
         [folder],
