@@ -16,9 +16,6 @@ from textsr.models.package import BlendedModel
 OPSET = 20
 """Version of the ONNX operators: of ONNX 1.15 and ONNX Runtime 1.17."""
 
-TOLERANCE = 1e-5
-"""Largest difference to PyTorch's values in [0, 1], at any size; tests hold it."""
-
 
 def export_onnx(model: BlendedModel, path: Path) -> None:
     """Write a model as ONNX, whole or not at all.

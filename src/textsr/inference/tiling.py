@@ -25,32 +25,6 @@ class Tile(NamedTuple):
     values: FloatImage
 
 
-def upscale_grey(
-    backend: Backend,
-    grey: FloatImage,
-    *,
-    tile: int = TILE,
-    halo: int | None = None,
-    threads: int | None = None,
-    progress: Progress | None = None,
-) -> FloatImage:
-    """Upscale an HxW image in [0, 1] to (H * scale)x(W * scale), not clipped.
-
-    Equal to the network on the whole image, up to rounding, if `halo` covers its receptive field.
-
-    Raises:
-        TextsrError: as `upscale_tiles` does.
-    """
-    scale = backend.scale
-    height, width = grey.shape
-    result = np.empty((height * scale, width * scale), np.float32)
-    for part in upscale_tiles(
-        backend, grey, tile=tile, halo=halo, threads=threads, progress=progress
-    ):
-        result[magnify(part.rows, scale), magnify(part.columns, scale)] = part.values
-    return result
-
-
 def upscale_tiles(
     backend: Backend,
     grey: FloatImage,

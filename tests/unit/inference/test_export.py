@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from textsr.errors import TextsrError
-from textsr.inference.export import TOLERANCE, export_onnx
+from textsr.inference.export import export_onnx
 from textsr.models.package import BlendedModel, ModelSpec, build_network
 from textsr.pretrained import load_pretrained
 
@@ -53,7 +53,7 @@ def test_onnx_gives_what_pytorch_gives(
         expected = model(torch.from_numpy(lr)).numpy()
     (found,) = session.run(None, {"lr": lr})
     assert found.shape == expected.shape
-    assert np.abs(found - expected).max() < TOLERANCE
+    assert np.abs(found - expected).max() < 1e-5
 
 
 @pytest.mark.slow

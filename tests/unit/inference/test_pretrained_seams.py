@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 import pytest
+from grey import upscale_grey
 
-from textsr.inference.tiling import upscale_grey
 from textsr.inference.torch_backend import TorchBackend
 from textsr.models.package import BlendedModel
 from textsr.pretrained import load_pretrained

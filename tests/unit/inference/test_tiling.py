@@ -1,13 +1,14 @@
 import numpy as np
 import pytest
 import torch
+from grey import upscale_grey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from stand_in_networks import CoarseNet
 from torch import Tensor, nn
 
 from textsr.errors import TextsrError
-from textsr.inference.tiling import upscale_grey, upscale_tiles
+from textsr.inference.tiling import upscale_tiles
 from textsr.inference.torch_backend import TorchBackend
 
 REACH = 8
