@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from grey import upscale_grey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
 from textsr.errors import TextsrError
-from textsr.inference.tiling import upscale_grey
 from textsr.inference.torch_backend import TorchBackend
 from textsr.models.bicubic import bicubic
 from textsr.models.package import (
