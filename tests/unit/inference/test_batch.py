@@ -164,7 +164,8 @@ class Meeting(Bicubic):
 
 
 @pytest.fixture
-def two_threads() -> Iterator[None]:
+def two_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr("textsr.inference.torch_backend.granted_cores", lambda: 2)
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     yield
