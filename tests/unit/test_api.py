@@ -353,8 +353,10 @@ def test_8_bits_are_taken_with_the_packages_file_at_the_blend_that_they_were_jud
     assert load_model().info.backend == "onnx"
 
 
-@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
-@pytest.mark.parametrize("shape", [(12, 40), (24, 56, 4), (150, 150)])
+@pytest.mark.parametrize(
+    ("shape", "dtype"),
+    [((12, 40), np.uint16), ((24, 56, 4), np.float32), ((150, 150), np.uint16)],
+)
 def test_deep_images_are_computed_in_floats_where_8_bits_are_the_default(
     monkeypatch: pytest.MonkeyPatch, model: Model, shape: tuple[int, ...], dtype: type
 ) -> None:
