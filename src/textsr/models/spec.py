@@ -36,6 +36,8 @@ class ModelSpec(BaseModel):
     """Of the text encoder; likewise."""
     blend: Annotated[float, Field(ge=0, le=1)] = 1.0
     """Weight of the network's output; the rest is bicubic's."""
+    blends: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
+    """The same by who reads: `people`, `any`, or the name of an OCR engine. None where not judged."""
 
     @field_validator("architecture", mode="before")
     @classmethod
@@ -48,6 +50,19 @@ class ModelSpec(BaseModel):
         if self.architecture == "upsampler" and (self.encoder is None or self.width is None):
             raise ValueError("architecture upsampler needs encoder and width")
         return self
+
+    def blend_for(self, reader: str) -> float:
+        """Return the weight of the network's output that suits a reader.
+
+        Raises:
+            TextsrError: if the model was not judged for that reader.
+        """
+        if reader not in self.blends:
+            known = ", ".join(self.blends) or "none"
+            raise TextsrError(
+                f"model {self.name}: no weight for {reader}; it has been judged for: {known}"
+            )
+        return self.blends[reader]
 
 
 def read_spec(folder: Path) -> ModelSpec:
