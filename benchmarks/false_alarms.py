@@ -27,7 +27,7 @@ from textsr.models.package import load_model
 from textsr.monitoring.drift import Finding, compare, judge
 from textsr.monitoring.measure import measure_images
 from textsr.monitoring.profile import measure_profile
-from textsr.ocr.rapidocr_engine import RapidOCREngine
+from textsr.ocr.engines import first_engine
 from textsr.synthesis.sample import Source, load_source
 
 _FIRST_SEED = 1_000_000  # far from any dataset's
@@ -45,7 +45,7 @@ def main() -> None:
     use_threads(params.compute.threads)
     cv2.setNumThreads(1)
     model = TorchBackend(load_model(pretrained.FOLDER))
-    engine = RapidOCREngine(params.compute.threads)
+    engine = first_engine(params.compute.threads)
     source = load_source(params, "train", project.DATA)
     table = Table(title="false alarms over in-distribution draws")
     for heading in ("images", "read", "draws", "alarms", "rate, 95% interval"):

@@ -87,7 +87,7 @@ def _params(rows: int) -> Params:
 def _run(step: str, params: Params, folder: Path) -> None:
     from textsr.cli.progress import progress
     from textsr.ocr.engine import read_lines
-    from textsr.ocr.rapidocr_engine import RapidOCREngine
+    from textsr.ocr.engines import first_engine
     from textsr.synthesis.shards import write_dataset
     from textsr.training.run import plan_training, run_training
     from textsr.validation.run import validate_dataset
@@ -99,7 +99,7 @@ def _run(step: str, params: Params, folder: Path) -> None:
             rows = sum(params.synthesis.samples.model_dump().values())
             write_dataset(params, Path("data"), dataset, start("lines", rows))
         elif step == "validate":
-            engine = RapidOCREngine(params.compute.threads)
+            engine = first_engine(params.compute.threads)
             validate_dataset(
                 dataset, Path("out"), params, lambda lines: read_lines(engine, lines), start
             )

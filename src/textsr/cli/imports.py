@@ -93,11 +93,11 @@ def fonts(
     from textsr.config.params import load_params
     from textsr.imports.fonts import import_fonts, list_fonts
     from textsr.ocr.engine import read_lines
-    from textsr.ocr.rapidocr_engine import RapidOCREngine
+    from textsr.ocr.engines import first_engine
 
     splits = load_params(project.PARAMS).synthesis.fonts
     paths = list_fonts(source)
-    engine = RapidOCREngine(threads=1)  # more do not pay for lines
+    engine = first_engine(threads=1)  # more do not pay for lines
     with progress() as start:
         done = import_fonts(
             paths,

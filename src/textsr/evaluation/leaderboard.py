@@ -18,7 +18,7 @@ from textsr.evaluation.sets import load_split
 from textsr.evaluation.summary import summarise
 from textsr.files import read_json, write_json, write_text
 from textsr.models.package import load_model
-from textsr.ocr.engines import ENGINES
+from textsr.ocr.engines import known_engines
 from textsr.pages import render_page
 
 
@@ -57,7 +57,7 @@ def build_leaderboard(params: Params, evaluation: Path) -> dict[str, Any]:
                 }
             )
     for row in rows:
-        for engine in ENGINES:
+        for engine in known_engines():
             row.setdefault(engine, None)
     return {
         "rows": rows,
@@ -72,7 +72,7 @@ def render_leaderboard(leaderboard: Mapping[str, Any]) -> str:
     sets = []
     for name in dict.fromkeys(row["set"] for row in leaderboard["rows"]):
         rows = [row for row in leaderboard["rows"] if row["set"] == name]
-        engines = [engine for engine in ENGINES if any(row[engine] for row in rows)]
+        engines = [engine for engine in known_engines() if any(row.get(engine) for row in rows)]
         sets.append({"name": name, "rows": rows, "engines": engines})
     pictures = f"{EVALUATION.as_posix()}/METHOD/panels/{CASES}/SET-ENGINE.png"
     return render_page(

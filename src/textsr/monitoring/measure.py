@@ -11,7 +11,7 @@ from textsr.images.grey import Image
 from textsr.images.image import LoadedImage
 from textsr.inference.backend import Backend
 from textsr.inference.upscale import upscale_image
-from textsr.ocr.rapidocr_engine import RapidOCREngine
+from textsr.ocr.engine import OCREngine
 
 UNITS = {
     "height_px": "LR pixels",
@@ -98,7 +98,7 @@ def measure_images(
     images: Sequence[Image],
     read: int,
     backend: Backend,
-    engine: RapidOCREngine,
+    engine: OCREngine,
     tick: Callable[[], None],
 ) -> pd.DataFrame:
     """Measure images, a row each; columns are those of `UNITS`, NaN where not measured.
@@ -116,8 +116,8 @@ def measure_images(
         row = measure_image(image)
         if number in chosen:
             upscaled = upscale_image(backend, LoadedImage(image))
-            row["confidence_before"] = engine.confidence(image)
-            row["confidence_after"] = engine.confidence(np.asarray(upscaled.pixels, np.uint8))
+            both = [image, np.asarray(upscaled.pixels, np.uint8)]
+            row["confidence_before"], row["confidence_after"] = engine.confidence(both)
         rows.append(row)
         tick()
     return pd.DataFrame(rows, columns=list(UNITS), dtype=np.float64)

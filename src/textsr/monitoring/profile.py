@@ -17,7 +17,7 @@ from textsr.files import fingerprint, replace_file
 from textsr.images.grey import Image
 from textsr.inference.backend import Backend
 from textsr.monitoring.measure import UNITS, VERSION, measure_images
-from textsr.ocr.rapidocr_engine import RapidOCREngine
+from textsr.ocr.engine import OCREngine
 from textsr.progress import Progress
 from textsr.training.batches import training_folders
 
@@ -95,7 +95,7 @@ def measure_profile(
     imported: Path,
     folder: Path,
     backend: Backend,
-    engine: RapidOCREngine,
+    engine: OCREngine,
     start: Progress,
     extra_datasets: Path | None = None,
 ) -> Profile:

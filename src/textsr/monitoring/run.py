@@ -28,7 +28,8 @@ from textsr.monitoring.profile import (
     save_profile,
 )
 from textsr.monitoring.report import DriftReport, check_output, describe, write_report
-from textsr.ocr.rapidocr_engine import RapidOCREngine
+from textsr.ocr.engine import OCREngine
+from textsr.ocr.engines import first_engine
 from textsr.progress import Progress
 from textsr.tracking import Tracker
 from textsr.training.batches import training_folders
@@ -61,7 +62,7 @@ def run_monitor(
     tracker = Tracker(root)
     champion = find_champion(tracker, params, root)
     backend = TorchBackend(load_model(champion.folder), device=choose_device())
-    engine = RapidOCREngine(params.compute.threads)
+    engine = first_engine(params.compute.threads)
     profile = _profile(params, root, tracker, champion, backend, engine, output.parent, start)
     images = list(production.images.values())
     tick = start("measuring production images", len(images))
@@ -79,7 +80,7 @@ def _profile(
     tracker: Tracker,
     champion: Champion,
     backend: Backend,
-    engine: RapidOCREngine,
+    engine: OCREngine,
     folder: Path,
     start: Progress,
 ) -> Profile:

@@ -2,12 +2,14 @@
 
 import importlib.util
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from textsr.images.grey import Image
+from textsr.ocr.versions import describe_version
 
 _HEIGHT = 48
 # Tesseract expects a white margin around a line; without it, it drops first and last letters.
@@ -18,6 +20,7 @@ class TesseractEngine:
     """Tesseract's LSTM engine in single-line mode."""
 
     name = "tesseract"
+    title = "Tesseract"
 
     def __init__(self, data: Path) -> None:
         import tesserocr
@@ -25,9 +28,27 @@ class TesseractEngine:
         self._api = tesserocr.PyTessBaseAPI(
             path=str(data), lang="eng", psm=tesserocr.PSM.SINGLE_LINE
         )
+        engine = tesserocr.tesseract_version().splitlines()[0]
+        self.version = f"{engine}, {describe_version(['tesserocr'], data / 'eng.traineddata')}"
 
-    def read(self, line: Image) -> str:
-        """Return the text of a grey HxW image of one line."""
+    def read(self, lines: Sequence[Image]) -> list[str]:
+        """Return the texts of grey HxW images of one line each."""
+        texts = []
+        for line in lines:
+            self._show(line)
+            texts.append(str(self._api.GetUTF8Text()).strip())
+        return texts
+
+    def confidence(self, lines: Sequence[Image]) -> list[float]:
+        """Return Tesseract's mean confidence in the words of each, 0 where it reads none."""
+        sure = []
+        for line in lines:
+            self._show(line)
+            self._api.Recognize()
+            sure.append(max(self._api.MeanTextConf(), 0) / 100)
+        return sure
+
+    def _show(self, line: Image) -> None:
         from PIL import Image as PILImage
 
         # Tesseract is trained on dark ink; light-on-dark lines are inverted by the ground's grey.
@@ -45,7 +66,6 @@ class TesseractEngine:
             np.uint8,
         )
         self._api.SetImage(PILImage.fromarray(line))
-        return str(self._api.GetUTF8Text()).strip()
 
 
 def tesseract_data() -> Path | None:
@@ -57,3 +77,9 @@ def tesseract_data() -> Path | None:
     folders += [Path("/usr/share/tessdata"), Path("/usr/local/share/tessdata")]
     folders += [Path("/opt/homebrew/share/tessdata")]
     return next((folder for folder in folders if (folder / "eng.traineddata").is_file()), None)
+
+
+def load_tesseract(threads: int) -> TesseractEngine | None:
+    """Load Tesseract, which reads a line in one thread, where it and its data are installed."""
+    data = tesseract_data()
+    return None if data is None else TesseractEngine(data)

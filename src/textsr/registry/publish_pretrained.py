@@ -13,7 +13,7 @@ from textsr.files import read_json, replace_folder, write_text
 from textsr.images.grey import Image
 from textsr.models.package import WEIGHTS, load_model, save_model
 from textsr.models.recognizer import load_recognizer, save_recognizer
-from textsr.ocr.engines import ENGINES
+from textsr.ocr.engines import known_engines
 from textsr.pages import render_page
 from textsr.pretrained import NAME
 from textsr.pretrained.onnx_files import write_onnx_files
@@ -149,5 +149,5 @@ def render_card(record: RunRecord, metrics: Mapping[str, Any], blend: float, siz
         size=size,
         blend=blend,
         sets=metrics["sets"],
-        engines={name: entry.title for name, entry in ENGINES.items()},
+        engines={name: entry.title for name, entry in known_engines().items()},
     )

@@ -7,7 +7,7 @@ from textsr.config import project
 from textsr.config.params import SPLITS, Params
 from textsr.files import fingerprint, write_json
 from textsr.ocr.engine import read_lines
-from textsr.ocr.rapidocr_engine import RapidOCREngine
+from textsr.ocr.engines import first_engine
 from textsr.progress import Progress
 from textsr.tracking import flatten, track
 from textsr.validation.datasets import Target, validate_datasets
@@ -20,7 +20,7 @@ def validate(params: Params, start: Progress, say: Callable[[str], None]) -> Non
 
     A dataset that fails is logged as well.
     """
-    engine = RapidOCREngine(params.compute.threads)
+    engine = first_engine(params.compute.threads)
     main = Target(params, project.DATASET, project.VALIDATION, project.REPORTS / "data_card.md")
     extra = [
         Target(

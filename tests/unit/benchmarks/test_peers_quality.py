@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from reading import LineReader
 
 from benchmarks import peers
 from benchmarks.kept_scores import lines_version
@@ -28,7 +29,7 @@ from textsr.images.grey import Image
 RESAMPLING = Bootstrap(resamples=50, confidence=0.95, seed=0)
 
 
-class Brightness:
+class Brightness(LineReader):
     """Reads a line as `light` or `dark`."""
 
     name = "brightness"
@@ -36,7 +37,7 @@ class Brightness:
     def __init__(self) -> None:
         self.read_lines = 0
 
-    def read(self, line: Image) -> str:
+    def read_line(self, line: Image) -> str:
         self.read_lines += 1
         return "light" if line.mean() > 127 else "dark"
 

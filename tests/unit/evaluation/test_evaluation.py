@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from reading import LineReader
 
 from textsr.config.params import Params
 from textsr.errors import TextsrError
@@ -27,7 +28,7 @@ from textsr.models.package import BlendedModel, ModelSpec, build_network
 RESAMPLING = Bootstrap(200, 0.95, 1)
 
 
-class Oracle:
+class Oracle(LineReader):
     """Reads a line's text off its first pixel: an index into a list."""
 
     name = "oracle"
@@ -35,7 +36,7 @@ class Oracle:
     def __init__(self, texts: list[str]) -> None:
         self.texts = texts
 
-    def read(self, line: np.ndarray) -> str:
+    def read_line(self, line: np.ndarray) -> str:
         return self.texts[int(line[0, 0])]
 
 

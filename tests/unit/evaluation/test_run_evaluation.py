@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from reading import LineReader
 
 from textsr.config.params import Params
 from textsr.errors import TextsrError
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.slow
 MODELS = ("srcnn_transposed", "scratch")
 
 
-class BicubicLover:
+class BicubicLover(LineReader):
     """Reads a line if it looks as bicubic upscales it, give or take rounding, and else nothing."""
 
     name = "rapidocr"
@@ -35,7 +36,7 @@ class BicubicLover:
     def __init__(self, lines: list[tuple[np.ndarray, str]]) -> None:
         self._known = [(image.astype(int), text) for image, text in lines]
 
-    def read(self, line: np.ndarray) -> str:
+    def read_line(self, line: np.ndarray) -> str:
         for image, text in self._known:
             if image.shape == line.shape and np.abs(image - line).max() <= 1:
                 return text

@@ -1,10 +1,13 @@
 """What is measured, on images whose properties are known."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reading import LineReader
 
 from textsr.config.params import Tolerance
 from textsr.datasets.shards import decode_grey, iterate_rows
@@ -146,23 +149,23 @@ def engine() -> RapidOCREngine:
 
 def test_confidence_is_high_on_print_and_nil_on_nothing(engine: RapidOCREngine, dataset) -> None:
     lines = [decode_grey(row["hr"]["bytes"]) for row in iterate_rows(dataset / "train", ["hr"])]
-    print_ = [engine.confidence(line) for line in lines[:12]]
-    assert np.median(print_) > 0.9
-    assert engine.confidence(np.full((16, 80), 255, np.uint8)) == 0
-    assert engine.confidence(np.zeros((1, 1), np.uint8)) == 0
+    assert np.median(engine.confidence(lines[:12])) > 0.9
+    paper, dot = np.full((16, 80), 255, np.uint8), np.zeros((1, 1), np.uint8)
     static = RNG.integers(0, 256, (16, 80)).astype(np.uint8)
-    assert engine.confidence(static) < 0.7
+    on_paper, on_dot, on_static = engine.confidence([paper, dot, static])
+    assert on_paper == on_dot == 0
+    assert on_static < 0.7
 
 
-class Recording(RapidOCREngine):
+class Recording(LineReader):
     """Notes the sizes it is shown; as sure as an image is wide."""
 
     def __init__(self) -> None:
         self.shown: list[tuple[int, ...]] = []
 
-    def confidence(self, line: Image) -> float:
-        self.shown.append(line.shape)
-        return line.shape[1] / 1000
+    def confidence(self, lines: Sequence[Image]) -> list[float]:
+        self.shown += [line.shape for line in lines]
+        return [line.shape[1] / 1000 for line in lines]
 
 
 def test_images_at_equal_distances_are_read_as_they_are_and_upscaled() -> None:

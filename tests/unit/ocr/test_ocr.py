@@ -1,15 +1,16 @@
 """Engines, and how readings are scored."""
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reading import LineReader
 
 from textsr.config.sections import effect_fields
-from textsr.ocr.engine import OCREngine
-from textsr.ocr.engines import ENGINES, EngineEntry, available_engines
+from textsr.ocr.engine import BATCH, OCREngine, read_lines
 from textsr.ocr.rapidocr_engine import RapidOCREngine
 from textsr.ocr.scoring import normalise, score_readings
 from textsr.ocr.tesseract_engine import TesseractEngine, tesseract_data
@@ -65,16 +66,24 @@ def line_of(text: str, params: object, data: Path, inverted: float = 0.0) -> np.
 
 
 def check_reads(engine: OCREngine, params: object, data: Path) -> None:
-    for text in ("Invoice 4417", "TOTAL 11.28", "Harbour Road"):
-        for inverted in (0.0, 1.0):
-            read = engine.read(line_of(text, params, data, inverted))
-            assert normalise(read) == normalise(text)
+    """Reads print of either polarity, each line whatever others are read before it or with it."""
+    texts = ["Invoice 4417", "TOTAL 11.28", "Harbour Road"]
+    lines = [line_of(text, params, data, inverted) for inverted in (0.0, 1.0) for text in texts]
+    found, sure = engine.read(lines), engine.confidence(lines)
+    assert [normalise(text) for text in found] == [normalise(text) for text in texts * 2]
+    assert 0.5 < min(sure) <= max(sure) <= 1
+    for number in reversed(range(len(lines))):
+        assert engine.read([lines[number]]) == [found[number]]
+        assert engine.confidence([lines[number]]) == [sure[number]]
+    assert re.search(r"\d+\.\d+.*, \S+ [0-9a-f]{8}$", engine.version)
 
 
 def test_rapidocr_reads_clean_lines(tiny_params: object, data: Path) -> None:
     engine = RapidOCREngine(1)
     check_reads(engine, tiny_params, data)
-    assert engine.read(np.full((64, 128), 255, np.uint8)) == ""
+    empty = np.full((64, 128), 255, np.uint8)
+    assert engine.read([empty]) == [""]
+    assert engine.confidence([empty]) == [0]
 
 
 @pytest.mark.tesseract
@@ -92,23 +101,17 @@ def test_tesseract_is_not_used_without_its_data(
     assert tesseract_data() is None
 
 
-class _Silent:
-    """An engine that reads nothing."""
-
-    name = "silent"
-
-    def read(self, line: np.ndarray) -> str:
-        return ""
-
-
-def test_engine_takes_part_by_its_entry_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(ENGINES):
-        monkeypatch.setitem(ENGINES, name, EngineEntry(name, lambda threads: None))
-    monkeypatch.setitem(ENGINES, "silent", EngineEntry("Silent", lambda threads: _Silent()))
-    assert [engine.name for engine in available_engines()] == ["silent"]
+@given(st.integers(0, 3 * BATCH))
+def test_lines_are_read_in_their_order_with_a_tick_each(count: int) -> None:
+    ticks: list[int] = []
+    lines = [np.full((1, 1), number, np.uint8) for number in range(count)]
+    texts = read_lines(Numbers(), lines, lambda: ticks.append(1))
+    assert texts == [str(number) for number in range(count)]
+    assert len(ticks) == count
 
 
-def test_entries_have_the_names_of_their_engines() -> None:
-    engines = {engine.name for engine in available_engines(1)}
-    assert engines <= set(ENGINES)
-    assert "rapidocr" in engines
+class Numbers(LineReader):
+    """Reads the first pixel."""
+
+    def read_line(self, line: np.ndarray) -> str:
+        return str(line[0, 0])

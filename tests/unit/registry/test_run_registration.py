@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from reading import LineReader
 
 from textsr.config.params import Params
 from textsr.evaluation.sets import EvaluationLine, load_split
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.slow
 NAME = "textsr"
 
 
-class Scripted:
+class Scripted(LineReader):
     """Reads what it is told to, line after line, whatever the image."""
 
     name = "rapidocr"
@@ -29,7 +30,7 @@ class Scripted:
     def __init__(self, readings: Iterator[str]) -> None:
         self._readings = readings
 
-    def read(self, line: np.ndarray) -> str:
+    def read_line(self, line: np.ndarray) -> str:
         return next(self._readings)
 
 

@@ -47,7 +47,7 @@ def validate(params: Params, shown: list[str], said: list[str]) -> None:
         return lambda count: None
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("textsr.stages.validate.RapidOCREngine", lambda threads: None)
+        patch.setattr("textsr.stages.validate.first_engine", lambda threads: None)
         patch.setattr("textsr.stages.validate.read_lines", lambda engine, lines: ["?"] * len(lines))
         # Drawn in test_data_card.py.
         for name in ("draw_contact_sheet", "draw_histograms"):

@@ -123,7 +123,7 @@ def test_pictures_are_shown_in_data_docs(bench: Bench, rows: Rows) -> None:
 def test_one_run_a_dataset(bench: Bench, rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(bench.root)
     monkeypatch.setattr(project, "DATASET", Path("dataset"))
-    monkeypatch.setattr("textsr.ocr.rapidocr_engine.RapidOCREngine", lambda threads: None)
+    monkeypatch.setattr("textsr.stages.validate.first_engine", lambda threads: None)
     tracker = Tracker(bench.root)
     experiment = f"{bench.params.tracking.experiment}-data"
 
