@@ -1,4 +1,4 @@
-"""How much of bicubic to keep: a weight chosen by the OCR engines on the validation split."""
+"""How much of bicubic to keep: weights chosen on the validation split, one for each reader."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -8,6 +8,7 @@ import torch
 
 from textsr.datasets.pairs import to_tensor
 from textsr.errors import TextsrError
+from textsr.evaluation.people import choose_for_people, measure_looks
 from textsr.evaluation.score import to_image
 from textsr.evaluation.sets import EvaluationLine
 from textsr.images.grey import Image
@@ -16,7 +17,11 @@ from textsr.ocr.engine import OCREngine, read_lines
 from textsr.ocr.scoring import score_readings
 
 Candidate = dict[str, Any]
-"""`weight`, and for each OCR engine `accuracy`, `gain` (over bicubic), its `gain_se` and `cer`."""
+"""`weight`; `engines`, for each OCR engine `accuracy`, `gain` (over bicubic), its `gain_se` and
+`cer`; `looks`, see `Looks.over`."""
+
+ANY, PEOPLE = "any", "people"
+"""Readers beside the OCR engines: whichever engine it is, and eyes."""
 
 _Name = TypeVar("_Name")
 _ROUNDING = 1e-9  # of sums of gains
@@ -31,12 +36,12 @@ def score_blends(
     weights: Sequence[float],
     tick: Callable[[], None] = lambda: None,
 ) -> list[Candidate]:
-    """Read the validation lines at each weight of the network's output against bicubic's.
+    """Read and measure the validation lines at each weight of the network's output.
 
     Args:
         network: the output's.
         scale: HR pixels per LR pixel.
-        lines: of the validation split.
+        lines: of the validation split, with HR.
         engines: who read them.
         bicubic_exact: for each OCR engine's name, which lines it reads exactly from bicubic's
             output.
@@ -49,10 +54,13 @@ def score_blends(
             lr = to_tensor([line.lr])
             planes.append((bicubic(lr, scale)[0, 0], network(lr)[0, 0]))
     texts = [line.text for line in lines]
+    hr = [line.hr for line in lines if line.hr is not None]
+    bicubic_looks = measure_looks([to_image(low) for low, _ in planes], hr)
     candidates = []
     for weight in weights:
         images: list[Image] = [to_image(torch.lerp(low, high, weight)) for low, high in planes]
-        candidate: Candidate = {"weight": weight, "engines": {}}
+        looks = measure_looks(images, hr).over(bicubic_looks)
+        candidate: Candidate = {"weight": weight, "engines": {}, "looks": looks}
         for engine in engines:
             exact, edits, lengths = score_readings(texts, read_lines(engine, images, tick))
             gains = np.subtract(exact, bicubic_exact[engine.name], dtype=float)
@@ -104,6 +112,25 @@ def choose_weight(candidates: Sequence[Candidate]) -> Candidate:
         (candidate for candidate in eligible if _mean(candidate, "gain") >= floor),
         key=lambda candidate: float(candidate["weight"]),
     )
+
+
+def choose_for_readers(
+    candidates: Sequence[Candidate], paper_levels: Mapping[float, float] | None = None
+) -> dict[str, float]:
+    """Return the weight of the network's output for each reader.
+
+    `people` as `choose_for_people` says, which see for `paper_levels`; `any` OCR engine as
+    `choose_weight` says, which lets none lose; and each OCR engine as if it were the only one: the
+    least weight whose gain is within one standard error of the best.
+    """
+    weights = {
+        PEOPLE: choose_for_people(candidates, paper_levels),
+        ANY: choose_weight(candidates)["weight"],
+    }
+    for engine in candidates[0]["engines"]:
+        alone = [each | {"engines": {engine: each["engines"][engine]}} for each in candidates]
+        weights[engine] = choose_weight(alone)["weight"]
+    return weights
 
 
 def _require_finite(name: object, candidate: Candidate) -> None:

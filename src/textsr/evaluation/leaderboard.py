@@ -53,6 +53,7 @@ def build_leaderboard(params: Params, evaluation: Path) -> dict[str, Any]:
                     "set": name,
                     "lines_per_second": speed["lines_per_second"],
                     "blend": metrics["validation"]["chosen"]["weight"],
+                    "blends": metrics["validation"].get("blends", {}),
                     **summary,
                 }
             )
@@ -74,9 +75,17 @@ def render_leaderboard(leaderboard: Mapping[str, Any]) -> str:
         rows = [row for row in leaderboard["rows"] if row["set"] == name]
         engines = [engine for engine in known_engines() if any(row.get(engine) for row in rows)]
         sets.append({"name": name, "rows": rows, "engines": engines})
+    blends = {row["method"]: row["blends"] for row in leaderboard["rows"] if row.get("blends")}
+    readers = list(dict.fromkeys(reader for weights in blends.values() for reader in weights))
     pictures = f"{EVALUATION.as_posix()}/METHOD/panels/{CASES}/SET-ENGINE.png"
     return render_page(
-        "textsr.evaluation", "leaderboard.md.j2", **leaderboard, sets=sets, pictures=pictures
+        "textsr.evaluation",
+        "leaderboard.md.j2",
+        **leaderboard,
+        sets=sets,
+        blends=blends,
+        readers=readers,
+        pictures=pictures,
     )
 
 

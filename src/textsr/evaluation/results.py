@@ -6,16 +6,18 @@ from pydantic import BaseModel
 
 
 class Chosen(BaseModel):
-    """The blend that was chosen on val."""
+    """The blend that was chosen on val for any reader."""
 
     weight: float
     engines: dict[str, dict[str, float]] = {}
 
 
 class Validation(BaseModel):
-    """What the OCR engines made of the blends."""
+    """What the OCR engines and the measures of looks made of the blends."""
 
     chosen: Chosen
+    blends: dict[str, float] = {}
+    """By reader."""
 
 
 class Metrics(BaseModel):

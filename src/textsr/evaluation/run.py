@@ -12,7 +12,7 @@ import torch
 
 from textsr.compute import use_threads
 from textsr.config.params import Params
-from textsr.evaluation.blend import choose_weight, score_blends
+from textsr.evaluation.blend import choose_for_readers, choose_weight, score_blends
 from textsr.evaluation.pictures import draw_pictures
 from textsr.evaluation.score import bicubic_upscale, network_upscale, score_set
 from textsr.evaluation.sets import EvaluationLine, load_real_set, load_split
@@ -76,10 +76,10 @@ def run_evaluation(
     output: Path,
     progress: Progress,
 ) -> dict[str, Any]:
-    """Choose a model's blend on val, score it on test and the real sets, draw its pictures.
+    """Choose a model's blends on val, score it on test and the real sets, draw its pictures.
 
-    Writes under `output`: `model/` (the model with its blend), `samples.parquet`, `metrics.json`,
-    `panels/` (see `draw_pictures`) and `speed.json`.
+    What is scored is the blend for any reader. Writes under `output`: `model/` (the model with its
+    blends), `samples.parquet`, `metrics.json`, `panels/` (see `draw_pictures`) and `speed.json`.
 
     Returns:
         The content of `metrics.json`.
@@ -88,9 +88,10 @@ def run_evaluation(
     engines = available_engines(params.compute.threads)
     trained = load_model(model)
     base = read_samples(baselines)
-    validation = _choose_blend(params, trained, base, dataset, engines, progress)
+    validation = _choose_blends(params, trained, base, dataset, engines, progress)
 
-    spec = trained.spec.model_copy(update={"blend": validation["chosen"]["weight"]})
+    chosen = {"blend": validation["chosen"]["weight"], "blends": validation["blends"]}
+    spec = trained.spec.model_copy(update=chosen)
     save_model(output / "model", spec, trained.network)
     blended = BlendedModel(spec, trained.network).eval()
 
@@ -112,7 +113,7 @@ def run_evaluation(
     return result
 
 
-def _choose_blend(
+def _choose_blends(
     params: Params,
     trained: BlendedModel,
     base: pd.DataFrame,
@@ -125,12 +126,13 @@ def _choose_blend(
     bicubic = bicubic.set_index("line_id").loc[[line.line_id for line in lines]]
     exact = {engine.name: bicubic[f"{engine.name}_exact"].tolist() for engine in engines}
     weights = params.evaluation.blend_weights
-    tick = progress("choosing the blend", len(weights) * len(lines) * len(engines))
+    tick = progress("choosing the blends", len(weights) * len(lines) * len(engines))
     candidates = score_blends(trained.network, trained.scale, lines, engines, exact, weights, tick)
     return {
         "bicubic_accuracy": {name: float(np.mean(read)) for name, read in exact.items()},
         "candidates": candidates,
         "chosen": choose_weight(candidates),
+        "blends": choose_for_readers(candidates),
     }
 
 

@@ -79,7 +79,9 @@ def save_model(
             temporary / WEIGHTS,
             final=folder / WEIGHTS,
         )
-        record = spec.model_dump_json(indent=2, exclude_none=True)
+        # A model that was judged for nobody says nothing of it: versions before could not read it.
+        left_out = None if spec.blends else {"blends"}
+        record = spec.model_dump_json(indent=2, exclude_none=True, exclude=left_out)
         (temporary / SPEC).write_text(record + "\n", encoding="utf-8")
 
 

@@ -13,6 +13,7 @@ from textsr.files import read_json, replace_folder, write_text
 from textsr.images.grey import Image
 from textsr.models.package import WEIGHTS, load_model, save_model
 from textsr.models.recognizer import load_recognizer, save_recognizer
+from textsr.models.spec import ModelSpec
 from textsr.ocr.engines import known_engines
 from textsr.pages import render_page
 from textsr.pretrained import NAME
@@ -83,7 +84,7 @@ def publish_pretrained(
             )
         write_onnx_files(folder, lines)
         shutil.copyfile(params, folder / "params.yaml")
-        write_text(folder / "README.md", render_card(record, metrics, model.spec.blend, size))
+        write_text(folder / "README.md", render_card(record, metrics, model.spec, size))
     return target
 
 
@@ -139,7 +140,7 @@ def _titled(tags: Mapping[str, str]) -> dict[str, str]:
     return {title: tags[tag] for tag, title in _LINEAGE.items() if tag in tags}
 
 
-def render_card(record: RunRecord, metrics: Mapping[str, Any], blend: float, size: int) -> str:
+def render_card(record: RunRecord, metrics: Mapping[str, Any], spec: ModelSpec, size: int) -> str:
     """Render the model card (Mitchell et al. 2019) as Markdown."""
     return render_page(
         "textsr.registry",
@@ -147,7 +148,8 @@ def render_card(record: RunRecord, metrics: Mapping[str, Any], blend: float, siz
         model=record.name,
         lineage=_titled(record.tags),
         size=size,
-        blend=blend,
+        blend=spec.blend,
+        blends=spec.blends,
         sets=metrics["sets"],
         engines={name: entry.title for name, entry in known_engines().items()},
     )

@@ -59,7 +59,7 @@ def _describe_training(run: TrainingRun) -> dict[str, str]:
         "seed": params.seed,
         "training": params.training.model_dump(mode="json"),
         "settings": run.settings.model_dump(mode="json", exclude_none=True),
-        "model": run.spec.model_dump(mode="json", exclude={"blend"}, exclude_none=True),
+        "model": run.spec.model_dump(mode="json", exclude={"blend", "blends"}, exclude_none=True),
     }
     if run.encoder is not None:
         described["pretraining"] = params.pretraining.model_dump(mode="json")

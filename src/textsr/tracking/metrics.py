@@ -6,8 +6,10 @@ from typing import Any
 
 def evaluation_metrics(result: Mapping[str, Any], speed: Mapping[str, float]) -> dict[str, float]:
     """Flatten an evaluation to metric names; the UI groups charts by what stands before `/`."""
+    blends = result["validation"].get("blends", {})
     return {
         "blend": result["validation"]["chosen"]["weight"],
+        **{f"blends/{reader}": weight for reader, weight in blends.items()},
         **speed,
         **set_metrics(result["sets"]),
     }

@@ -232,7 +232,7 @@ def _grown(spec: ModelSpec, name: str, settings: Model, scale: Literal[2, 4]) ->
     Raises:
         TextsrError: if they want fewer than there are, more that would not be trained, or too many.
     """
-    changes: dict[str, Any] = {"name": name, "scale": scale, "blend": 1.0}
+    changes: dict[str, Any] = {"name": name, "scale": scale, "blend": 1.0, "blends": {}}
     always = {"coarse_blocks": COARSE_BLOCKS, "sequence_blocks": SEQUENCE_BLOCKS}
     for key, usual in always.items():
         there, wanted = getattr(spec, key) or usual, getattr(settings, key)
