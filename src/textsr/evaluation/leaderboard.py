@@ -8,7 +8,7 @@ import pandas as pd
 
 from textsr.config.params import Params
 from textsr.config.project import EVALUATION
-from textsr.evaluation.blend import choose
+from textsr.evaluation.blend import ANY, PEOPLE, choose
 from textsr.evaluation.panels import Cell, save_panel, spread_evenly
 from textsr.evaluation.pictures import CASES
 from textsr.evaluation.results import Metrics, Speed
@@ -76,7 +76,11 @@ def render_leaderboard(leaderboard: Mapping[str, Any]) -> str:
         engines = [engine for engine in known_engines() if any(row.get(engine) for row in rows)]
         sets.append({"name": name, "rows": rows, "engines": engines})
     blends = {row["method"]: row["blends"] for row in leaderboard["rows"] if row.get("blends")}
-    readers = list(dict.fromkeys(reader for weights in blends.values() for reader in weights))
+    readers = [
+        reader
+        for reader in (PEOPLE, ANY, *ENGINES)
+        if any(reader in weights for weights in blends.values())
+    ]
     pictures = f"{EVALUATION.as_posix()}/METHOD/panels/{CASES}/SET-ENGINE.png"
     return render_page(
         "textsr.evaluation",

@@ -73,7 +73,5 @@ def choose_for_people(
     best = max((candidate["looks"] for candidate in kept), key=lambda looks: looks["ssim_gain"])
     floor = best["ssim_gain"] - best["ssim_gain_se"] - _ROUNDING
     return float(
-        min(
-            candidate["weight"] for candidate in kept if candidate["looks"]["ssim_gain"] >= floor
-        )
+        min(candidate["weight"] for candidate in kept if candidate["looks"]["ssim_gain"] >= floor)
     )

@@ -37,7 +37,7 @@ class ModelSpec(BaseModel):
     blend: Annotated[float, Field(ge=0, le=1)] = 1.0
     """Weight of the network's output; the rest is bicubic's."""
     blends: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
-    """The same by who reads: `people`, `any`, or the name of an OCR engine. None where not judged."""
+    """The same by who reads: `people`, `any` or an OCR engine's name; none who was not judged."""
 
     @field_validator("architecture", mode="before")
     @classmethod

@@ -14,7 +14,7 @@ from reading import LineReader
 
 from textsr.config.params import Params
 from textsr.errors import TextsrError
-from textsr.evaluation.blend import choose, choose_weight, score_blends
+from textsr.evaluation.blend import choose, choose_for_readers, choose_weight, score_blends
 from textsr.evaluation.leaderboard import render_leaderboard
 from textsr.evaluation.panels import Cell, save_panel, spread_evenly
 from textsr.evaluation.real import score_folder
@@ -188,6 +188,44 @@ def test_a_weight_is_never_more_than_the_best_nor_behind_it_by_more_than_the_err
     assert np.mean(rows[chosen][:2]) >= np.mean(rows[best][:2]) - error - 1e-6
 
 
+def looking(weight: float, ssim_gain: float, *gains: float) -> dict:
+    looks = {"ssim_gain": ssim_gain, "ssim_gain_se": 0.004, "contrast_gain": 2.0}
+    return weighted(weight, *gains) | {"looks": looks}
+
+
+def test_each_reader_has_the_weight_that_suits_it() -> None:
+    """One OCR engine likes little of the network, another all of it, as people do."""
+    candidates = [
+        looking(0.2, 0.05, 0.03, 0.05),
+        looking(0.4, 0.09, 0.04, 0.10),
+        looking(0.6, 0.11, 0.02, 0.13),
+        looking(1.0, 0.13, -0.01, 0.14),
+    ]
+    weights = choose_for_readers(candidates)
+    # Within 1.5 points of the best, which is at 0.4 and at 1.0.
+    assert weights == {"people": 1.0, "any": 0.4, "0": 0.2, "1": 0.6}
+    assert list(weights) == ["people", "any", "0", "1"]
+    assert choose_for_readers(candidates, {1.0: 1.5, 0.6: 0.5})["people"] == 0.6
+
+
+@given(ROWS)
+def test_an_engines_own_weight_is_the_least_within_an_error_of_its_best(
+    rows: list[tuple[float, float, float]],
+) -> None:
+    candidates = [
+        looking(i, 0, a, b) | candidate(a, b, error=e) | {"weight": i}
+        for i, (a, b, e) in enumerate(rows)
+    ]
+    weights = choose_for_readers(candidates)
+    for engine in (0, 1):
+        gains = [row[engine] for row in rows]
+        errors = {row[2] for row in rows if row[engine] >= max(gains) - 1e-9}
+        chosen = gains[int(weights[str(engine)])]
+        assert chosen >= max(gains) - max(errors) - 1e-6
+        assert chosen >= -1e-6 or max(gains) < 0
+        assert weights[str(engine)] <= gains.index(max(gains))
+
+
 def test_blends_are_scored_at_each_weight() -> None:
     lines = lines_of(["a", "b", "c"])
 
@@ -202,6 +240,9 @@ def test_blends_are_scored_at_each_weight() -> None:
     assert black["gain"] == pytest.approx(-2 / 3)
     assert black["gain_se"] == pytest.approx((2 / 9 / 3) ** 0.5)  # of 0, -1 and -1
     assert found[0]["engines"]["oracle"]["gain_se"] == 0
+    # Lines of one grey level have no contrast; black, they are unlike HR but for the first.
+    assert [c["looks"]["contrast_gain"] for c in found] == [0, 0]
+    assert found[1]["looks"]["ssim_gain"] < found[0]["looks"]["ssim_gain"] <= 0
 
 
 def real_folder(tmp_path: Path) -> Path:

@@ -160,7 +160,12 @@ def test_metrics_are_those_of_the_blended_model_over_bicubic(
     assert validation["bicubic_accuracy"] == {"rapidocr": 1.0}
     assert [c["weight"] for c in validation["candidates"]] == [0.5, 1.0]
     assert validation["chosen"] == choose_weight(validation["candidates"])
-    assert load_model(folder / model / "model").spec.blend == validation["chosen"]["weight"]
+    spec = load_model(folder / model / "model").spec
+    assert spec.blend == validation["chosen"]["weight"] == spec.blends["any"]
+    assert spec.blends == validation["blends"]
+    assert spec.blends.keys() == {"people", "any", "rapidocr"}
+    assert all(set(each["looks"]) == {"ssim_gain", "ssim_gain_se", "contrast_gain"}
+               for each in validation["candidates"])  # fmt: skip
 
     test = metrics["sets"]["test"]
     assert test["samples"] == 24
@@ -244,6 +249,10 @@ def test_leaderboard_has_the_agreed_shape(
     text = (tmp_path / "leaderboard.md").read_text()
     assert "### test (24 lines)" in text
     assert "### receipts (2 lines)" in text
+    assert "| model | people | any | rapidocr |" in text
+    for row in board["rows"]:
+        if row["method"] in MODELS:
+            assert row["blends"]["any"] == row["blend"]
     assert "artifacts/evaluation/METHOD/panels/cases/SET-ENGINE.png" in text
     for table in text.split("\n\n"):
         rows = [line for line in table.splitlines() if line.startswith("|")]
@@ -294,7 +303,8 @@ def test_of_weights_that_cannot_be_told_apart_the_least_is_kept(
 ) -> None:
     def scored(weight: float, *gains: float) -> dict[str, Any]:
         engines = {str(i): {"gain": g, "gain_se": 0.02, "cer": 0.1} for i, g in enumerate(gains)}
-        return {"weight": weight, "engines": engines}
+        looks = {"ssim_gain": weight, "ssim_gain_se": 0.1, "contrast_gain": 1.0}
+        return {"weight": weight, "engines": engines, "looks": looks}
 
     scores = [scored(0.4, 0.03, 0.10), scored(0.6, 0.03, 0.11)]
     monkeypatch.setattr(stage, "score_blends", lambda *args: scores)
@@ -303,7 +313,8 @@ def test_of_weights_that_cannot_be_told_apart_the_least_is_kept(
     base = base.assign(method="bicubic", set="val")
     spec = ModelSpec(name="x", architecture="upsampler", encoder="text", width=8, scale=4)
     model = BlendedModel(spec, build_network(spec))
-    chosen = stage._choose_blend(
+    chosen = stage._choose_blends(
         tiny_params, model, base, dataset, [], lambda name, total: lambda: None
     )
     assert chosen["chosen"]["weight"] == 0.4
+    assert chosen["blends"] == {"people": 0.6, "any": 0.4, "0": 0.4, "1": 0.4}

@@ -94,6 +94,26 @@ def test_blocks_of_the_encoder_are_part_of_the_model(tmp_path: Path) -> None:
         load_model(tmp_path / "m")
 
 
+def test_a_model_carries_its_blends_and_one_without_is_as_ever(tmp_path: Path) -> None:
+    blends = {"people": 1.0, "any": 0.4, "tesseract": 0.6}
+    spec = ModelSpec.model_validate(UPSAMPLER | {"blend": 0.4, "blends": blends})
+    save_model(tmp_path / "m", spec, trained(spec))
+    loaded = read_spec(tmp_path / "m")
+    assert loaded == spec
+    assert {reader: loaded.blend_for(reader) for reader in blends} == blends
+    with pytest.raises(TextsrError, match=r"no weight for easyocr; .*: people, any, tesseract"):
+        loaded.blend_for("easyocr")
+    path = tmp_path / "m" / "model.json"
+    path.write_text(json.dumps(UPSAMPLER), encoding="utf-8")  # of before
+    old = read_spec(tmp_path / "m")
+    assert (old.blend, old.blends) == (1, {})
+    with pytest.raises(TextsrError, match="judged for: none"):
+        old.blend_for("people")
+    path.write_text(json.dumps(UPSAMPLER | {"blends": {"any": 1.1}}), encoding="utf-8")
+    with pytest.raises(TextsrError, match=r"blends\.any"):
+        read_spec(tmp_path / "m")
+
+
 def test_a_saved_model_replaces_the_one_before(tmp_path: Path) -> None:
     for spec in (SPECS[0], SPECS[-1]):
         save_model(tmp_path / "m", spec, trained(spec))

@@ -45,7 +45,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     torch.manual_seed(0)
     save_model(
         tmp_path / "evaluation/model",
-        SPEC.model_copy(update={"blend": 0.4}),
+        SPEC.model_copy(update={"blend": 0.4, "blends": {"people": 1.0, "tesseract": 0.6}}),
         build_network(SPEC),
     )
     metrics = {"validation": {"chosen": {"weight": 0.4}}, "sets": SETS}
@@ -94,6 +94,8 @@ def test_card_has_lineage_and_results(project: Path) -> None:
         "| test | 400 | +1.23 [+1.10, +1.30] | +0.050 [+0.040, +0.060] | +5.1 [+1.2, +9.0] "
         "| +5.1 [+1.2, +9.0] |",
         "| receipts | 12 |  |  | +5.1 [+1.2, +9.0] |  |",
+        "| people | 1 |",
+        "| Tesseract | 0.6 |",
     ):
         assert line in card
     assert "weight of its output against bicubic's: 0.4" in card

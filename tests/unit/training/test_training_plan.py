@@ -100,6 +100,8 @@ def test_the_packages_network_grows_by_blocks_that_change_nothing_at_first(
     params = with_pretrained(tiny_params, steps=1, coarse_blocks=coarse, sequence_blocks=sequence)
     train("pretrained", params, dataset, encoders, tmp_path)
     grown = load_model(tmp_path / "pretrained")
+    # What the package's network was judged to be best at says nothing of another.
+    assert (grown.spec.blend, grown.spec.blends) == (1, {})
     assert (grown.spec.coarse_blocks, grown.spec.sequence_blocks) == (coarse, sequence)
     images = torch.rand(2, 1, 16, 48)
     with torch.inference_mode():
