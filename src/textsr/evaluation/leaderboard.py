@@ -41,11 +41,14 @@ def build_leaderboard(params: Params, evaluation: Path) -> dict[str, Any]:
     for (method, name), table in base[base["set"] != "val"].groupby(["method", "set"], sort=False):
         summary = summarise(table, bootstrap_of(params))
         rows.append({"method": method, "set": name, "lines_per_second": None, **summary})
-    candidates = {}
+    candidates, paper = {}, {}
     for model in params.models:
         metrics = read_json(evaluation / model / "metrics.json", Metrics)
         speed = read_json(evaluation / model / "speed.json", Speed)
         candidates[model] = metrics["validation"]["chosen"]
+        shown = {candidates[model]["weight"], 1.0}
+        # Evaluations of before have none.
+        paper[model] = [p for p in metrics.get("paper", []) if p["weight"] in shown]
         for name, summary in metrics["sets"].items():
             rows.append(
                 {
@@ -65,6 +68,7 @@ def build_leaderboard(params: Params, evaluation: Path) -> dict[str, Any]:
         "confidence": params.evaluation.confidence,
         "winner": choose(candidates),
         "selection": candidates,
+        "paper": paper,
     }
 
 
@@ -78,7 +82,7 @@ def render_leaderboard(leaderboard: Mapping[str, Any]) -> str:
     blends = {row["method"]: row["blends"] for row in leaderboard["rows"] if row.get("blends")}
     readers = [
         reader
-        for reader in (PEOPLE, ANY, *ENGINES)
+        for reader in (PEOPLE, ANY, *known_engines())
         if any(reader in weights for weights in blends.values())
     ]
     pictures = f"{EVALUATION.as_posix()}/METHOD/panels/{CASES}/SET-ENGINE.png"

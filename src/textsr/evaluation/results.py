@@ -24,6 +24,8 @@ class Metrics(BaseModel):
     """`metrics.json`."""
 
     validation: Validation
+    paper: list[dict[str, Any]] = []
+    """By weight of the network's output; see `paper.measure_blends`."""
     sets: dict[str, dict[str, Any]]
 
 

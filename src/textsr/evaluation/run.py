@@ -13,6 +13,8 @@ import torch
 from textsr.compute import use_threads
 from textsr.config.params import Params
 from textsr.evaluation.blend import choose_for_readers, choose_weight, score_blends
+from textsr.evaluation.panels import spread_evenly
+from textsr.evaluation.paper import Paper, measure_blends
 from textsr.evaluation.pictures import draw_pictures
 from textsr.evaluation.score import bicubic_upscale, network_upscale, score_set
 from textsr.evaluation.sets import EvaluationLine, load_real_set, load_split
@@ -29,6 +31,7 @@ from textsr.progress import Progress
 
 TEST = "test"
 _SPEED_ROUNDS = 30
+_PAPER_LINES = 100  # of val, that are looked at for checkerboards
 
 
 def bootstrap_of(params: Params) -> Bootstrap:
@@ -94,6 +97,7 @@ def run_evaluation(
     spec = trained.spec.model_copy(update=chosen)
     save_model(output / "model", spec, trained.network)
     blended = BlendedModel(spec, trained.network).eval()
+    paper = _measure_paper(params, trained, dataset, spec.blend)
 
     tables, metrics = [], {}
     with replace_folder(output / "panels") as panels:
@@ -108,7 +112,7 @@ def run_evaluation(
             draw_pictures(params, lines, images, table, base, panels)
     write_samples(output / "samples.parquet", pd.concat(tables, ignore_index=True))
     write_json(output / "speed.json", measure_speed(blended, params.synthesis.lr_height))
-    result = {"model": spec.name, "validation": validation, "sets": metrics}
+    result = {"model": spec.name, "validation": validation, "paper": paper, "sets": metrics}
     write_json(output / "metrics.json", result)
     return result
 
@@ -134,6 +138,16 @@ def _choose_blends(
         "chosen": choose_weight(candidates),
         "blends": choose_for_readers(candidates),
     }
+
+
+def _measure_paper(
+    params: Params, trained: BlendedModel, dataset: Path, chosen: float
+) -> list[Paper]:
+    """Measure paper at each weight that may be chosen, at the chosen one and network only."""
+    lines = load_split(dataset / "val")
+    spread = [lines[place].lr for place in spread_evenly(len(lines), _PAPER_LINES)]
+    weights = sorted({*params.evaluation.blend_weights, chosen, 1.0})
+    return measure_blends(trained.network, trained.scale, spread, weights)
 
 
 def _set_metrics(table: pd.DataFrame, base: pd.DataFrame, bootstrap: Bootstrap) -> dict[str, Any]:

@@ -6,11 +6,19 @@ from typing import Any
 
 def evaluation_metrics(result: Mapping[str, Any], speed: Mapping[str, float]) -> dict[str, float]:
     """Flatten an evaluation to metric names; the UI groups charts by what stands before `/`."""
+    blend = result["validation"]["chosen"]["weight"]
     blends = result["validation"].get("blends", {})
+    paper = [measure for measure in result.get("paper", []) if measure["weight"] == blend]
     return {
-        "blend": result["validation"]["chosen"]["weight"],
+        "blend": blend,
         **{f"blends/{reader}": weight for reader, weight in blends.items()},
         **speed,
+        **{
+            f"paper/{key}": value
+            for measure in paper
+            for key, value in measure.items()
+            if key.endswith("_levels") and value is not None
+        },
         **set_metrics(result["sets"]),
     }
 

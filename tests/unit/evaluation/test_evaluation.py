@@ -333,10 +333,12 @@ def test_leaderboard_without_tesseract_and_without_hr() -> None:
             "rows": [row],
             "confidence": 0.9,
             "winner": "byol",
+            "paper": {"byol": []},
             "selection": {"byol": {"engines": {"rapidocr": {"gain": 0.015}}}},
         }
     )
     assert "tesseract" not in text
+    assert "Paper" not in text
     assert "| bicubic |  | 0.500 [0.400, 0.600] | 0.500 [0.400, 0.600] | 0.200 |" in text
     assert "**byol** (over bicubic there: rapidocr +1.5 points)" in text
     assert "90%" in text

@@ -182,6 +182,13 @@ def test_metrics_are_those_of_the_blended_model_over_bicubic(
         assert test["psnr_db_gain"] < -1
         assert test["unblended_psnr_db"] < test["psnr_db"]  # half of it is bicubic
 
+    paper = {measure["weight"]: measure["added_levels"] for measure in metrics["paper"]}
+    assert paper.keys() == {0.5, 1.0}
+    if model == "scratch":
+        assert paper[1.0] < 0.1
+    else:
+        assert 1 < paper[0.5] < paper[1.0]
+
     receipts = metrics["sets"]["receipts"]
     assert receipts["psnr_db"] is receipts["ssim_ci"] is None
     assert "psnr_db_gain" not in receipts
@@ -246,6 +253,9 @@ def test_leaderboard_has_the_agreed_shape(
     assert board["confidence"] == params.evaluation.confidence
     assert board["winner"] == "scratch"
     assert board["selection"].keys() == set(MODELS)
+    for model in MODELS:
+        weights = {measure["weight"] for measure in board["paper"][model]}
+        assert weights == {board["selection"][model]["weight"], 1.0}
     text = (tmp_path / "leaderboard.md").read_text()
     assert "### test (24 lines)" in text
     assert "### receipts (2 lines)" in text
@@ -253,6 +263,7 @@ def test_leaderboard_has_the_agreed_shape(
     for row in board["rows"]:
         if row["method"] in MODELS:
             assert row["blends"]["any"] == row["blend"]
+    assert "### Paper without text" in text
     assert "artifacts/evaluation/METHOD/panels/cases/SET-ENGINE.png" in text
     for table in text.split("\n\n"):
         rows = [line for line in table.splitlines() if line.startswith("|")]

@@ -274,14 +274,21 @@ def test_params_are_flattened_to_dotted_names() -> None:
     }  # fmt: skip
 
 
-def test_evaluations_metrics_are_the_blends_the_speed_and_the_sets() -> None:
+def test_evaluations_metrics_are_the_blends_the_speed_the_paper_and_the_sets() -> None:
+    paper = {"added_levels": 0.5, "lines_checkerboard_levels": None, "kinds": {}}
     result = {
         "validation": {"chosen": {"weight": 0.4}, "blends": {"people": 1.0, "any": 0.4}},
+        "paper": [paper | {"weight": 0.4}, paper | {"weight": 1.0, "added_levels": 3.0}],
         "sets": {"test": {"ssim": 0.5, "ssim_ci": [0.4, 0.6], "samples": 3}},
     }
     assert evaluation_metrics(result, {"ms_per_line": 2.0}) == {
-        "blend": 0.4, "blends/people": 1.0, "blends/any": 0.4, "ms_per_line": 2.0, "test/ssim": 0.5
-    }  # fmt: skip
+        "blend": 0.4,
+        "blends/people": 1.0,
+        "blends/any": 0.4,
+        "ms_per_line": 2.0,
+        "paper/added_levels": 0.5,
+        "test/ssim": 0.5,
+    }
 
 
 def test_a_server_that_goes_away_is_told_from_other_errors(
