@@ -71,8 +71,8 @@ def to_array(image: LoadedImage, like: Array, channels: Channels) -> Array:
 def to_pillow(image: LoadedImage) -> Image.Image:
     """Return an image as Pillow's: of the mode L, LA, RGB or RGBA, or I;16 if grey of 16 bits.
 
-    Other images of 16 bits are rounded to 8, as Pillow has no modes for them. The ICC profile is
-    in `info`.
+    Other images of 16 bits are rounded to 8, as Pillow has no modes for them. The ICC profile and
+    the resolution (`dpi`) are in `info`.
     """
     if image.bit_depth == 16 and (image.is_colour or image.alpha is not None):
         image = to_8_bit(image)
@@ -81,4 +81,6 @@ def to_pillow(image: LoadedImage) -> Image.Image:
     made = Image.fromarray(np.ascontiguousarray(layers))
     if image.icc_profile is not None:
         made.info["icc_profile"] = image.icc_profile
+    if image.dpi is not None:
+        made.info["dpi"] = image.dpi
     return made

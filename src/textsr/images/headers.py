@@ -381,7 +381,7 @@ def check_exif(content: bytes) -> None:
         HeaderError: if Pillow would make far too many numbers of it.
     """
     with suppress(struct.error):  # Pillow makes of damaged ones what it can
-        _Directories(BytesStream(content)).check_numbers()
+        _Directories(BytesStream(content)).check_numbers(_BELOW)
 
 
 def _read_tiff(stream: Stream) -> Header:

@@ -19,6 +19,25 @@ FloatImage = npt.NDArray[np.float32]
 """Pixel values, nominally 0 to 1."""
 
 
+Resolution = tuple[float, float]
+"""Pixels per inch across and down."""
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What describes a picture and says nothing of its pixels; see `textsr.images.metadata`.
+
+    Attributes:
+        exif: EXIF as Pillow writes it, without orientation, sizes, thumbnail and maker's notes.
+        xmp: an XMP packet.
+        iptc: IPTC records (IIM), as Photoshop's resource 1028 and TIFF's tag 33723 hold them.
+    """
+
+    exif: bytes | None = None
+    xmp: bytes | None = None
+    iptc: bytes | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class LoadedImage:
     """One picture, upright, at the bit depth of its file.
@@ -27,11 +46,15 @@ class LoadedImage:
         pixels: HxW if grey, HxWx3 in OpenCV's order blue, green, red if colour; uint8 or uint16.
         alpha: HxW opacity of the same type as `pixels`, or None if there is none.
         icc_profile: the ICC profile that says which colours the values mean, or None.
+        dpi: pixels per inch across and down, or None if the file does not tell.
+        metadata: what describes the picture.
     """
 
     pixels: IntImage
     alpha: IntImage | None = None
     icc_profile: bytes | None = None
+    dpi: Resolution | None = None
+    metadata: Metadata = Metadata()
 
     @property
     def height(self) -> int:
@@ -53,6 +76,11 @@ class LoadedImage:
         """8 or 16 bits a channel."""
         return self.pixels.dtype.itemsize * 8
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of pixels and alpha."""
+        return self.pixels.nbytes + (0 if self.alpha is None else self.alpha.nbytes)
+
     def save(self, path: "str | PathLike[str]") -> None:
         """Write it to a file; see `textsr.images.writing.write_image`.
 
@@ -69,6 +97,16 @@ class LoadedImage:
         from textsr.images.conversion import to_pillow
 
         return to_pillow(self)
+
+
+def resized(image: LoadedImage, pixels: IntImage, alpha: IntImage | None) -> LoadedImage:
+    """The image with other pixels, of a resolution at which it keeps its size in inches."""
+    height, width = pixels.shape[:2]
+    dpi = image.dpi and (
+        image.dpi[0] * width / image.width,
+        image.dpi[1] * height / image.height,
+    )
+    return replace(image, pixels=pixels, alpha=alpha, dpi=dpi)
 
 
 def to_float(values: IntImage) -> FloatImage:

@@ -2,10 +2,10 @@
 
 import io
 import mmap
-import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from PIL.ImageFile import ImageFile
 from PIL.TiffImagePlugin import PHOTOMETRIC_INTERPRETATION, TiffImageFile
 
 from textsr.errors import TextsrError
+from textsr.images.cmyk import to_rgb
 from textsr.images.headers import (
     BYTES_A_PIXEL,
     MOST_BESIDES,
@@ -31,6 +32,8 @@ from textsr.images.headers import (
     without_comments,
 )
 from textsr.images.image import IntImage, LoadedImage, to_integer
+from textsr.images.metadata import read_metadata, read_resolution
+from textsr.images.pillow_limits import MOST_TEXT, PIXELS, TEXT
 
 MAX_PIXELS = 50_000_000
 """Input pixels above which an image is refused unless the caller allows more."""
@@ -83,7 +86,9 @@ def from_pillow(image: Image.Image, name: str) -> LoadedImage:
             raise TextsrError(f"{name}: has no pixels")
         values = _pillow_values(image)
         profile = image.info.get("icc_profile")
-        return _loaded(name, values, profile, image.mode in ("P", "PA"))
+        loaded = _loaded(name, values, profile, image.mode in ("P", "PA"))
+        tags = image.tag_v2 if isinstance(image, TiffImageFile) else {}
+        return replace(loaded, dpi=read_resolution(image, tags))
 
 
 def count_pixels(path: Path) -> int:
@@ -186,16 +191,24 @@ def _read(stream: Stream, name: str, max_pixels: int) -> LoadedImage:
     pixels = _check_size(image.size, max_pixels)
     if header.format == "JPEG":
         check_scans(stream, pixels)
-    with image, _PILLOW.allowing(pixels):
+    with image, PIXELS.allowing(pixels), TEXT.allowing(MOST_TEXT):
+        # Pillow turns some TIFFs upright, and forgets that they lay on their side.
+        lay = image.tag_v2.get(_ORIENTATION) if isinstance(image, TiffImageFile) else None
         image.load()
         profile = image.info.get("icc_profile")
-        orientation = _orientation(image)
+        exif = _exif(image)
+        orientation = exif.get(_ORIENTATION, 1)
         values = _deep_colour(stream, header, image)
         if values is None:
             values = _pillow_values(image)
         may_be_grey = image.mode in ("P", "PA") or values.dtype == np.uint16
         pictures = _count(image, header)
-    loaded = _loaded(name, _upright(values, orientation), profile, may_be_grey)
+        dpi, metadata = read_resolution(image, exif), read_metadata(image, exif)
+    loaded = replace(
+        _loaded(name, _upright(values, orientation), profile, may_be_grey),
+        dpi=dpi and (dpi[::-1] if (lay or orientation) in _ON_ITS_SIDE else dpi),
+        metadata=metadata,
+    )
     if pictures > 1:
         many = f"at least {pictures}" if not header.is_counted else str(pictures)
         many = f"more than {MOST_COUNTED}" if pictures > MOST_COUNTED else many
@@ -203,14 +216,13 @@ def _read(stream: Stream, name: str, max_pixels: int) -> LoadedImage:
     return loaded
 
 
-def _orientation(image: ImageFile) -> int:
-    """Return how the camera was held, by its Exif."""
+def _exif(image: ImageFile) -> Image.Exif:
+    """Return a file's EXIF, measured; of a TIFF, the tags of its directory."""
     exif = image.getexif()
     content = getattr(exif, "fp", None)  # a TIFF's is the file itself, which is measured
     if isinstance(content, io.BytesIO):
         check_exif(content.getvalue())
-    orientation: int = exif.get(ExifTags.Base.Orientation, 1)
-    return orientation
+    return exif
 
 
 _TEXT = (b"P1", b"P2", b"P3")
@@ -241,39 +253,8 @@ def _open_with_pillow(stream: Stream, header: Header) -> ImageFile:
     # Out of a stream: given a path, Pillow 13 maps raw TIFFs into memory by the size that they have
     # when turned upright, and scrambles those that lie on their side.
     stream.seek(0)
-    with _PILLOW.allowing(width * height), stream.measured(most):
+    with PIXELS.allowing(width * height), TEXT.allowing(MOST_TEXT), stream.measured(most):
         return open_format(stream, "")
-
-
-class _PillowsLimit:
-    """Pillow's own limit, which is the process's: lifted while a larger image is read."""
-
-    def __init__(self) -> None:
-        self._door = threading.Lock()
-        self._lifted = 0
-        self._own: int | None = None
-
-    @contextmanager
-    def allowing(self, pixels: int) -> Iterator[None]:
-        """Have Pillow read an image of so many pixels, which are within our limit."""
-        with self._door:
-            if not self._lifted:
-                self._own = Image.MAX_IMAGE_PIXELS
-            is_above = self._own is not None and pixels > self._own
-            if is_above:
-                self._lifted += 1
-                Image.MAX_IMAGE_PIXELS = None
-        try:
-            yield
-        finally:
-            if is_above:
-                with self._door:
-                    self._lifted -= 1
-                    if not self._lifted:
-                        Image.MAX_IMAGE_PIXELS = self._own
-
-
-_PILLOW = _PillowsLimit()
 
 
 def _count(image: ImageFile, header: Header) -> int:
@@ -327,7 +308,13 @@ def _pillow_values(image: Image.Image) -> AnyArray:
         return np.asarray(image.convert("LA" if transparent else "L"))
     if transparent:
         return cv2.cvtColor(np.asarray(image.convert("RGBA")), cv2.COLOR_RGBA2BGRA)
-    return cv2.cvtColor(np.asarray(image.convert("RGB")), cv2.COLOR_RGB2BGR)
+    colours = to_rgb(image) if image.mode == "CMYK" else image.convert("RGB")
+    return cv2.cvtColor(np.asarray(colours), cv2.COLOR_RGB2BGR)
+
+
+_ORIENTATION = ExifTags.Base.Orientation
+_ON_ITS_SIDE = (5, 6, 7, 8)
+"""Turns of the camera, by EXIF's tag 274, that exchange rows and columns."""
 
 
 def _upright(values: AnyArray, orientation: int) -> AnyArray:

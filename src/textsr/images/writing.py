@@ -1,7 +1,9 @@
 """Writing images in the format that the file's suffix names."""
 
 import warnings
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,16 @@ from PIL import Image
 
 from textsr.errors import TextsrError
 from textsr.files import replace_file
-from textsr.images.image import IntImage, LoadedImage, flatten, to_8_bit
+from textsr.images.image import (
+    IntImage,
+    LoadedImage,
+    Metadata,
+    Resolution,
+    flatten,
+    to_8_bit,
+)
+from textsr.images.metadata import jpeg_options, png_options, webp_options
+from textsr.images.tiff_writing import open_tiff
 
 
 @dataclass(frozen=True)
@@ -22,16 +33,31 @@ class _Format:
     alpha: bool
     bit_depth: int
     max_side: int | None = None
+    metadata: Callable[[Metadata, Resolution | None], dict[str, Any]] = field(
+        default=lambda _, dpi: {} if dpi is None else {"dpi": dpi}
+    )
     options: dict[str, Any] = field(default_factory=dict)
 
 
 # A third of the time of Pillow's level 6, which is more than the network takes; 8% larger.
-_PNG = _Format("PNG", alpha=True, bit_depth=16, options={"compress_level": 3})
-_TIFF = _Format("TIFF", alpha=True, bit_depth=16, options={"compression": "tiff_adobe_deflate"})
+_PNG = _Format("PNG", alpha=True, bit_depth=16, metadata=png_options, options={"compress_level": 3})
+_TIFF = _Format("TIFF", alpha=True, bit_depth=16)
 _JPEG = _Format(
-    "JPEG", alpha=False, bit_depth=8, max_side=65_500, options={"quality": 95, "subsampling": 0}
+    "JPEG",
+    alpha=False,
+    bit_depth=8,
+    max_side=65_500,
+    metadata=jpeg_options,
+    options={"quality": 95, "subsampling": 0},
 )
-_WEBP = _Format("WEBP", alpha=True, bit_depth=8, max_side=16_383, options={"lossless": True})
+_WEBP = _Format(
+    "WEBP",
+    alpha=True,
+    bit_depth=8,
+    max_side=16_383,
+    metadata=webp_options,
+    options={"lossless": True},
+)
 _BMP = _Format("BMP", alpha=False, bit_depth=8)
 
 _FORMATS = {
@@ -43,6 +69,8 @@ _FORMATS = {
     ".webp": _WEBP,
     ".bmp": _BMP,
 }
+
+_AFTER_IHDR = 33  # bytes of a PNG: its signature and the first chunk
 
 WRITABLE_SUFFIXES = frozenset(_FORMATS)
 """Lower-case suffixes that `write_image` knows. All but JPEG are lossless."""
@@ -59,24 +87,35 @@ def check_writable(path: Path) -> None:
         raise TextsrError(f"{path}: cannot write {path.suffix or 'no suffix'}; use one of {known}")
 
 
+def check_fits(path: Path, width: int, height: int) -> None:
+    """Refuse an image that is larger than the format of its file allows.
+
+    Raises:
+        TextsrError: naming the sizes, and formats that can hold it.
+    """
+    chosen = _FORMATS[path.suffix.lower()]
+    if chosen.max_side is not None and max(width, height) > chosen.max_side:
+        raise TextsrError(
+            f"{path}: {width}x{height} pixels, and {chosen.name} ends at {chosen.max_side} a side; "
+            "write .png or .tif"
+        )
+
+
 def write_image(path: Path, image: LoadedImage) -> None:
     """Write an image, whole or not at all, in the format that the suffix of `path` names.
 
     16-bit images stay so in PNG and TIFF and are rounded to 8 bits elsewhere. Formats without
-    alpha get the image laid over white, with a warning if anything was transparent. ICC profiles
-    are kept, save in BMP and in 16-bit TIFF.
+    alpha get the image laid over white, with a warning if anything was transparent. Resolution is
+    kept, and so are ICC profiles save in BMP, and metadata where the format has a place for them:
+    see `textsr.images.metadata`.
 
     Raises:
         TextsrError: if the suffix is unknown, the image is too large for the format, or the disk
             refuses.
     """
     check_writable(path)
+    check_fits(path, image.width, image.height)
     chosen = _FORMATS[path.suffix.lower()]
-    if chosen.max_side is not None and max(image.height, image.width) > chosen.max_side:
-        raise TextsrError(
-            f"{path}: {image.width}x{image.height} pixels, and {chosen.name} ends at "
-            f"{chosen.max_side} a side; write .png"
-        )
     if image.alpha is not None and not chosen.alpha:
         if (image.alpha < np.iinfo(image.alpha.dtype).max).any():
             warnings.warn(f"{path}: no alpha in {chosen.name}; laid over white", stacklevel=2)
@@ -85,32 +124,40 @@ def write_image(path: Path, image: LoadedImage) -> None:
         image = to_8_bit(image)
     try:
         with replace_file(path) as temporary:
-            if image.bit_depth == 16:
-                _write_16_bit(temporary, image, chosen)
+            if chosen is _TIFF:
+                with open_tiff(temporary, pixel_bytes=image.nbytes) as writer:
+                    writer.write(image)
+            elif image.bit_depth == 16:
+                _write_deep_png(temporary, image)
             else:
-                _write_8_bit(temporary, image, chosen)
+                _write_with_pillow(temporary, image, chosen)
     except (OSError, ValueError, cv2.error) as error:
         raise TextsrError(f"{path}: cannot be written: {error}") from error
 
 
-def _write_8_bit(path: Path, image: LoadedImage, chosen: _Format) -> None:
+def _write_with_pillow(path: Path | BytesIO, image: LoadedImage, chosen: _Format) -> None:
     pixels = image.pixels[..., ::-1] if image.is_colour else image.pixels
     layers = pixels if image.alpha is None else np.dstack([pixels, image.alpha])
     Image.fromarray(np.ascontiguousarray(layers)).save(
-        path, format=chosen.name, icc_profile=image.icc_profile, **chosen.options
+        path,
+        format=chosen.name,
+        icc_profile=image.icc_profile,
+        **chosen.options,
+        **chosen.metadata(image.metadata, image.dpi),
     )
 
 
-def _write_16_bit(path: Path, image: LoadedImage, chosen: _Format) -> None:
-    """Write with OpenCV: Pillow has no 16-bit colour."""
-    kinds, chunks = [], []
-    if image.icc_profile is not None and chosen is _PNG:  # OpenCV writes none into TIFF
-        kinds.append(cv2.IMAGE_METADATA_ICCP)
-        chunks.append(np.frombuffer(image.icc_profile, np.uint8))
-    ok, encoded = cv2.imencodeWithMetadata(path.suffix.lower(), _with_alpha(image), kinds, chunks)
+def _write_deep_png(path: Path, image: LoadedImage) -> None:
+    """Write with OpenCV, as Pillow has no 16-bit colour, and with metadata as Pillow writes it."""
+    ok, encoded = cv2.imencode(".png", _with_alpha(image))
     if not ok:
-        raise ValueError(f"{chosen.name} encoder failed")
-    path.write_bytes(encoded.tobytes())
+        raise ValueError("PNG encoder failed")
+    small = BytesIO()
+    _write_with_pillow(small, replace(image, pixels=np.zeros((1, 1), np.uint8), alpha=None), _PNG)
+    chunks = small.getvalue()[_AFTER_IHDR : small.getvalue().rindex(b"IDAT") - 4]
+    content = encoded.tobytes()
+    with path.open("wb") as file:
+        file.writelines([content[:_AFTER_IHDR], chunks, content[_AFTER_IHDR:]])
 
 
 def _with_alpha(image: LoadedImage) -> IntImage:

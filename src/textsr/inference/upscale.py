@@ -1,13 +1,12 @@
 """Upscaling one image of any kind."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from textsr.images.image import FloatImage, IntImage, LoadedImage, to_float, to_integer
+from textsr.images.image import FloatImage, IntImage, LoadedImage, resized, to_float, to_integer
 from textsr.inference.backend import Backend
 from textsr.inference.depth import suited
 from textsr.inference.tiling import (
@@ -44,6 +43,8 @@ def upscale_image(
     progress: Progress | None = None,
 ) -> LoadedImage:
     """Upscale an image of any kind; the result has its kind, bit depth and profile.
+
+    It keeps its size in inches and its metadata, too.
 
     The network upscales luminance (BT.601), which chroma follows, and alpha, whose edges may be
     letters, too. Colours that nobody sees, at alpha 0, are replaced by the nearest that is seen, so
@@ -146,7 +147,7 @@ def _join(
             place = magnify(band.rows, scale), magnify(band.columns, scale)
             pixels[place] = to_integer(result, image.bit_depth)
     if image.alpha is None:
-        return replace(image, pixels=pixels)
+        return resized(image, pixels, None)
     alpha: IntImage = np.full(shape[:2], image.alpha.flat[0], image.alpha.dtype)
     lowest, highest = _range_around(image.alpha)
     for part in parts[1] if len(parts) > 1 else ():
@@ -156,7 +157,7 @@ def _join(
             for side in (lowest, highest)
         )
         alpha[place] = to_integer(part.values, image.bit_depth).clip(low, high)
-    return replace(image, pixels=pixels, alpha=alpha)
+    return resized(image, pixels, alpha)
 
 
 def _range_around(alpha: IntImage) -> tuple[IntImage, IntImage]:
