@@ -26,12 +26,12 @@ def find_images(folder: Path) -> list[Path]:
 
 
 def read_grey(path: Path) -> Image:
-    """Read an image upright, as 8-bit luma; what is transparent is white.
+    """Read a whole image upright, as 8-bit luma; what is transparent is white.
 
     Raises:
         TextsrError: as `textsr.images.reading.read_image` does.
     """
-    image = to_8_bit(flatten(read_image(path)))
+    image = to_8_bit(flatten(read_image(path, strict=True)))
     if image.is_colour:
         return np.asarray(cv2.cvtColor(image.pixels, cv2.COLOR_BGR2GRAY), np.uint8)
     return np.asarray(image.pixels, np.uint8)

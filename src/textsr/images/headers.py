@@ -183,12 +183,15 @@ def _read_jpeg(stream: Stream) -> Header:
     return Header("JPEG", pictures=None)
 
 
-def check_scans(stream: Stream, pixels: int) -> None:
+def check_scans(stream: Stream, pixels: int) -> bool:
     """Count the scans of a JPEG, each of which costs as much time as the whole picture.
 
     Args:
         stream: the file.
         pixels: how many it has.
+
+    Returns:
+        Whether it has its end.
 
     Raises:
         HeaderError: if there are too many, or the file is far longer than its pixels need.
@@ -196,10 +199,26 @@ def check_scans(stream: Stream, pixels: int) -> None:
     scans = 0
     for kind, _ in _markers(stream, MOST_BESIDES + BYTES_A_PIXEL * pixels):
         if kind == _END:
-            break
+            return True
         scans += kind == _SCAN
         if scans > _MOST_SCANS:
             raise HeaderError(f"it has more than {_MOST_SCANS} scans")
+    return False
+
+
+def with_end(stream: Stream, pixels: int) -> BytesStream:
+    """Return a JPEG that is cut short with an end, for which decoders wait.
+
+    Args:
+        stream: the file.
+        pixels: how many it has.
+
+    Raises:
+        HeaderError: if it is far longer than its pixels need.
+    """
+    stream.seek(0)
+    with stream.measured(MOST_BESIDES + BYTES_A_PIXEL * pixels):
+        return BytesStream(stream.read() + bytes((0xFF, _END)))
 
 
 def _markers(stream: Stream, most: int) -> Iterator[tuple[int, int]]:

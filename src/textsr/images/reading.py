@@ -29,6 +29,7 @@ from textsr.images.headers import (
     check_exif,
     check_scans,
     read_header,
+    with_end,
     without_comments,
 )
 from textsr.images.image import IntImage, LoadedImage, to_integer
@@ -45,30 +46,38 @@ class _TooLargeError(Exception):
     """An image has more pixels than are allowed."""
 
 
-def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> LoadedImage:
+def read_image(path: Path, *, max_pixels: int = MAX_PIXELS, strict: bool = False) -> LoadedImage:
     """Read one image upright, at its own bit depth.
 
     Bilevel and grey images, with or without alpha, come as grey; so do palette images whose
-    colours are all grey. CMYK and other colour spaces become RGB. 32-bit integers must fit into 16
-    bits and floats into [0, 1]; both come as 16-bit. Of an animation or a file of several pages the
-    first picture is read, with a warning.
+    colours are all grey. CMYK, by its profile if it has one, and other colour spaces become RGB.
+    32-bit integers must fit into 16 bits and floats into [0, 1]; both come as 16-bit. Of an
+    animation or a file of several pages the first picture is read, with a warning. So is a JPEG
+    that is cut short: what it lacks is grey.
+
+    Args:
+        path: the file.
+        max_pixels: of more, it is refused.
+        strict: refuse a JPEG that is cut short.
 
     Raises:
         TextsrError: if the file is missing, is of no format that is read, is damaged, has more than
             `max_pixels` pixels, which its header tells, or holds values out of range.
     """
     with _opened(path, max_pixels) as stream:
-        return _read(stream, str(path), max_pixels)
+        return _read(stream, str(path), max_pixels, strict=strict)
 
 
-def decode_image(encoded: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> LoadedImage:
+def decode_image(
+    encoded: bytes, name: str, *, max_pixels: int = MAX_PIXELS, strict: bool = False
+) -> LoadedImage:
     """Decode an image as `read_image` reads a file; messages call it `name`.
 
     Raises:
         TextsrError: as `read_image` does.
     """
     with _said_of(name, max_pixels), BytesStream(encoded) as stream:
-        return _read(stream, name, max_pixels)
+        return _read(stream, name, max_pixels, strict=strict)
 
 
 def from_pillow(image: Image.Image, name: str) -> LoadedImage:
@@ -176,7 +185,7 @@ def _check_size(size: tuple[int, int] | None, max_pixels: int) -> int:
     return width * height
 
 
-def _read(stream: Stream, name: str, max_pixels: int) -> LoadedImage:
+def _read(stream: Stream, name: str, max_pixels: int, *, strict: bool) -> LoadedImage:
     header = read_header(stream)
     _check_size(header.size, max_pixels)
     if header.lines[:2] in _TEXT:
@@ -189,31 +198,43 @@ def _read(stream: Stream, name: str, max_pixels: int) -> LoadedImage:
             raise _undecodable(name, f"a kind of {header.format} that is not read")
         return _loaded(name, values, None, may_be_grey=False)
     pixels = _check_size(image.size, max_pixels)
-    if header.format == "JPEG":
-        check_scans(stream, pixels)
+    has_end = header.format != "JPEG" or check_scans(stream, pixels)
     with image, PIXELS.allowing(pixels), TEXT.allowing(MOST_TEXT):
-        # Pillow turns some TIFFs upright, and forgets that they lay on their side.
-        lay = image.tag_v2.get(_ORIENTATION) if isinstance(image, TiffImageFile) else None
-        image.load()
-        profile = image.info.get("icc_profile")
-        exif = _exif(image)
-        orientation = exif.get(_ORIENTATION, 1)
-        values = _deep_colour(stream, header, image)
-        if values is None:
-            values = _pillow_values(image)
-        may_be_grey = image.mode in ("P", "PA") or values.dtype == np.uint16
-        pictures = _count(image, header)
-        dpi, metadata = read_resolution(image, exif), read_metadata(image, exif)
-    loaded = replace(
-        _loaded(name, _upright(values, orientation), profile, may_be_grey),
-        dpi=dpi and (dpi[::-1] if (lay or orientation) in _ON_ITS_SIDE else dpi),
-        metadata=metadata,
-    )
+        try:
+            loaded, pictures = _read_opened(stream, header, image, name)
+        except OSError:
+            if strict or has_end:
+                raise
+            stream = with_end(stream, pixels)
+            loaded, pictures = _read_opened(stream, header, _open_with_pillow(stream, header), name)
+            warnings.warn(f"{name}: is cut short; what it lacks is grey", stacklevel=3)
     if pictures > 1:
         many = f"at least {pictures}" if not header.is_counted else str(pictures)
         many = f"more than {MOST_COUNTED}" if pictures > MOST_COUNTED else many
         warnings.warn(f"{name}: holds {many} pictures; only the first is read", stacklevel=3)
     return loaded
+
+
+def _read_opened(
+    stream: Stream, header: Header, image: ImageFile, name: str
+) -> tuple[LoadedImage, int]:
+    """Return the picture, and how many there are in the file."""
+    # Pillow turns some TIFFs upright, and forgets that they lay on their side.
+    lay = image.tag_v2.get(_ORIENTATION) if isinstance(image, TiffImageFile) else None
+    image.load()
+    exif = _exif(image)
+    orientation = exif.get(_ORIENTATION, 1)
+    values = _deep_colour(stream, header, image)
+    if values is None:
+        values = _pillow_values(image)
+    may_be_grey = image.mode in ("P", "PA") or values.dtype == np.uint16
+    profile = image.info.get("icc_profile")
+    loaded = _loaded(name, _upright(values, orientation), profile, may_be_grey)
+    dpi = read_resolution(image, exif)
+    if dpi is not None and (lay or orientation) in _ON_ITS_SIDE:
+        dpi = dpi[::-1]
+    loaded = replace(loaded, dpi=dpi, metadata=read_metadata(image, exif))
+    return loaded, _count(image, header)
 
 
 def _exif(image: ImageFile) -> Image.Exif:

@@ -76,7 +76,7 @@ def read_database(database: Path, lr_only: bool) -> Iterator[Item]:
 
 
 def _resize(encoded: bytes, size: tuple[int, int], where: str) -> bytes:
-    image = to_8_bit(decode_image(encoded, where))
+    image = to_8_bit(decode_image(encoded, where, strict=True))
     colour = image.pixels if image.is_colour else cv2.cvtColor(image.pixels, cv2.COLOR_GRAY2BGR)
     ok, png = cv2.imencode(".png", cv2.resize(colour, size, interpolation=cv2.INTER_CUBIC))
     assert ok

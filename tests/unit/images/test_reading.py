@@ -6,7 +6,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms, ImageOps, PngImagePlugin
+from PIL.PngImagePlugin import PngInfo
 
 from textsr.errors import TextsrError
 from textsr.images.reading import read_image
@@ -311,7 +312,57 @@ def test_truncated_files_are_refused(tmp_path: Path, suffix: str) -> None:
     Image.fromarray(RNG.integers(0, 256, (64, 64, 3)).astype(np.uint8)).save(path)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(TextsrError, match=rf"cut\{suffix}: cannot be decoded"):
+        read_image(path, strict=True)
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("missing", [4, 0.3])
+def test_of_a_jpeg_that_is_cut_short_what_is_there_is_read(
+    tmp_path: Path, missing: float, progressive: bool
+) -> None:
+    path = tmp_path / "cut.jpg"
+    ramp = np.tile(np.arange(256, dtype=np.uint8), (256, 1))
+    Image.fromarray(ramp).save(path, quality=95, progressive=progressive)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: -missing if missing > 1 else round(len(whole) * (1 - missing))])
+    with pytest.warns(UserWarning, match=r"cut\.jpg: is cut short; what it lacks is grey"):
+        image = read_image(path)
+    assert image.pixels.shape == (256, 256)
+    assert np.abs(image.pixels[:100].astype(int) - ramp[:100]).max() <= (40 if progressive else 3)
+
+
+def test_a_jpeg_without_any_pixels_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "cut.jpg"
+    pillow(GREY).save(path)
+    content = path.read_bytes()
+    path.write_bytes(content[: content.index(b"\xff\xda")])
+    with pytest.raises(TextsrError, match=r"cut\.jpg: cannot be decoded"):
         read_image(path)
+
+
+def test_a_damaged_jpeg_that_has_its_end_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "damaged.jpg"
+    pillow(GREY).save(path)
+    path.write_bytes(path.read_bytes().replace(b"\xff\xdb", b"\xff\xfe"))  # no tables
+    with pytest.raises(TextsrError, match=r"damaged\.jpg: cannot be decoded"):
+        read_image(path)
+
+
+@pytest.mark.parametrize("kind", ["icc_profile", "xmp"])
+def test_a_png_may_have_a_large_profile_or_text(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "page.png"
+    content = RNG.bytes(1_300_000)
+    options = {"icc_profile": bytes(16) + b"RGB " + content} if kind == "icc_profile" else {}
+    if kind == "xmp":
+        options["pnginfo"] = PngInfo()
+        options["pnginfo"].add_itxt("XML:com.adobe.xmp", "x" * 1_300_000, zip=True)
+    pillow(COLOUR).save(path, **options)
+    image = read_image(path)
+    assert np.array_equal(image.pixels, COLOUR)
+    kept = image.icc_profile if kind == "icc_profile" else image.metadata.xmp
+    assert kept is not None
+    assert len(kept) >= 1_300_000
+    assert PngImagePlugin.MAX_TEXT_CHUNK == 2**20  # Pillow's own limit, which others rely on
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
