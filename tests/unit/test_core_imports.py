@@ -38,7 +38,11 @@ CORE = sorted(
     name
     for name in MODULES
     if name in ("textsr", "textsr.api")
-    or (name.startswith(("textsr.images", "textsr.inference", "textsr.pretrained", "textsr.cli")))
+    or name.startswith(
+        tuple(
+            f"textsr.{room}" for room in ("images", "documents", "inference", "pretrained", "cli")
+        )
+    )
     if name not in BEYOND
 )
 

@@ -15,6 +15,7 @@ FLOORS = (
     ("config",),
     ("parquet",),
     ("images",),
+    ("documents",),
     ("models", "ocr"),
     ("datasets", "inference"),
     ("pretrained",),

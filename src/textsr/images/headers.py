@@ -9,10 +9,15 @@ import re
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import NamedTuple
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
 
 MOST_COUNTED = 100
 """Pictures of a file that are counted; of more it is only known that there are more."""
+
+MOST_PAGES = 10_000
+"""Of a document."""
 
 MOST_BESIDES = 64_000_000
 """Bytes that are read of a file besides pixels, at most: profiles, previews, texts."""
@@ -99,6 +104,29 @@ class _Measured(io.BufferedIOBase):
 
 class FileStream(_Measured, io.BufferedReader):
     """A file that can be measured."""
+
+
+class PageStream(FileStream):
+    """A TIFF of several pages, as though one of them were the first."""
+
+    def __init__(self, path: Path, patch: tuple[int, bytes]) -> None:
+        """Open it; `patch` is one of `tiff_pages`."""
+        super().__init__(_PatchedFile(path, patch))
+        self.patch = patch
+
+
+class _PatchedFile(io.FileIO):
+    def __init__(self, path: Path, patch: tuple[int, bytes]) -> None:
+        super().__init__(path)
+        self._at, self._bytes = patch
+
+    def readinto(self, buffer: Any, /) -> int | None:
+        place = self.tell()
+        count = super().readinto(buffer)
+        for number, value in enumerate(self._bytes, self._at - place):
+            if 0 <= number < (count or 0):
+                memoryview(buffer)[number] = value
+        return count
 
 
 class BytesStream(_Measured, io.BytesIO):
@@ -283,6 +311,7 @@ _NUMBERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 17
 _BYTES = {3: 2, 4: 4, 5: 8, 6: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 """Of a number by its kind; the other kinds of TIFF are texts and bytes."""
 
+_KIND, _PREVIEW = 254, 0b101
 _WIDTH, _HEIGHT, _BITS, _SAMPLES, _TILE_WIDTH, _TILE_HEIGHT = 256, 257, 258, 277, 322, 323
 _OF_STRIPS, _OF_TILES, _OF_SAMPLES = (273, 279), (324, 325), (338, 339)
 _BELOW = 34665, 34853, 40965  # directories that Pillow takes apart with the first: Exif, GPS, more
@@ -303,19 +332,47 @@ class _Directories:
     def _unpack(self, what: str, content: bytes) -> tuple[int, ...]:
         return struct.unpack_from(self._order + what, content)
 
+    def walk(self) -> Iterator[int]:
+        """Find where they lie, but for previews of others, without end: there may be any number.
+
+        Raises:
+            HeaderError: where the list of them is damaged.
+        """
+        seen: set[int] = set()
+        place = self._first
+        while place and place not in seen:
+            seen.add(place)
+            try:
+                entries = self._entries(place)
+                next_place = self._stream.read(struct.calcsize(self._place))
+                is_preview = place != self._first and self._is_preview(entries)
+                following = self._unpack(self._place, next_place)[0]
+            except struct.error as error:
+                raise HeaderError("its list of pictures is damaged") from error
+            if not is_preview:
+                yield place
+            elif len(seen) > MOST_PAGES:
+                raise HeaderError(f"it has more than {MOST_PAGES} previews")
+            place = following
+
     def count(self) -> int:
         """Return how many there are, `MOST_COUNTED` + 1 if more."""
-        places: dict[int, None] = {}
-        place = self._first
-        while place and place not in places and len(places) <= MOST_COUNTED:
-            try:
-                self._entries(place)
-                places[place] = None
-                next_place = self._stream.read(struct.calcsize(self._place))
-                place = self._unpack(self._place, next_place)[0]
-            except (struct.error, HeaderError):
-                break  # a damaged end of the list is none of the first picture's
-        return len(places)
+        found = 0
+        with suppress(HeaderError):  # a damaged end of the list is none of the first picture's
+            for _ in islice(self.walk(), MOST_COUNTED + 1):
+                found += 1
+        return found
+
+    def as_first(self, place: int) -> tuple[int, bytes]:
+        """Return which bytes, and where in the file, make the one at `place` the first one."""
+        return (8 if self._is_big else 4), struct.pack(self._order + self._place, place)
+
+    def _is_preview(self, entries: bytes) -> bool:
+        """Whether a directory is of a smaller copy or a mask of another picture."""
+        return any(
+            tag == _KIND and kind in _NUMBERS and self._unpack(_NUMBERS[kind], value)[0] & _PREVIEW
+            for tag, kind, _, value in self._unpack_entries(entries)
+        )
 
     def first(self) -> dict[int, int]:
         """Return the numbers that the first one holds by their tags, the largest of each tag.
@@ -410,6 +467,19 @@ def _read_tiff(stream: Stream) -> Header:
     tile = tags.get(_TILE_WIDTH, 0), tags.get(_TILE_HEIGHT, 0)
     size = max(image, tile, key=lambda sides: sides[0] * sides[1])
     return Header("TIFF", size, directories.count(), is_deep=tags.get(_BITS, 1) > 8)
+
+
+def tiff_pages(stream: Stream) -> list[tuple[int, bytes]]:
+    """Return, for each page of a TIFF, which bytes, and where, make it the first in the file.
+
+    Raises:
+        HeaderError: if there are more than `MOST_PAGES`, or their list is damaged.
+    """
+    directories = _Directories(stream)
+    pages = [directories.as_first(place) for place in islice(directories.walk(), MOST_PAGES + 1)]
+    if len(pages) > MOST_PAGES:
+        raise HeaderError(f"it has more than {MOST_PAGES} pages")
+    return pages
 
 
 def _read_webp(stream: Stream) -> Header:

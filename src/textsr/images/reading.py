@@ -25,16 +25,19 @@ from textsr.images.headers import (
     BytesStream,
     FileStream,
     Header,
+    PageStream,
     Stream,
     check_exif,
     check_scans,
     read_header,
+    tiff_pages,
     with_end,
     without_comments,
 )
 from textsr.images.image import IntImage, LoadedImage, to_integer
 from textsr.images.metadata import read_metadata, read_resolution
 from textsr.images.pillow_limits import MOST_TEXT, PIXELS, TEXT
+from textsr.images.squaring import square_size, with_square_pixels
 
 MAX_PIXELS = 50_000_000
 """Input pixels above which an image is refused unless the caller allows more."""
@@ -53,7 +56,8 @@ def read_image(path: Path, *, max_pixels: int = MAX_PIXELS, strict: bool = False
     colours are all grey. CMYK, by its profile if it has one, and other colour spaces become RGB.
     32-bit integers must fit into 16 bits and floats into [0, 1]; both come as 16-bit. Of an
     animation or a file of several pages the first picture is read, with a warning. So is a JPEG
-    that is cut short: what it lacks is grey.
+    that is cut short: what it lacks is grey. Pixels that are not square, by the resolution that the
+    file tells, such as a fax's, are made so, with a warning.
 
     Args:
         path: the file.
@@ -66,6 +70,52 @@ def read_image(path: Path, *, max_pixels: int = MAX_PIXELS, strict: bool = False
     """
     with _opened(path, max_pixels) as stream:
         return _read(stream, str(path), max_pixels, strict=strict)
+
+
+def read_pages(
+    path: Path, *, max_pixels: int = MAX_PIXELS, strict: bool = False
+) -> Iterator[LoadedImage]:
+    """Read the pages of a TIFF one after the other, each as `read_image` reads an image.
+
+    Messages tell the page. Previews are left out.
+
+    Raises:
+        TextsrError: as `read_image` does, at once or, of a page, at its turn.
+    """
+    with _opened(path, max_pixels) as stream:
+        pages = tiff_pages(stream)
+    return (
+        _read_page(path, number, patch, max_pixels, strict=strict)
+        for number, patch in enumerate(pages, 1)
+    )
+
+
+def page_sizes(path: Path) -> list[tuple[int, int]]:
+    """Return the width and height of each page of a TIFF, or of the first picture of another file.
+
+    They are as the headers tell them; nothing is decoded.
+
+    Raises:
+        TextsrError: if the file is missing, is of no format that is read, or its list of pages is
+            damaged.
+    """
+    with _opened(path, MAX_PIXELS) as stream:
+        if read_header(stream).format != "TIFF":
+            return [_size(stream)]
+        pages = tiff_pages(stream)
+    sizes = []
+    for number, patch in enumerate(pages, 1):
+        with _said_of(f"{path}, page {number}", MAX_PIXELS), PageStream(path, patch) as stream:
+            sizes.append(_size(stream))
+    return sizes
+
+
+def _read_page(
+    path: Path, number: int, patch: tuple[int, bytes], max_pixels: int, *, strict: bool
+) -> LoadedImage:
+    name = f"{path}, page {number}"
+    with _said_of(name, max_pixels), PageStream(path, patch) as stream:
+        return _read(stream, name, max_pixels, strict=strict)
 
 
 def decode_image(
@@ -146,6 +196,15 @@ def _measure(stream: Stream) -> int:
         return pixels
 
 
+def _size(stream: Stream) -> tuple[int, int]:
+    """Return width and height as the header tells them."""
+    header = read_header(stream)
+    if header.size is not None:
+        return header.size
+    with _open_with_pillow(stream, header) as image:
+        return image.size
+
+
 @contextmanager
 def _opened(path: Path, max_pixels: int) -> Iterator[FileStream]:
     if not path.is_file():
@@ -208,11 +267,20 @@ def _read(stream: Stream, name: str, max_pixels: int, *, strict: bool) -> Loaded
             stream = with_end(stream, pixels)
             loaded, pictures = _read_opened(stream, header, _open_with_pillow(stream, header), name)
             warnings.warn(f"{name}: is cut short; what it lacks is grey", stacklevel=3)
-    if pictures > 1:
+    if pictures > 1 and not isinstance(stream, PageStream):
         many = f"at least {pictures}" if not header.is_counted else str(pictures)
         many = f"more than {MOST_COUNTED}" if pictures > MOST_COUNTED else many
         warnings.warn(f"{name}: holds {many} pictures; only the first is read", stacklevel=3)
-    return loaded
+    _check_size(square_size(loaded.width, loaded.height, loaded.dpi), max_pixels)
+    square = with_square_pixels(loaded)
+    if square is not loaded:
+        across, down = loaded.dpi or (1, 1)
+        warnings.warn(
+            f"{name}: {across:.0f} x {down:.0f} pixels per inch; made square first, at "
+            f"{max(across, down):.0f}",
+            stacklevel=3,
+        )
+    return square
 
 
 def _read_opened(
@@ -295,7 +363,10 @@ def _opencv_values(stream: Stream, header: Header) -> AnyArray | None:
     elif isinstance(stream, BytesStream):
         encoded = np.frombuffer(stream.getvalue(), np.uint8)
     else:  # what is not a pixel of the first picture need not be read
-        whole = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+        whole = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_COPY)
+        if isinstance(stream, PageStream):
+            at, content = stream.patch
+            whole[at : at + len(content)] = content
         encoded = np.frombuffer(whole, np.uint8)
     values = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED)
     return None if values is None else np.asarray(values)

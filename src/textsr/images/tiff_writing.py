@@ -47,7 +47,7 @@ class TiffWriter:
         """Write a page: deflated, with its profile, resolution and metadata."""
         layers = _layers(image)
         rows = max(_STRIP_BYTES // layers[0].nbytes, 1)
-        strips = [_deflated(layers[top : top + rows]) for top in range(0, len(layers), rows)]
+        strips = [deflated(layers[top : top + rows]) for top in range(0, len(layers), rows)]
         tags = _tags(self._head, image, layers, rows, [len(strip) for strip in strips])
         place = self._file.seek(0, io.SEEK_END)
         place += self._file.write(bytes(place % 2))
@@ -105,8 +105,8 @@ def _layers(image: LoadedImage) -> IntImage:
     return np.dstack([pixels, image.alpha])
 
 
-def _deflated(strip: IntImage) -> bytes:
-    """Compress rows, of which each value is the difference to the one on its left."""
+def deflated(strip: IntImage) -> bytes:
+    """Compress HxWxC values, each as the difference to that on its left (TIFF 6.0, section 14)."""
     differences = strip.copy()
     differences[:, 1:] -= strip[:, :-1]
     return zlib.compress(differences.astype(differences.dtype.newbyteorder("<")).tobytes())

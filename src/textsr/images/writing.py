@@ -1,11 +1,12 @@
 """Writing images in the format that the file's suffix names."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -22,6 +23,7 @@ from textsr.images.image import (
     to_8_bit,
 )
 from textsr.images.metadata import jpeg_options, png_options, webp_options
+from textsr.images.pdf_writing import open_pdf
 from textsr.images.tiff_writing import open_tiff
 
 
@@ -59,6 +61,7 @@ _WEBP = _Format(
     options={"lossless": True},
 )
 _BMP = _Format("BMP", alpha=False, bit_depth=8)
+_PDF = _Format("PDF", alpha=True, bit_depth=8)
 
 _FORMATS = {
     ".png": _PNG,
@@ -68,6 +71,7 @@ _FORMATS = {
     ".jpeg": _JPEG,
     ".webp": _WEBP,
     ".bmp": _BMP,
+    ".pdf": _PDF,
 }
 
 _AFTER_IHDR = 33  # bytes of a PNG: its signature and the first chunk
@@ -115,24 +119,72 @@ def write_image(path: Path, image: LoadedImage) -> None:
     """
     check_writable(path)
     check_fits(path, image.width, image.height)
+    with open_pages(path, pixel_bytes=image.nbytes) as writer:
+        writer.write(image)
+
+
+class PageWriter(Protocol):
+    """What writes the pages of a file one after the other."""
+
+    def write(self, image: LoadedImage) -> object:
+        """Write the next page."""
+
+
+@contextmanager
+def open_pages(path: Path, *, pixel_bytes: int, quality: int | None = None) -> Iterator[PageWriter]:
+    """Yield what writes pages into a file, which is there when the block succeeds, else not at all.
+
+    Args:
+        path: the file; a TIFF or a PDF takes any number of pages, others take one.
+        pixel_bytes: about how many all pages have.
+        quality: 1 to 100, of the JPEGs in a PDF; None: its pages are without loss.
+
+    Raises:
+        TextsrError: as `write_image` does.
+    """
+    check_writable(path)
     chosen = _FORMATS[path.suffix.lower()]
-    if image.alpha is not None and not chosen.alpha:
-        if (image.alpha < np.iinfo(image.alpha.dtype).max).any():
-            warnings.warn(f"{path}: no alpha in {chosen.name}; laid over white", stacklevel=2)
-        image = flatten(image)
-    if image.bit_depth > chosen.bit_depth:
-        image = to_8_bit(image)
     try:
         with replace_file(path) as temporary:
             if chosen is _TIFF:
-                with open_tiff(temporary, pixel_bytes=image.nbytes) as writer:
-                    writer.write(image)
-            elif image.bit_depth == 16:
-                _write_deep_png(temporary, image)
+                with open_tiff(temporary, pixel_bytes=pixel_bytes) as writer:
+                    yield writer
+            elif chosen is _PDF:
+                with open_pdf(temporary, quality=quality) as writer:
+                    yield writer
             else:
-                _write_with_pillow(temporary, image, chosen)
-    except (OSError, ValueError, cv2.error) as error:
-        raise TextsrError(f"{path}: cannot be written: {error}") from error
+                yield _OnePage(path, temporary, chosen)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: Exception) -> TextsrError:
+    return TextsrError(f"{path}: cannot be written: {error}")
+
+
+@dataclass(frozen=True)
+class _OnePage:
+    """Writes the one page of an image's file."""
+
+    path: Path
+    temporary: Path
+    format: _Format
+
+    def write(self, image: LoadedImage) -> None:
+        if image.alpha is not None and not self.format.alpha:
+            if (image.alpha < np.iinfo(image.alpha.dtype).max).any():
+                said = f"{self.path}: no alpha in {self.format.name}; laid over white"
+                warnings.warn(said, stacklevel=2)
+            image = flatten(image)
+        if image.bit_depth > self.format.bit_depth:
+            image = to_8_bit(image)
+        try:
+            if image.bit_depth == 16:
+                _write_deep_png(self.temporary, image)
+            else:
+                _write_with_pillow(self.temporary, image, self.format)
+        except (ValueError, cv2.error) as error:
+            raise _unwritable(self.path, error) from error
 
 
 def _write_with_pillow(path: Path | BytesIO, image: LoadedImage, chosen: _Format) -> None:

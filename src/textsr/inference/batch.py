@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress as ProgressBar
 
+from textsr.documents.rewriting import is_document, rewrite
 from textsr.errors import TextsrError
 from textsr.images.image import LoadedImage
 from textsr.images.reading import MAX_PIXELS, read_image
@@ -18,7 +19,7 @@ from textsr.images.writing import write_image
 from textsr.inference.backend import Backend
 from textsr.inference.compare import compare_picture
 from textsr.inference.interpolation import BicubicBackend
-from textsr.inference.planning import Job, plan_jobs
+from textsr.inference.planning import Job, check_results, plan_jobs
 from textsr.inference.stream import SMALL, SMALL_BYTES, go_on_unless
 from textsr.inference.suitability import Suitability, examine
 from textsr.inference.text_height import RANGE_PX
@@ -88,7 +89,7 @@ def upscale_jobs(
     one of them: an image's decoding and encoding know no threads. A single image, and one above
     `textsr.inference.turns.LARGE`, has all threads and is upscaled alone. Small images, such as
     lines, are too small to keep even one busy: those of many files go through the network together.
-    When interrupted, it ends after the tiles in work, and leaves no part of a file. A warning names
+    Documents are worked a page at a time. When interrupted, it ends after the tiles in work, and leaves no part of a file. A warning names
     the images whose text is higher or lower than what the network is made for, and another those
     whose text is large and sharp already, which bicubic interpolation upscales instead.
 
@@ -106,10 +107,12 @@ def upscale_jobs(
         Each input and its result, in the plan's order.
 
     Raises:
-        TextsrError: before any work, if the tiles are impossible; after all other images are done,
+        TextsrError: before any work, if the tiles are impossible or a format cannot hold its
+            result; after all other images are done,
             if some could not be, naming each with its reason.
     """
     check_tiles(tile, backend.halo if halo is None else halo, backend.alignment)
+    check_results(jobs, backend.scale)
     portions = _divide(jobs, backend.workers)
     workers = min(len(portions), backend.workers)
     turns = Turns(workers, backend.threads)
@@ -119,19 +122,32 @@ def upscale_jobs(
     sharp: list[str] = []
     problems: dict[Job, str] = {}
 
-    def read(job: Job) -> tuple[LoadedImage, bool]:
-        """Return the image, and whether it is to be upscaled without the network."""
-        image = read_image(job.source, max_pixels=max_pixels)
+    def is_kept_sharp(name: str | Path, image: LoadedImage) -> bool:
+        """Return whether an image is to be upscaled without the network."""
         suitability, height = examine(image, keep_sharp=keep_sharp)
         if suitability is not Suitability.MADE_FOR:
             is_sharp = suitability is Suitability.SHARP_ALREADY
-            (sharp if is_sharp else unsuitable).append(f"{job.source} ({height:.0f} px)")
-        return image, suitability is Suitability.SHARP_ALREADY
+            (sharp if is_sharp else unsuitable).append(f"{name} ({height:.0f} px)")
+        return suitability is Suitability.SHARP_ALREADY
 
-    def upscale_alone(job: Job, image: LoadedImage, *, is_kept: bool = False) -> None:
+    def upscale_document(job: Job) -> None:
+        comparison = job.comparison
+
+        def upscale_page(page: LoadedImage, name: str) -> LoadedImage:
+            nonlocal comparison
+            is_kept = is_kept_sharp(name, page)
+            result = upscale_alone(job, page, is_kept=is_kept)
+            if comparison is not None:
+                _compare(comparison, page, result, backend.scale)
+                comparison = None  # of the first page
+            return result
+
+        rewrite(job.source, job.result, upscale_page, scale=backend.scale, max_pixels=max_pixels)
+
+    def upscale_alone(job: Job, image: LoadedImage, *, is_kept: bool = False) -> LoadedImage:
         with turns.take(image) as share, _tile_bar(bars, job, stopped) as show_tiles:
             try:
-                result = upscale_image(
+                return upscale_image(
                     interpolation if is_kept else backend,
                     image,
                     tile=tile,
@@ -141,7 +157,6 @@ def upscale_jobs(
                 )
             except TextsrError as error:
                 raise TextsrError(f"{job.source}: {error}") from error
-            _write(job, image, result, backend.scale)
 
     def upscale_together(images: list[LoadedImage]) -> list[LoadedImage] | None:
         """Return the results, or None if one of the images breaks the network."""
@@ -163,20 +178,23 @@ def upscale_jobs(
         for job in portion:
             with _told(job, problems):
                 go_on_unless(stopped)
-                image, is_kept = read(job)
+                if is_document(job.source):
+                    upscale_document(job)
+                    bars.advance(images)
+                    continue
+                image = read_image(job.source, max_pixels=max_pixels)
+                is_kept = is_kept_sharp(job.source, image)
                 if image.height * image.width <= SMALL and not is_kept:
                     small.append((job, image))
                     continue
-                upscale_alone(job, image, is_kept=is_kept)
+                _write(job, image, upscale_alone(job, image, is_kept=is_kept), backend.scale)
             bars.advance(images)
         results = upscale_together([image for _, image in small]) if small else None
         for number, (job, image) in enumerate(small):
             with _told(job, problems):
                 go_on_unless(stopped)
-                if results is None:
-                    upscale_alone(job, image)
-                else:
-                    _write(job, image, results[number], backend.scale)
+                result = upscale_alone(job, image) if results is None else results[number]
+                _write(job, image, result, backend.scale)
             bars.advance(images)
 
     with ProgressBar(console=Console(stderr=True), transient=True, disable=not progress) as bars:
@@ -261,7 +279,11 @@ def _work_off(
 def _write(job: Job, image: LoadedImage, result: LoadedImage, scale: int) -> None:
     write_image(job.result, result)
     if job.comparison is not None:
-        write_image(job.comparison, LoadedImage(compare_picture(image, result, scale)))
+        _compare(job.comparison, image, result, scale)
+
+
+def _compare(path: Path, image: LoadedImage, result: LoadedImage, scale: int) -> None:
+    write_image(path, LoadedImage(compare_picture(image, result, scale)))
 
 
 def _report(problems: Sequence[str], images: int) -> str:

@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from textsr.documents.rewriting import check_result
 from textsr.errors import TextsrError
 from textsr.files import find_files
 from textsr.images import reading
@@ -55,6 +56,26 @@ def plan_jobs(inputs: Sequence[Path], output: Path, *, compare: bool) -> list[Jo
     ]
     _check_collisions(jobs, named=_is_file(inputs, output))
     return jobs
+
+
+def check_results(jobs: Sequence[Job], scale: int) -> None:
+    """Refuse results that their formats cannot hold, before any work.
+
+    Args:
+        jobs: the images and where their results go.
+        scale: by how much they are upscaled.
+
+    Raises:
+        TextsrError: naming each, and formats that can hold it.
+    """
+    problems = []
+    for job in jobs:
+        try:
+            check_result(job.source, job.result, scale)
+        except TextsrError as error:
+            problems.append(str(error))
+    if problems:
+        raise TextsrError("\n".join(problems))
 
 
 def count_pixels(jobs: Sequence[Job], enough: int) -> int:

@@ -33,7 +33,7 @@ IPTC = b"\x1c\x02\x78\x00\x06A form"
 def camera_exif(orientation: int = 1) -> Image.Exif:
     exif = Image.Exif()
     exif[Base.Make], exif[Base.Orientation] = "Camera", orientation
-    exif[Base.ImageWidth], exif[Base.XResolution], exif[Base.YResolution] = 9, 90.5, 45.5
+    exif[Base.ImageWidth], exif[Base.XResolution], exif[Base.YResolution] = 9, 90.5, 89.5
     exif.get_ifd(IFD.Exif).update(
         {Base.FNumber: 2.8, Base.ExifImageWidth: 9, Base.MakerNote: b"note"}
     )
@@ -52,8 +52,8 @@ def as_kind(values: np.ndarray, depth: int) -> np.ndarray:
 @pytest.mark.parametrize("values", [GREY, COLOUR], ids=["grey", "colour"])
 def test_resolution_comes_back(tmp_path: Path, suffix: str, depth: int, values: np.ndarray) -> None:
     path = tmp_path / f"page{suffix}"
-    write_image(path, LoadedImage(as_kind(values, depth), dpi=(300, 151)))
-    assert read_image(path).dpi == pytest.approx((300, 151), rel=1e-3)
+    write_image(path, LoadedImage(as_kind(values, depth), dpi=(300, 297)))
+    assert read_image(path).dpi == pytest.approx((300, 297), rel=1e-3)
     write_image(path, LoadedImage(as_kind(values, depth)))
     # Windows writes 96 into bitmaps that know none, and so does Pillow.
     assert read_image(path).dpi == (None if suffix != ".bmp" else pytest.approx((96, 96), rel=0.01))
@@ -64,11 +64,11 @@ def test_resolution_comes_back(tmp_path: Path, suffix: str, depth: int, values: 
     [
         ("a.png", {"dpi": (75, 75)}, (75, 75)),
         ("a.jpg", {"dpi": (75, 72)}, (75, 72)),
-        ("a.jpg", {"exif": camera_exif()}, (90.5, 45.5)),
-        ("a.webp", {"exif": camera_exif()}, (90.5, 45.5)),
-        ("a.png", {"exif": camera_exif(6)}, (45.5, 90.5)),
-        ("a.tif", {"dpi": (204, 98)}, (204, 98)),
-        ("a.tif", {"dpi": (204, 98), "exif": camera_exif(8)}, (98, 204)),
+        ("a.jpg", {"exif": camera_exif()}, (90.5, 89.5)),
+        ("a.webp", {"exif": camera_exif()}, (90.5, 89.5)),
+        ("a.png", {"exif": camera_exif(6)}, (89.5, 90.5)),
+        ("a.tif", {"dpi": (204, 201)}, (204, 201)),
+        ("a.tif", {"dpi": (204, 201), "exif": camera_exif(8)}, (201, 204)),
         ("a.tif", {"tiffinfo": {282: 100.0, 283: 100.0, 296: 3}}, (254, 254)),
         ("a.tif", {"tiffinfo": {282: 3.0, 283: 4.0, 296: 1}}, None),
         ("a.tif", {"tiffinfo": {282: 0.0, 283: 0.0, 296: 2}}, None),
@@ -120,8 +120,8 @@ def test_what_describes_the_picture_is_kept(tmp_path: Path, suffix: str, depth: 
         assert exif.get_ifd(IFD.GPSInfo) == {ExifTags.GPS.GPSLatitudeRef: "N"}
         assert Base.Orientation not in exif
         assert exif.get(Base.ImageWidth) == (24 if suffix == ".tif" else None)
-        # 9 x 6 pixels of 45.5 x 90.5 dpi, turned upright, are 6 x 9 and now 24 x 36.
-        assert exif[Base.XResolution] == pytest.approx(45.5 * 4)
+        # 9 x 6 pixels of 90.5 x 89.5 dpi, turned upright, are 6 x 9 and now 24 x 36.
+        assert exif[Base.XResolution] == pytest.approx(89.5 * 4)
         assert exif[Base.YResolution] == pytest.approx(90.5 * 4)
         assert result.info["xmp"] == XMP_KEPT
         iptc = IptcImagePlugin.getiptcinfo(result)

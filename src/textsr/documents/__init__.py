@@ -1,0 +1,1 @@
+"""Documents, which have pages: TIFFs of several, and PDFs, worked page by page."""
