@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup data repro demo check test lint docs audit bench peers scale up down status ui lock clean
+.PHONY: help setup data repro demo check test lint docs audit bench peers preference scale up down status ui lock clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -25,7 +25,7 @@ endif
 endif
 
 help: ## List the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## Create .venv from requirements.lock
 	@# Where a plain `dvc` keeps its state, too: for this user alone (docs/explanation/security.md).
@@ -92,6 +92,12 @@ PEERS ?= --model byol=artifacts/evaluation/byol/model
 
 peers: setup ## Compare with general super-resolution networks, e.g. PEERS="--model mine=FOLDER"
 	$(RUN) python -m benchmarks.peers_quality $(PEERS)
+
+# What else to show: small images of yours, and options (`--help` tells).
+PAIRS ?=
+
+preference: data ## Make a page on which people judge bicubic and the model, e.g. PAIRS="mine=FOLDER"
+	$(RUN) python -m benchmarks.preference $(PAIRS)
 
 scale: setup ## Measure memory and speed at 10,000, 100,000 and 1,000,000 lines (an hour, 9 GB)
 	$(RUN) python -m benchmarks.scale

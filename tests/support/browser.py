@@ -1,5 +1,6 @@
 """A browser without a window, driven through its debugging port."""
 
+import base64
 import json
 import re
 import shutil
@@ -39,6 +40,29 @@ class Page:
     def type(self, text: str) -> None:
         """Write text where the cursor is."""
         self._call("Input.insertText", text=text)
+
+    def press(self, key: str) -> None:
+        """Press and let go of a key, by the name that scripts see."""
+        for kind in ("keyDown", "keyUp"):
+            self._call("Input.dispatchKeyEvent", type=kind, key=key)
+
+    def resize(self, width: int, height: int, pixel_ratio: float = 1, mobile: bool = False) -> None:
+        """Show the page at another size, CSS pixels of so many device pixels each."""
+        self._call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=pixel_ratio,
+            mobile=mobile,
+        )
+
+    def save_downloads(self, folder: Path) -> None:
+        """Write what the page lets its user save into a folder."""
+        self._call("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
+
+    def picture(self) -> bytes:
+        """What is seen, as PNG."""
+        return base64.b64decode(self._call("Page.captureScreenshot", format="png")["data"])
 
     def wait(self, condition: Callable[[], Any], seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds

@@ -1,0 +1,1 @@
+"""Pairs of pictures, bicubic's and a model's, judged by people in a browser."""
