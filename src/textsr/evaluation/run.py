@@ -91,13 +91,13 @@ def run_evaluation(
     engines = available_engines(params.compute.threads)
     trained = load_model(model)
     base = read_samples(baselines)
-    validation = _choose_blends(params, trained, base, dataset, engines, progress)
+    paper = _measure_paper(params, trained, dataset)
+    validation = _choose_blends(params, trained, base, dataset, engines, paper, progress)
 
     chosen = {"blend": validation["chosen"]["weight"], "blends": validation["blends"]}
     spec = trained.spec.model_copy(update=chosen)
     save_model(output / "model", spec, trained.network)
     blended = BlendedModel(spec, trained.network).eval()
-    paper = _measure_paper(params, trained, dataset, spec.blend)
 
     tables, metrics = [], {}
     with replace_folder(output / "panels") as panels:
@@ -123,6 +123,7 @@ def _choose_blends(
     base: pd.DataFrame,
     dataset: Path,
     engines: Sequence[OCREngine],
+    paper: Sequence[Paper],
     progress: Progress,
 ) -> dict[str, Any]:
     lines = load_split(dataset / "val")
@@ -136,17 +137,17 @@ def _choose_blends(
         "bicubic_accuracy": {name: float(np.mean(read)) for name, read in exact.items()},
         "candidates": candidates,
         "chosen": choose_weight(candidates),
-        "blends": choose_for_readers(candidates),
+        "blends": choose_for_readers(
+            candidates, {measure["weight"]: measure["added_levels"] for measure in paper}
+        ),
     }
 
 
-def _measure_paper(
-    params: Params, trained: BlendedModel, dataset: Path, chosen: float
-) -> list[Paper]:
-    """Measure paper at each weight that may be chosen, at the chosen one and network only."""
+def _measure_paper(params: Params, trained: BlendedModel, dataset: Path) -> list[Paper]:
+    """Measure paper at each weight that may be chosen, and network only."""
     lines = load_split(dataset / "val")
     spread = [lines[place].lr for place in spread_evenly(len(lines), _PAPER_LINES)]
-    weights = sorted({*params.evaluation.blend_weights, chosen, 1.0})
+    weights = sorted({*params.evaluation.blend_weights, 1.0})
     return measure_blends(trained.network, trained.scale, spread, weights)
 
 

@@ -324,8 +324,13 @@ def test_of_weights_that_cannot_be_told_apart_the_least_is_kept(
     base = base.assign(method="bicubic", set="val")
     spec = ModelSpec(name="x", architecture="upsampler", encoder="text", width=8, scale=4)
     model = BlendedModel(spec, build_network(spec))
-    chosen = stage._choose_blends(
-        tiny_params, model, base, dataset, [], lambda name, total: lambda: None
-    )
-    assert chosen["chosen"]["weight"] == 0.4
-    assert chosen["blends"] == {"people": 0.6, "any": 0.4, "0": 0.4, "1": 0.4}
+
+    def chosen(added_levels: float) -> dict[str, Any]:
+        paper = [{"weight": 0.4, "added_levels": 0}, {"weight": 0.6, "added_levels": added_levels}]
+        return stage._choose_blends(
+            tiny_params, model, base, dataset, [], paper, lambda name, total: lambda: None
+        )
+
+    assert chosen(1.0)["chosen"]["weight"] == 0.4
+    assert chosen(1.0)["blends"] == {"people": 0.6, "any": 0.4, "0": 0.4, "1": 0.4}
+    assert chosen(1.1)["blends"]["people"] == 0.4
