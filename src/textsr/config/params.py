@@ -343,6 +343,8 @@ class Gate(Section):
     min_ssim_gain: Annotated[float, Field(ge=-2, le=2)]
     max_ms_per_line: Annotated[float, Field(gt=0, le=1e9)]  # so large, it demands nothing
     min_engines_better: Annotated[int, Field(ge=1, le=100)]
+    min_lines: Annotated[int, Field(ge=2, le=100_000)]
+    slice_significance: Annotated[float, Field(gt=0, lt=1)]
 
 
 class Registration(Section):

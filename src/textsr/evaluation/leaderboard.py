@@ -10,7 +10,7 @@ from textsr.config.params import Params
 from textsr.config.project import EVALUATION
 from textsr.evaluation.blend import ANY, PEOPLE, choose
 from textsr.evaluation.panels import Cell, save_panel, spread_evenly
-from textsr.evaluation.pictures import CASES
+from textsr.evaluation.pictures import CASES, SLICES
 from textsr.evaluation.results import Metrics, Speed
 from textsr.evaluation.run import TEST, bootstrap_of, read_samples
 from textsr.evaluation.score import bicubic_upscale, engine_names, network_upscale
@@ -85,7 +85,7 @@ def render_leaderboard(leaderboard: Mapping[str, Any]) -> str:
         for reader in (PEOPLE, ANY, *known_engines())
         if any(reader in weights for weights in blends.values())
     ]
-    pictures = f"{EVALUATION.as_posix()}/METHOD/panels/{CASES}/SET-ENGINE.png"
+    panels = f"{EVALUATION.as_posix()}/METHOD/panels"
     return render_page(
         "textsr.evaluation",
         "leaderboard.md.j2",
@@ -93,7 +93,8 @@ def render_leaderboard(leaderboard: Mapping[str, Any]) -> str:
         sets=sets,
         blends=blends,
         readers=readers,
-        pictures=pictures,
+        cases=f"{panels}/{CASES}/SET-ENGINE.png",
+        slices=f"{panels}/{SLICES}.png",
     )
 
 

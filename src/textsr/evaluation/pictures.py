@@ -1,4 +1,4 @@
-"""The pictures of one method on one set: a panel, and a sheet of cases for each OCR engine."""
+"""The pictures of one method on one set: a panel, a sheet of cases for each OCR engine, slices."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -7,14 +7,21 @@ import pandas as pd
 
 from textsr.config.params import Params
 from textsr.evaluation.cases import Case, choose_cases, compare_lines
+from textsr.evaluation.heat_map import save_heat_map
 from textsr.evaluation.panels import Cell, save_panel, spread_evenly
 from textsr.evaluation.score import bicubic_upscale, engine_names
 from textsr.evaluation.sets import EvaluationLine
 from textsr.evaluation.sheets import SheetRow, save_sheet
+from textsr.evaluation.slices import Slice
+from textsr.files import write_text
 from textsr.images.grey import Image
+from textsr.pages import render_page
 
 CASES = "cases"
 """The folder of the sheets, beside the panels."""
+
+SLICES = "slices"
+"""The file names of the heat map and the table of slices, beside the panels."""
 
 _Cells = Callable[[int, str], list[Cell]]
 """Maps the index of a line and an OCR engine to a cell a method."""
@@ -79,6 +86,36 @@ def draw_pictures(
         path = folder / CASES / f"{name}-{engine}.png"
         ranked = compare_lines(scores, bicubic, engine)
         _draw_cases(path, title, headings, ranked, lines, engine, cells, max(1, wanted // 3))
+
+
+def draw_slices(
+    params: Params, method: str, set_name: str, slices: Sequence[Slice], folder: Path
+) -> None:
+    """Write what a method gains over bicubic on slices of a set, as a heat map and as a table.
+
+    Args:
+        params: the whole of params.yaml.
+        method: its name.
+        set_name: the set's.
+        slices: as `score_slices` returns them.
+        folder: where to write `slices.png` and `slices.md`; it is there.
+    """
+    confidence = params.evaluation.confidence
+    title = (
+        f"{set_name}: gain of {method} over bicubic in points of accuracy, by slice.\n"
+        f"Bold: the {confidence:.0%} interval excludes zero. In brackets: lines."
+    )
+    save_heat_map(folder / f"{SLICES}.png", title, slices)
+    page = render_page(
+        "textsr.evaluation",
+        "slices.md.j2",
+        model=method,
+        set=set_name,
+        slices=slices,
+        engines=list(slices[0]["engines"]),
+        confidence=confidence,
+    )
+    write_text(folder / f"{SLICES}.md", page)
 
 
 def _draw_cases(

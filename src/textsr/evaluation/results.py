@@ -27,6 +27,8 @@ class Metrics(BaseModel):
     paper: list[dict[str, Any]] = []
     """By weight of the network's output; see `paper.measure_blends`."""
     sets: dict[str, dict[str, Any]]
+    slices: list[dict[str, Any]] = []
+    """Of the test split, see `score_slices`."""
 
 
 class Speed(BaseModel):

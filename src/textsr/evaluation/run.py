@@ -15,9 +15,10 @@ from textsr.config.params import Params
 from textsr.evaluation.blend import choose_for_readers, choose_weight, score_blends
 from textsr.evaluation.panels import spread_evenly
 from textsr.evaluation.paper import Paper, measure_blends
-from textsr.evaluation.pictures import draw_pictures
+from textsr.evaluation.pictures import draw_pictures, draw_slices
 from textsr.evaluation.score import bicubic_upscale, network_upscale, score_set
 from textsr.evaluation.sets import EvaluationLine, load_real_set, load_split
+from textsr.evaluation.slices import Slice, score_slices, slice_split
 from textsr.evaluation.statistics import Bootstrap
 from textsr.evaluation.summary import compare_methods, gaps_closed, summarise
 from textsr.files import replace_file, replace_folder, write_json
@@ -82,7 +83,8 @@ def run_evaluation(
     """Choose a model's blends on val, score it on test and the real sets, draw its pictures.
 
     What is scored is the blend for any reader. Writes under `output`: `model/` (the model with its
-    blends), `samples.parquet`, `metrics.json`, `panels/` (see `draw_pictures`) and `speed.json`.
+    blends), `samples.parquet`, `metrics.json`, `panels/` (see `draw_pictures` and `draw_slices`)
+    and `speed.json`.
 
     Returns:
         The content of `metrics.json`.
@@ -99,7 +101,7 @@ def run_evaluation(
     save_model(output / "model", spec, trained.network)
     blended = BlendedModel(spec, trained.network).eval()
 
-    tables, metrics = [], {}
+    tables, metrics, slices = [], {}, list[Slice]()
     with replace_folder(output / "panels") as panels:
         for name, lines in load_sets(params, dataset, data).items():
             images = [network_upscale(blended)(line.lr) for line in lines]
@@ -109,10 +111,18 @@ def run_evaluation(
             metrics[name] = _set_metrics(table, base, bootstrap_of(params))
             if name == TEST:
                 metrics[name]["unblended_psnr_db"] = _unblended_psnr(trained, lines)
+                slices = _score_slices(params, table, base, dataset)
+                draw_slices(params, spec.name, name, slices, panels)
             draw_pictures(params, lines, images, table, base, panels)
     write_samples(output / "samples.parquet", pd.concat(tables, ignore_index=True))
     write_json(output / "speed.json", measure_speed(blended, params.synthesis.lr_height))
-    result = {"model": spec.name, "validation": validation, "paper": paper, "sets": metrics}
+    result = {
+        "model": spec.name,
+        "validation": validation,
+        "paper": paper,
+        "sets": metrics,
+        "slices": slices,
+    }
     write_json(output / "metrics.json", result)
     return result
 
@@ -168,6 +178,14 @@ def _set_metrics(table: pd.DataFrame, base: pd.DataFrame, bootstrap: Bootstrap) 
             metrics[engine]["gap_closed"] = closed and closed.value
             metrics[engine]["gap_closed_ci"] = closed and closed.interval
     return metrics
+
+
+def _score_slices(
+    params: Params, table: pd.DataFrame, base: pd.DataFrame, dataset: Path
+) -> list[Slice]:
+    bicubic = base[(base["method"] == "bicubic") & (base["set"] == TEST)]
+    ssim = dict(zip(bicubic["line_id"], bicubic["ssim"], strict=True))
+    return score_slices(table, bicubic, slice_split(dataset / TEST, ssim), bootstrap_of(params))
 
 
 def _unblended_psnr(trained: BlendedModel, lines: Sequence[EvaluationLine]) -> float:

@@ -1,7 +1,8 @@
 """The gate: what a challenger must show to become champion. Pure functions of the evidence."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from textsr.config.params import Gate
 from textsr.evaluation.statistics import Estimate
 from textsr.files import read_json
 from textsr.pages import render_page
+from textsr.registry.worst_slice import find_worst
 
 _UNKNOWN = Estimate(math.nan, math.nan, math.nan)
 
@@ -40,6 +42,19 @@ class Registration(Decision):
     champion_before: str | None
 
 
+@dataclass(frozen=True)
+class RealSet:
+    """How a challenger does on a set of real images.
+
+    Attributes:
+        lines: of the set.
+        over_bicubic: challenger - bicubic, as `decide` takes it of the test split.
+    """
+
+    lines: int
+    over_bicubic: Mapping[str, Estimate]
+
+
 def read_registration(path: Path) -> dict[str, Any]:
     """Read `registration.json`.
 
@@ -56,6 +71,8 @@ def decide(
     over_bicubic: Mapping[str, Estimate],
     over_champion: Mapping[str, Estimate] | None,
     ms_per_line: float,
+    slices: Sequence[Mapping[str, Any]] = (),
+    real_sets: Mapping[str, RealSet] | None = None,
 ) -> Decision:
     """Decide whether a challenger becomes champion.
 
@@ -67,8 +84,10 @@ def decide(
             difference of accuracy for each OCR engine.
         over_champion: the same against the present champion; None if there is none.
         ms_per_line: latency of the challenger, milliseconds.
+        slices: of the test split, as `evaluation.slices.score_slices` returns them.
+        real_sets: the labelled sets of real images, by their names.
     """
-    engines = [key for key in over_bicubic if key not in ("psnr_db", "ssim")]
+    engines = _engines(over_bicubic)
     checks = [_not_worse(engine, "bicubic", over_bicubic[engine]) for engine in engines]
     better = [engine for engine in engines if _known(x := over_bicubic[engine]) and x.low > 0]
     wanted = gate.min_engines_better
@@ -85,6 +104,9 @@ def decide(
             for engine in engines
             if engine in over_champion
         ]
+    checks.append(_no_slice_worse(gate, slices))
+    for name, real in (real_sets or {}).items():
+        checks += _not_worse_on(gate, name, real)
     for metric, floor, unit in (
         ("psnr_db", gate.min_psnr_gain_db, " dB"),
         ("ssim", gate.min_ssim_gain, ""),
@@ -98,6 +120,32 @@ def decide(
         )
     )
     return Decision(promoted=all(check.passed for check in checks), checks=checks)
+
+
+def _engines(differences: Mapping[str, Estimate]) -> list[str]:
+    return [key for key in differences if key not in ("psnr_db", "ssim")]
+
+
+def _no_slice_worse(gate: Gate, slices: Sequence[Mapping[str, Any]]) -> Check:
+    name = "on no slice of test significantly worse than bicubic"
+    worst = find_worst(slices, gate.min_lines)
+    if worst is None:
+        return Check(name=name, passed=True, evidence=f"none has {gate.min_lines} lines")
+    evidence = (
+        f"worst of {worst.compared}: {worst.by}: {worst.name}, {worst.engine} "
+        f"{worst.gain.in_points()}, {worst.lines} lines, p = {worst.p_value:.2g} over all"
+    )
+    return Check(name=name, passed=worst.p_value >= gate.slice_significance, evidence=evidence)
+
+
+def _not_worse_on(gate: Gate, name: str, real: RealSet) -> list[Check]:
+    if real.lines < gate.min_lines:
+        few = f"not judged: {real.lines} lines, fewer than {gate.min_lines}"
+        return [Check(name=f"{name}: not worse than bicubic", passed=True, evidence=few)]
+    return [
+        _not_worse(engine, f"bicubic on {name}", real.over_bicubic[engine])
+        for engine in _engines(real.over_bicubic)
+    ]
 
 
 def _not_worse(engine: str, other: str, difference: Estimate) -> Check:

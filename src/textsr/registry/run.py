@@ -7,7 +7,7 @@ import pandas as pd
 
 from textsr.config.params import Params
 from textsr.errors import TextsrError
-from textsr.evaluation.results import Leaderboard, Speed
+from textsr.evaluation.results import Leaderboard, Metrics, Speed
 from textsr.evaluation.run import TEST, bootstrap_of, read_samples
 from textsr.evaluation.score import network_upscale, score_set
 from textsr.evaluation.sets import load_split
@@ -27,7 +27,7 @@ from textsr.registry.aliases import (
     version_of,
 )
 from textsr.registry.evaluations import publish_baselines, publish_evaluation
-from textsr.registry.gate import Check, Decision, decide, render_decision
+from textsr.registry.gate import Check, Decision, RealSet, decide, render_decision
 from textsr.registry.packaging import download_model, logged_model
 from textsr.tracking import Tracker
 
@@ -57,10 +57,17 @@ def run_registration(
         raise TextsrError(f"{leaderboard}: winner: no model is {winner}; `dvc repro compare`")
     model_uri = logged_model(tracker, run_ids[winner])
     assert model_uri is not None  # publish_evaluation has logged it
-    samples = _on_test(read_samples(evaluation / winner / "samples.parquet"))
+    everywhere = read_samples(evaluation / winner / "samples.parquet")
+    samples = _on(everywhere, TEST)
     base = read_samples(evaluation / "baselines" / "samples.parquet")
+    bicubic = base[base["method"] == "bicubic"]
     bootstrap = bootstrap_of(params)
-    over_bicubic = compare_methods(samples, _on_test(base[base["method"] == "bicubic"]), bootstrap)
+    over_bicubic = compare_methods(samples, _on(bicubic, TEST), bootstrap)
+    real_sets = {
+        str(name): RealSet(len(table), compare_methods(table, _on(bicubic, name), bootstrap))
+        for name, table in everywhere.groupby("set")
+        if name != TEST
+    }
     finish_interrupted(tracker, name)
     champion = version_of(tracker, name, CHAMPION)
     over_champion: dict[str, Estimate] | None = None
@@ -69,7 +76,15 @@ def run_registration(
         theirs = _score(params, folder, dataset, progress)
         over_champion = compare_methods(samples, theirs, bootstrap)
     speed = read_json(evaluation / winner / "speed.json", Speed)
-    decision = decide(params.registration.gate, over_bicubic, over_champion, speed["ms_per_line"])
+    metrics = read_json(evaluation / winner / "metrics.json", Metrics)
+    decision = decide(
+        params.registration.gate,
+        over_bicubic,
+        over_champion,
+        speed["ms_per_line"],
+        metrics.get("slices", []),
+        real_sets,
+    )
 
     version = register_challenger(tracker, name, model_uri, run_ids[winner], "")
     decision = _heed_rollback(tracker, name, str(version.version), decision)
@@ -108,8 +123,8 @@ def _verdict(promoted: bool) -> str:
     return "promoted" if promoted else "refused"
 
 
-def _on_test(samples: pd.DataFrame) -> pd.DataFrame:
-    return samples[samples["set"] == TEST]
+def _on(samples: pd.DataFrame, name: object) -> pd.DataFrame:
+    return samples[samples["set"] == name]
 
 
 def _score(params: Params, folder: Path, dataset: Path, progress: Progress) -> pd.DataFrame:

@@ -34,13 +34,15 @@ class Scripted(LineReader):
         return next(self._readings)
 
 
-def table(method: str, lines: Sequence[EvaluationLine], right: int, psnr: float) -> pd.DataFrame:
+def table(
+    method: str, lines: Sequence[EvaluationLine], right: int, psnr: float, name: str = "test"
+) -> pd.DataFrame:
     """Scores of a method that reads the first `right` lines and no others."""
     exact = [number < right for number in range(len(lines))]
     return pd.DataFrame(
         {
             "method": method,
-            "set": "test",
+            "set": name,
             "line_id": [line.line_id for line in lines],
             "text": [line.text for line in lines],
             "psnr_db": np.linspace(psnr, psnr + 1, len(lines)),
@@ -204,6 +206,31 @@ def test_next_model_must_be_no_worse_than_the_champion_scored_anew(
     else:
         assert failed(record) == ["rapidocr: accuracy not worse than the champion"]
         assert project.aliases() == {"challenger": "2", "champion": "1"}
+
+
+def test_slices_and_real_sets_are_part_of_the_evidence(project: Project) -> None:
+    """On test it reads more than bicubic; on the receipts, and on dates, fewer."""
+    project.train(right=20)
+    evaluation = project.folder / "evaluation"
+    for method, right, path in (
+        ("bicubic", 18, evaluation / "baselines/samples.parquet"),
+        ("scratch", 2, evaluation / "scratch/samples.parquet"),
+    ):
+        receipts = table(method, project.lines, right, 20, "receipts")
+        few = table(method, project.lines[:3], min(right, 3), 20, "few")
+        pd.concat([pd.read_parquet(path), receipts, few]).to_parquet(path)
+    path = evaluation / "scratch/metrics.json"
+    dates = {"gain": -0.5, "gain_ci": [-0.7, -0.3], "better": 0, "worse": 12, "p_worse": 2**-12}
+    slices = [{"by": "kind of text", "slice": "date", "lines": 24, "engines": {"rapidocr": dates}}]
+    write_json(path, read_json(path) | {"slices": slices})
+    record = project.register()
+    assert failed(record) == [
+        "on no slice of test significantly worse than bicubic",
+        "rapidocr: accuracy not worse than bicubic on receipts",
+    ]
+    evidence = {check["name"]: check["evidence"] for check in record["checks"]}
+    assert evidence["few: not worse than bicubic"] == "not judged: 3 lines, fewer than 20"
+    assert project.aliases() == {"challenger": "1"}
 
 
 def test_run_that_the_server_lost_is_made_again_with_all_that_belongs_to_it(
