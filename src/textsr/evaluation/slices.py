@@ -59,7 +59,7 @@ def thirds(values: "pd.Series[Any]", digits: int) -> "pd.Series[Any]":
     low, high = (f"{bound:.{digits}f}" for bound in np.quantile(values, (1 / 3, 2 / 3)))
     names = [f"up to {low}", f"over {low} to {high}", f"above {high}"]
     numbers = (values > float(low)).astype(int) + (values > float(high)).astype(int)
-    groups = pd.Categorical.from_codes(numbers, names, ordered=True)
+    groups = pd.Categorical([names[number] for number in numbers], names, ordered=True)
     return pd.Series(groups.remove_unused_categories(), values.index)
 
 
