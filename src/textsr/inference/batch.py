@@ -89,9 +89,10 @@ def upscale_jobs(
     one of them: an image's decoding and encoding know no threads. A single image, and one above
     `textsr.inference.turns.LARGE`, has all threads and is upscaled alone. Small images, such as
     lines, are too small to keep even one busy: those of many files go through the network together.
-    Documents are worked a page at a time. When interrupted, it ends after the tiles in work, and leaves no part of a file. A warning names
-    the images whose text is higher or lower than what the network is made for, and another those
-    whose text is large and sharp already, which bicubic interpolation upscales instead.
+    Documents are worked a page at a time. When interrupted, it ends after the tiles in work, and
+    leaves no part of a file. A warning names the images whose text is higher or lower than what the
+    network is made for, and another those whose text is large and sharp already, which bicubic
+    interpolation upscales instead.
 
     Args:
         backend: what computes the network.
