@@ -230,6 +230,8 @@ class Model(Section):
     width: Width | None = None
     coarse_blocks: Blocks | None = None
     sequence_blocks: Blocks | None = None
+    expansion: PositiveShare | None = None
+    distillation_weight: LossWeight | None = None
 
     @property
     def method(self) -> str | None:
@@ -258,8 +260,8 @@ class Model(Section):
         if self.is_pretrained:
             return ("width",)
         if self.architecture == "srcnn_transposed" or self.method is not None:
-            return ("width", "coarse_blocks", "sequence_blocks")
-        return ()
+            return ("width", "coarse_blocks", "sequence_blocks", "expansion", "distillation_weight")
+        return ("distillation_weight",)
 
 
 _HEIGHT_STEP = 4  # LR pixels
@@ -437,7 +439,7 @@ class Params(Section):
     @model_validator(mode="after")
     def _blocks_of_the_text_encoder(self) -> "Params":
         for name, model in self.models.items():
-            for key in ("coarse_blocks", "sequence_blocks"):
+            for key in ("coarse_blocks", "sequence_blocks", "expansion"):
                 fresh = model.start == FRESH and getattr(model, key) is not None
                 if fresh and self.pretraining.encoder != "text":
                     raise ValueError(

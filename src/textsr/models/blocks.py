@@ -1,5 +1,6 @@
 """Building blocks that encoders and decoders share."""
 
+import math
 from typing import cast
 
 import torch
@@ -7,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 _RESIDUAL_SCALE = 0.3
+_CHANNEL_STEP = 16  # of which CPUs compute as many at a time
 
 
 class ResidualBlock(nn.Module):
@@ -16,13 +18,26 @@ class ResidualBlock(nn.Module):
     scales the residuals themselves, for the same reason).
     """
 
-    def __init__(self, channels: int, kernel: tuple[int, int] = (3, 3)) -> None:
+    def __init__(
+        self, channels: int, kernel: tuple[int, int] = (3, 3), expansion: float = 1.0
+    ) -> None:
+        """Build it with fresh weights.
+
+        Args:
+            channels: read and written.
+            kernel: rows and columns.
+            expansion: channels between the convolutions, as a share of `channels` (the expansion
+                ratio of Sandler et al. 2018, section 3.3); rounded up to a multiple of 16, and no
+                more than `channels`.
+        """
         super().__init__()
         padding = (kernel[0] // 2, kernel[1] // 2)
-        last = nn.Conv2d(channels, channels, kernel, padding=padding)
+        rounded = math.ceil(channels * expansion / _CHANNEL_STEP) * _CHANNEL_STEP
+        between = min(rounded, channels)
+        last = nn.Conv2d(between, channels, kernel, padding=padding)
         last.weight.data.mul_(_RESIDUAL_SCALE)
         self.body = nn.Sequential(
-            nn.Conv2d(channels, channels, kernel, padding=padding), nn.ReLU(inplace=True), last
+            nn.Conv2d(channels, between, kernel, padding=padding), nn.ReLU(inplace=True), last
         )
 
     @torch.no_grad()

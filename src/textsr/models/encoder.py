@@ -35,6 +35,7 @@ def build_encoder(
     width: int,
     coarse_blocks: int = COARSE_BLOCKS,
     sequence_blocks: int = SEQUENCE_BLOCKS,
+    expansion: float = 1.0,
 ) -> nn.Module:
     """Build an encoder by its name in params.yaml: `text` or `resnet18`.
 
@@ -43,9 +44,10 @@ def build_encoder(
         width: channels of the text encoder's finest level.
         coarse_blocks: of the text encoder's last stage.
         sequence_blocks: of the text encoder along the line.
+        expansion: of the text encoder's blocks; see `ResidualBlock`.
     """
     builders = {
-        "text": lambda: TextEncoder(width, coarse_blocks, sequence_blocks),
+        "text": lambda: TextEncoder(width, coarse_blocks, sequence_blocks, expansion),
         "resnet18": ResNetEncoder,
     }
     return builders[name]()

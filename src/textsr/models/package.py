@@ -59,6 +59,7 @@ def build_network(spec: ModelSpec) -> nn.Module:
         spec.scale,
         coarse_blocks=spec.coarse_blocks or COARSE_BLOCKS,
         sequence_blocks=spec.sequence_blocks or SEQUENCE_BLOCKS,
+        expansion=spec.expansion or 1.0,
     )
 
 

@@ -34,6 +34,8 @@ class ModelSpec(BaseModel):
     """Of the text encoder; None: as many as it always had."""
     sequence_blocks: _Blocks | None = None
     """Of the text encoder; likewise."""
+    expansion: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Of the blocks, see `textsr.models.blocks.ResidualBlock`; None: 1."""
     blend: Annotated[float, Field(ge=0, le=1)] = 1.0
     """Weight of the network's output; the rest is bicubic's."""
     blends: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}

@@ -30,6 +30,7 @@ class TextEncoder(nn.Module):
         width: int,
         coarse_blocks: int = COARSE_BLOCKS,
         sequence_blocks: int = SEQUENCE_BLOCKS,
+        expansion: float = 1.0,
     ) -> None:
         """Build it with fresh weights.
 
@@ -37,6 +38,7 @@ class TextEncoder(nn.Module):
             width: channels of the finest level.
             coarse_blocks: of the last stage.
             sequence_blocks: along the line; each sees four LR pixels further to both sides.
+            expansion: of all blocks; see `ResidualBlock`.
         """
         super().__init__()
         self.channels: Sequence[int] = (width, 5 * width // 4, 3 * width // 2, 5 * width // 2)
@@ -45,7 +47,7 @@ class TextEncoder(nn.Module):
         self.stem = nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(4, width, 3, padding=1))
         blocks = (_STAGE_BLOCKS, _STAGE_BLOCKS, coarse_blocks)
         self.stages = nn.ModuleList(
-            nn.Sequential(*(ResidualBlock(channels) for _ in range(count)))
+            nn.Sequential(*(ResidualBlock(channels, expansion=expansion) for _ in range(count)))
             for channels, count in zip(self.channels[:-1], blocks, strict=True)
         )
         self.downs = nn.ModuleList(
@@ -53,7 +55,7 @@ class TextEncoder(nn.Module):
             for fine, coarse in zip(self.channels, self.channels[1:], strict=False)
         )
         self.sequence = nn.Sequential(
-            *(ResidualBlock(self.channels[-1], (1, 3)) for _ in range(sequence_blocks))
+            *(ResidualBlock(self.channels[-1], (1, 3), expansion) for _ in range(sequence_blocks))
         )
 
     def forward(self, images: Tensor) -> list[Tensor]:

@@ -34,12 +34,13 @@ class UpsamplerNet(nn.Module):
         *,
         coarse_blocks: int = COARSE_BLOCKS,
         sequence_blocks: int = SEQUENCE_BLOCKS,
+        expansion: float = 1.0,
     ) -> None:
         """Build it with fresh weights; see `build_encoder`."""
         super().__init__()
         self.scale = scale
         self.halo = _halo(encoder, coarse_blocks, sequence_blocks)
-        self.encoder = build_encoder(encoder, width, coarse_blocks, sequence_blocks)
+        self.encoder = build_encoder(encoder, width, coarse_blocks, sequence_blocks, expansion)
         pyramid = cast(Encoder, self.encoder)
         self._multiple = pyramid.strides[-1]
         self.alignment = max(self._multiple)
@@ -54,7 +55,12 @@ class UpsamplerNet(nn.Module):
             for i in range(len(channels) - 1)
         )
         self.fuses = nn.ModuleList(
-            nn.Sequential(*(ResidualBlock(c) for _ in range(_COARSE_BLOCKS if i else _FINE_BLOCKS)))
+            nn.Sequential(
+                *(
+                    ResidualBlock(c, expansion=expansion)
+                    for _ in range(_COARSE_BLOCKS if i else _FINE_BLOCKS)
+                )
+            )
             for i, c in enumerate(channels[:-1])
         )
         self.to_lr = nn.Sequential(

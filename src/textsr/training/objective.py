@@ -28,6 +28,9 @@ class SuperResolution(LightningModule):
     Losses that sharpen (L1 with a gradient term) raised neither recognizer's accuracy at equal
     training; the posterior mean is the honest guess where a stroke cannot be known, and what the
     line says is what narrows the posterior.
+
+    With a `teacher`, the output must come close to that of a larger network, too (Hinton et al.
+    2015, on the outputs): of the lines that could be meant, the teacher knows the mean, HR is one.
     """
 
     def __init__(
@@ -44,6 +47,8 @@ class SuperResolution(LightningModule):
         recognition_weight: float = 0.0,
         recognition_blend_range: tuple[float, float] = (1.0, 1.0),
         recognition_start_step: int = 0,
+        teacher: nn.Module | None = None,
+        distillation_weight: float = 0.0,
         seed: int = 0,
     ) -> None:
         """With `total_steps`, warm up linearly, then fall along a cosine; else stay constant.
@@ -61,14 +66,18 @@ class SuperResolution(LightningModule):
             recognition_blend_range: range of the output's weight against bicubic's in what it is
                 shown, as evaluation blends them; a weight a line.
             recognition_start_step: step from which it is asked.
-            seed: of those weights.
+            teacher: maps LR to HR; stays as it is.
+            distillation_weight: of the mean squared error against its output.
+            seed: of the weights of the blend.
         """
         super().__init__()
         self.network = network
         self.ctc_head = ctc_head
         self._ctc_loss_weight = ctc_loss_weight
         # In a tuple, it is no part of what is trained, averaged and saved.
-        self._frozen = () if recognizer is None else (recognizer.folded(),)
+        self._recognizers = () if recognizer is None else (recognizer.folded(),)
+        self._teachers = () if teacher is None else (teacher.eval().requires_grad_(False),)
+        self._distillation_weight = distillation_weight
         self._recognition_weight = recognition_weight
         self._recognition_blend_range = recognition_blend_range
         self._recognition_start_step = recognition_start_step
@@ -79,25 +88,31 @@ class SuperResolution(LightningModule):
         self._total_steps = total_steps
 
     def on_fit_start(self) -> None:
-        """Bring the frozen recognizer to where the network is."""
-        for recognizer in self._frozen:
-            recognizer.to(self.device).to(memory_format=torch.channels_last)
+        """Bring the frozen networks to where the trained one is."""
+        for frozen in (*self._recognizers, *self._teachers):
+            frozen.to(self.device).to(memory_format=torch.channels_last)
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """Return the loss of a batch."""
         upscaled, frames = self._upscale(batch)
         loss = F.mse_loss(upscaled, batch.hr)
         self._log("train_mse", loss, batch)
+        for teacher in self._teachers:
+            with torch.no_grad():
+                taught = teacher(batch.lr)
+            distance = F.mse_loss(upscaled, taught)
+            self._log("train_teacher_mse", distance, batch)
+            loss = loss + self._distillation_weight * distance
         texts = list(batch.texts)
         if self.ctc_head is not None:
             spelling = self.ctc_head.losses(frames, texts, self._frame_counts(batch)).mean()
             self._log("train_ctc", spelling, batch)
             loss = loss + self._ctc_loss_weight * spelling
-        if self._frozen and self.global_step >= self._recognition_start_step:
+        if self._recognizers and self.global_step >= self._recognition_start_step:
             scale = batch.hr.shape[-1] // batch.lr.shape[-1]
             widths = [width * scale for width in batch.widths]
             shown = self._blended(batch, upscaled, scale)
-            reading = self._frozen[0].losses(shown, texts, widths).clamp_max(_CEILING).mean()
+            reading = self._recognizers[0].losses(shown, texts, widths).clamp_max(_CEILING).mean()
             self._log("train_reading", reading, batch)
             loss = loss + self._recognition_weight * reading
         return loss

@@ -18,6 +18,7 @@ from textsr.files import fingerprint
 from textsr.models.blocks import ResidualBlock
 from textsr.models.ctc_head import CTCHead
 from textsr.models.encoder import Encoder
+from textsr.models.narrowing import narrow
 from textsr.models.package import build_network, save_model
 from textsr.models.recognizer import load_recognizer
 from textsr.models.spec import ModelSpec, read_spec
@@ -37,6 +38,8 @@ from textsr.training.fitting import (
 from textsr.training.objective import SuperResolution
 
 ENCODER_WEIGHTS = "encoder.safetensors"
+
+_NARROWING_LINES = 256  # of the validation split, from which channels are told apart
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,7 @@ def plan_training(
 
 def _spec(name: str, settings: Model, params: Params) -> ModelSpec:
     if settings.is_pretrained:
-        return _grown(read_spec(pretrained.FOLDER), name, settings, params.synthesis.scale)
+        return _resized(read_spec(pretrained.FOLDER), name, settings, params.synthesis.scale)
     if _is_srcnn(settings):
         return ModelSpec(
             name=name, architecture=settings.architecture, scale=params.synthesis.scale
@@ -122,6 +125,7 @@ def _spec(name: str, settings: Model, params: Params) -> ModelSpec:
         width=settings.width or params.training.width,
         coarse_blocks=settings.coarse_blocks,
         sequence_blocks=settings.sequence_blocks,
+        expansion=settings.expansion,
     )
 
 
@@ -154,7 +158,7 @@ def run_training(run: TrainingRun, output: Path, on_metrics: OnMetrics) -> list[
         load_encoder(network, run.encoder)
     settings = run.settings
     if settings.is_pretrained:
-        _load_pretrained(network)
+        _load_pretrained(network, run)
     steps = params.steps if settings.steps is None else settings.steps
     if not steps:
         save_model(output, run.spec, network)
@@ -174,6 +178,8 @@ def run_training(run: TrainingRun, output: Path, on_metrics: OnMetrics) -> list[
             recognizer=None if run.recognizer is None else load_recognizer(run.recognizer),
             recognition_weight=params.recognition_loss.weight,
             recognition_blend_range=params.recognition_loss.blend_range,
+            teacher=load_pretrained().network if settings.distillation_weight else None,
+            distillation_weight=settings.distillation_weight or 0,
             seed=run.params.seed,
             recognition_start_step=0
             if settings.is_pretrained
@@ -226,34 +232,51 @@ def _ctc_head(run: TrainingRun, network: nn.Module) -> CTCHead | None:
     return CTCHead(encoder.channels[-1], training_alphabet(folders))
 
 
-def _grown(spec: ModelSpec, name: str, settings: Model, scale: Literal[2, 4]) -> ModelSpec:
-    """Return the package's specification under a name, with as many blocks as `settings` want.
+def _resized(spec: ModelSpec, name: str, settings: Model, scale: Literal[2, 4]) -> ModelSpec:
+    """Return the package's specification under a name, with the blocks that `settings` want.
 
     Raises:
-        TextsrError: if they want fewer than there are, more that would not be trained, or too many.
+        TextsrError: if they want fewer blocks than there are, wider ones, changes that would not be
+            trained, too many blocks, or to be taught at another scale.
     """
     changes: dict[str, Any] = {"name": name, "scale": scale, "blend": 1.0, "blends": {}}
-    always = {"coarse_blocks": COARSE_BLOCKS, "sequence_blocks": SEQUENCE_BLOCKS}
-    for key, usual in always.items():
-        there, wanted = getattr(spec, key) or usual, getattr(settings, key)
+    if settings.distillation_weight and scale != spec.scale:
+        raise TextsrError(
+            f"models.{name}.distillation_weight: the weights that teach enlarge {spec.scale} "
+            f"times, and synthesis.scale is {scale}; set it to null"
+        )
+    usual = {"coarse_blocks": COARSE_BLOCKS, "sequence_blocks": SEQUENCE_BLOCKS, "expansion": 1.0}
+    for key, otherwise in usual.items():
+        there, wanted = getattr(spec, key) or otherwise, getattr(settings, key)
         if wanted is None or wanted == there:
             continue
-        if wanted < there or settings.steps == 0:
+        shrinks = key == "expansion"
+        if (wanted < there) != shrinks or settings.steps == 0:
+            become, change = ("less", "lower") if shrinks else ("more", "raise")
             raise TextsrError(
-                f"models.{name}.{key} {wanted}: the network has {there}, which may become more "
-                f"where it is trained further; raise it and set models.{name}.steps, or set it to "
-                "null"
+                f"models.{name}.{key} {wanted}: the network has {there}, which may become {become} "
+                f"where it is trained further; {change} it and set models.{name}.steps, or set it "
+                "to null"
             )
         changes[key] = wanted
     return spec.model_copy(update=changes)
 
 
-def _load_pretrained(network: nn.Module) -> None:
+def _load_pretrained(network: nn.Module, run: TrainingRun) -> None:
     """Take over the pretrained weights; for another scale, all but the last layer.
 
-    Blocks that it lacks change nothing at first.
+    Narrower blocks get weights that come close. Blocks that it lacks change nothing at first.
     """
-    mine, state = network.state_dict(), load_pretrained().network.state_dict()
+    package = load_pretrained()
+    source = package.network
+    if run.spec.expansion != package.spec.expansion:
+        source = build_network(package.spec.model_copy(update={"expansion": run.spec.expansion}))
+        lines = whole_batches(
+            run.dataset / "val", batch_size=32, scale=run.spec.scale, limit=_NARROWING_LINES
+        )
+        images = [batch.lr for batch in lines]
+        narrow(cast(UpsamplerNet, package.network), cast(UpsamplerNet, source), images)
+    mine, state = network.state_dict(), source.state_dict()
     fitting = {name: value for name, value in state.items() if value.shape == mine[name].shape}
     network.load_state_dict(fitting, strict=False)
     for name, block in network.named_modules():

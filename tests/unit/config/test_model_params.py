@@ -54,7 +54,7 @@ def test_a_model_starts_from_a_methods_encoder_whatever_its_name(
         ("a", UPSAMPLER | {"coarse_blocks": 999}, "models.a.coarse_blocks: "),
         ("a", UPSAMPLER | {"steps": 0}, f"models.a: steps: 0 is for start: {PRETRAINED} alone"),
         ("a", UPSAMPLER | {"start": SIMCLR, "width": 96}, f"width: is settled by start: {SIMCLR}"),
-        ("a", UPSAMPLER | {"start": PRETRAINED, "width": 96}, "width: is settled by start: "),
+        ("a", UPSAMPLER | {"distillation_weight": 1}, "distillation_weight: is settled by ups"),
         ("a", {"start": FRESH, "architecture": "srcnn_transposed", "width": 96}, "width: is set"),
         ("a", {"start": SIMCLR, "architecture": "srcnn_transposed"}, "starts from fresh weights"),
         ("A b", UPSAMPLER, "models.A b: "),

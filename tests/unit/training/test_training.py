@@ -333,3 +333,28 @@ def test_checkpoints_are_forgotten_by_name(tmp_path: Path, monkeypatch: pytest.M
         (tmp_path / ".checkpoints" / name).mkdir(parents=True)
     forget_checkpoints("train-a")
     assert [p.name for p in (tmp_path / ".checkpoints").iterdir()] == ["train-b"]
+
+
+def test_a_teachers_output_is_learned_beside_hr_and_the_teacher_stays() -> None:
+    torch.manual_seed(0)
+    spec = ModelSpec(name="x", architecture="upsampler", encoder="text", width=8, scale=4)
+    teacher = build_network(spec.model_copy(update={"width": 12}))
+    torch.nn.init.normal_(teacher.to_hr[0].weight, std=0.1)
+    before = {name: value.clone() for name, value in teacher.state_dict().items()}
+    batch = Batch(torch.rand(2, 1, 16, 32), torch.rand(2, 1, 64, 128), ("ab", "b"), (32, 20))
+    module = SuperResolution(
+        build_network(spec), learning_rate=1.0, teacher=teacher, distillation_weight=0.5
+    )
+    logged: dict[str, float] = {}
+    module.log = lambda name, value, **kwargs: logged.update({name: float(value)})
+    module.on_fit_start()
+    loss = module.training_step(batch, 0)
+    with torch.no_grad():
+        distance = (module.network(batch.lr) - teacher(batch.lr)).square().mean()
+    assert logged["train_teacher_mse"] == pytest.approx(float(distance), rel=1e-5)
+    expected = logged["train_mse"] + 0.5 * logged["train_teacher_mse"]
+    assert float(loss.detach()) == pytest.approx(expected, rel=1e-5)
+    loss.backward()
+    assert all(value.grad is None for value in teacher.parameters())
+    assert len(module.state_dict()) == len(module.network.state_dict())
+    assert all(torch.equal(teacher.state_dict()[name], value) for name, value in before.items())

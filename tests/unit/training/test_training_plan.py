@@ -11,7 +11,9 @@ from torch import Tensor
 
 from textsr import pretrained
 from textsr.config.params import Params
+from textsr.datasets.pairs import whole_batches
 from textsr.errors import TextsrError
+from textsr.models.bicubic import bicubic
 from textsr.models.encoder import build_encoder
 from textsr.models.package import load_model
 from textsr.pretrained import load_pretrained
@@ -87,7 +89,7 @@ def test_articles_network_is_trained_as_in_the_article(
     assert load_model(tmp_path / "srcnn_transposed").spec.architecture == "srcnn_transposed"
 
 
-def with_pretrained(params: Params, **changes: int | None) -> Params:
+def with_pretrained(params: Params, **changes: float | None) -> Params:
     model = params.models["pretrained"].model_copy(update=changes)
     return params.model_copy(update={"models": {"pretrained": model}})
 
@@ -121,6 +123,44 @@ def test_the_packages_network_neither_shrinks_nor_grows_untrained(
     blocks = len(load_pretrained().network.encoder.sequence) + more
     params = with_pretrained(tiny_params, steps=steps, sequence_blocks=blocks)
     with pytest.raises(TextsrError, match=rf"models\.pretrained\.sequence_blocks {blocks}: "):
+        plan_training("pretrained", params, dataset, None, tmp_path)
+
+
+def test_the_packages_network_is_not_narrowed_untrained(
+    tiny_params: Params, dataset: Path, tmp_path: Path
+) -> None:
+    params = with_pretrained(tiny_params, steps=0, expansion=0.1)
+    with pytest.raises(TextsrError, match=r"pretrained\.expansion 0\.1: .* may become less where"):
+        plan_training("pretrained", params, dataset, None, tmp_path)
+
+
+def test_the_packages_network_is_narrowed_and_taught_by_what_it_was(
+    tiny_params: Params, dataset: Path, encoders: Path, tmp_path: Path, fitted: list[dict[str, Any]]
+) -> None:
+    package = load_pretrained()
+    expansion = (package.spec.expansion or 1.0) / 2
+    params = with_pretrained(tiny_params, steps=1, expansion=expansion, distillation_weight=2)
+    train("pretrained", params, dataset, encoders, tmp_path)
+    made = load_model(tmp_path / "pretrained")
+    assert made.spec.expansion == expansion
+    assert sum(x.numel() for x in made.parameters()) < sum(x.numel() for x in package.parameters())
+    images = next(iter(whole_batches(dataset / "val", batch_size=8, scale=4, limit=8))).lr
+    with torch.inference_mode():
+        output, taught = made.network(images), package.network(images)
+        distance = (output - taught).square().mean()
+        assert 0 < distance < (bicubic(images, 4) - taught).square().mean()
+    [teacher] = fitted[0]["module"]._teachers
+    with torch.inference_mode():
+        assert torch.equal(teacher(images), taught)
+
+
+def test_weights_of_one_scale_teach_none_of_another(
+    tiny_params: Params, dataset: Path, tmp_path: Path
+) -> None:
+    synthesis = tiny_params.synthesis.model_copy(update={"scale": 2})
+    params = tiny_params.model_copy(update={"synthesis": synthesis})
+    params = with_pretrained(params, steps=1, distillation_weight=1)
+    with pytest.raises(TextsrError, match=r"distillation_weight: .* enlarge 4 times"):
         plan_training("pretrained", params, dataset, None, tmp_path)
 
 
