@@ -64,6 +64,10 @@ class ModelInfo:
         backend: what computes it: `onnx` (ONNX Runtime), `onnx-int8` (the same, in 8 bits) or
             `torch` (PyTorch). Where `auto` chose `onnx-int8`, images of more than 8 bits a channel
             are computed by `onnx` all the same.
+        reader: whom its blend suits: `people`, `any`, or the name of an OCR engine; None if the
+            blend was named, or is that of an ONNX file.
+        blend: weight of the network's output, 0 to 1, the rest being bicubic interpolation's; None
+            of an ONNX file, which has it in it.
     """
 
     name: str
@@ -72,6 +76,8 @@ class ModelInfo:
     text_height_px: tuple[int, int] | None
     trained_on: str | None
     backend: str
+    reader: str | None
+    blend: float | None
 
 
 class Model:
@@ -266,6 +272,7 @@ def load_model(
     *,
     backend: str = "auto",
     device: str = "auto",
+    reader: str | None = None,
     blend: float | None = None,
     threads: int | None = None,
     pixels: int | None = None,
@@ -285,8 +292,11 @@ def load_model(
             0.08 dB. Images of 16 bits or floats are computed in floats then, too; by `onnx-int8`
             in 8 bits. `info.backend` tells what was chosen.
         device: `auto`, `cpu`, or what PyTorch calls it: `cuda`, `cuda:1`, `mps`.
+        reader: who reads what comes out, which chooses the blend: `people`; an OCR engine that the
+            model was judged by, such as `tesseract`; `any`, a blend that none of the engines reads
+            worse. None: people, or any where the model was not judged for people.
         blend: weight of the network's output, 0 to 1, the rest being bicubic interpolation's; None:
-            the model's own.
+            the reader's.
         threads: of the CPU; None: one for each core that there is for this process.
         pixels: how many are to be upscaled in all, if that is known; it tells `auto` whether it
             pays to wait for PyTorch's start.
@@ -297,6 +307,8 @@ def load_model(
     """
     if blend is not None and not (isinstance(blend, Real) and 0 <= blend <= 1):
         raise TextsrError(f"blend {quote(blend)}: must be from 0 to 1")
+    if blend is not None and reader is not None:
+        raise TextsrError(f"reader {quote(reader)} and blend {blend:g}: give one of them")
     if threads is not None and not (isinstance(threads, Integral) and threads >= 1):
         raise TextsrError(f"threads {quote(threads)}: must be a whole number, 1 or more")
     version: str | None = None
@@ -307,14 +319,19 @@ def load_model(
     else:
         folder = Path(source)
         if folder.suffix.lower() == ".onnx":
-            return _load_file(folder, backend, device, blend, threads)
+            return _load_file(folder, backend, device, reader, blend, threads)
     spec = read_spec(folder)
+    if blend is None:
+        reader = spec.usual_reader if reader is None else reader
+        weight = spec.blend_for(reader)
+    else:
+        weight = float(blend)
     # What the pretrained weights know is known of them alone.
     is_pretrained = spec.name == pretrained.NAME
     comes_along = folder == pretrained.FOLDER
     opened = open_folder(
         folder,
-        spec if blend is None else spec.model_copy(update={"blend": blend}),
+        spec.model_copy(update={"blend": weight}),
         backend=backend,
         device=device,
         threads=threads,
@@ -328,12 +345,20 @@ def load_model(
         text_height_px=RANGE_PX if is_pretrained else None,
         trained_on=pretrained.TRAINED_ON if comes_along else None,
         backend=opened.name,
+        reader=reader,
+        blend=weight,
     )
     return Model(opened, info, keeps_sharp=is_pretrained and blend is None)
 
 
 @overload
-def upscale(image: _SameKind, *, channels: Channels = ..., max_pixels: int = ...) -> _SameKind: ...
+def upscale(
+    image: _SameKind,
+    *,
+    channels: Channels = ...,
+    max_pixels: int = ...,
+    reader: str | None = ...,
+) -> _SameKind: ...
 
 
 @overload
@@ -342,29 +367,46 @@ def upscale(
     *,
     channels: Channels = ...,
     max_pixels: int = ...,
+    reader: str | None = ...,
 ) -> LoadedImage: ...
 
 
 def upscale(
-    image: AnyImage, *, channels: Channels = "BGR", max_pixels: int = MAX_PIXELS
+    image: AnyImage,
+    *,
+    channels: Channels = "BGR",
+    max_pixels: int = MAX_PIXELS,
+    reader: str | None = None,
 ) -> npt.NDArray[Any] | Image.Image | LoadedImage:
     """Upscale one image by the pretrained weights; see `Model.upscale`.
 
-    They are loaded at the first call and kept. `load_model` gives others.
+    They are loaded at the first call for a reader and kept. `load_model` gives others.
+
+    Args:
+        image: see `Model.upscale`.
+        channels: see `Model.upscale`.
+        max_pixels: see `Model.upscale`.
+        reader: who reads the result: `people`, the default; an OCR engine, such as `tesseract`; or
+            `any`. See `load_model`.
 
     Raises:
-        TextsrError: as `Model.upscale` does.
+        TextsrError: as `Model.upscale` and `load_model` do.
     """
-    return _default()._upscale(image, channels, max_pixels)
+    return _default(reader)._upscale(image, channels, max_pixels)
 
 
 @cache
-def _default() -> Model:
-    return load_model()
+def _default(reader: str | None) -> Model:
+    return load_model(reader=reader)
 
 
 def _load_file(
-    path: Path, backend: str, device: str, blend: float | None, threads: int | None
+    path: Path,
+    backend: str,
+    device: str,
+    reader: str | None,
+    blend: float | None,
+    threads: int | None,
 ) -> Model:
     """Load an ONNX file, which has its blend in it."""
     from textsr.inference.onnx_backend import OnnxBackend
@@ -377,10 +419,11 @@ def _load_file(
         raise TextsrError(f"{path}: PyTorch does not compute ONNX files; name the model's folder")
     if (path.parent / SPEC).exists():
         raise TextsrError(f"{path}: is a part of a model's folder; name the folder, {path.parent}")
-    if blend is not None:
+    if reader is not None or blend is not None:
         raise TextsrError(f"{path}: an ONNX file has its blend in it; name the model's folder")
     opened = OnnxBackend(path, threads)
-    return Model(opened, ModelInfo(path.stem, None, opened.scale, None, None, opened.name))
+    info = ModelInfo(path.stem, None, opened.scale, None, None, opened.name, None, None)
+    return Model(opened, info)
 
 
 def _fetch(uri: str) -> tuple[Path, str | None]:

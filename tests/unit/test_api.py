@@ -21,7 +21,7 @@ from textsr.images.image import FloatImage
 from textsr.inference import choice, onnx_backend, stream
 from textsr.inference.interpolation import BicubicBackend
 from textsr.inference.onnx_backend import INT8
-from textsr.models.spec import read_spec
+from textsr.models.spec import ModelSpec, read_spec
 
 RNG = np.random.default_rng(7)
 
@@ -340,7 +340,8 @@ def test_8_bits_are_taken_with_the_packages_file_at_the_blend_that_they_were_jud
     monkeypatch.setattr(choice, "may_have_gpu", lambda: False)
     own = read_spec(pretrained.FOLDER).blend
     assert own == choice.JUDGED_BLEND
-    for blend in (None, 0, own / 2, own):
+    assert load_model(reader="any").info.backend == "onnx-int8"
+    for blend in (0, own / 2, own):
         assert load_model(blend=blend).info.backend == "onnx-int8"
     for blend in (own + 0.01, 1):
         assert load_model(blend=blend).info.backend == "onnx"
@@ -348,9 +349,9 @@ def test_8_bits_are_taken_with_the_packages_file_at_the_blend_that_they_were_jud
     shutil.copytree(pretrained.FOLDER, tmp_path / "copy")
     assert load_model(tmp_path / "copy").info.backend == "onnx"  # its files may be others
     monkeypatch.setattr(pretrained, "FOLDER", tmp_path / "copy")
-    assert load_model().info.backend == "onnx-int8"
+    assert load_model(reader="any").info.backend == "onnx-int8"
     monkeypatch.setattr(choice, "has_vnni", lambda: False)
-    assert load_model().info.backend == "onnx"
+    assert load_model(reader="any").info.backend == "onnx"
 
 
 @pytest.mark.parametrize(
@@ -362,7 +363,7 @@ def test_deep_images_are_computed_in_floats_where_8_bits_are_the_default(
 ) -> None:
     monkeypatch.setattr(choice, "has_vnni", lambda: True)
     monkeypatch.setattr(choice, "may_have_gpu", lambda: False)
-    usual, named = load_model(), load_model(backend="onnx-int8")
+    usual, named = load_model(reader="any"), load_model(backend="onnx-int8")
     assert usual.info.backend == named.info.backend == "onnx-int8"
     shallow, deep = (
         (RNG.random(shape) * most).astype(kind)
@@ -392,7 +393,7 @@ def test_the_floats_are_opened_once_and_not_before_a_deep_image_comes(
         return true_backend(path, threads, name=name)
 
     monkeypatch.setattr(onnx_backend, "OnnxBackend", noted)
-    usual = load_model()
+    usual = load_model(reader="any")
     usual.upscale(some_array(12, 40))
     assert opened == ["onnx-int8"]
     with ThreadPoolExecutor(4) as pool:
@@ -407,17 +408,17 @@ def test_other_weights_than_those_that_were_judged_are_computed_in_floats(
     monkeypatch.setattr(choice, "may_have_gpu", lambda: False)
     shutil.copytree(pretrained.FOLDER, tmp_path / "new")
     monkeypatch.setattr(pretrained, "FOLDER", tmp_path / "new")
-    assert load_model().info.backend == "onnx-int8"
+    assert load_model(reader="any").info.backend == "onnx-int8"
     eight_bits = tmp_path / "new" / INT8
     with eight_bits.open("ab") as file:
         file.write(b"\x32\x01x")  # the same network, of another description
-    assert load_model().info.backend == "onnx"
+    assert load_model(reader="any").info.backend == "onnx"
     assert load_model(backend="onnx-int8").info.backend == "onnx-int8"
     digest = hashlib.sha256(eight_bits.read_bytes()).hexdigest()
     monkeypatch.setattr(choice, "JUDGED_SHA256", digest)
-    assert load_model().info.backend == "onnx-int8"
+    assert load_model(reader="any").info.backend == "onnx-int8"
     monkeypatch.setattr(choice, "JUDGED_BLEND", 0.3)
-    assert load_model().info.backend == "onnx"
+    assert load_model(reader="any").info.backend == "onnx"
     assert load_model(blend=0.3).info.backend == "onnx-int8"
 
 
@@ -437,13 +438,43 @@ def test_the_blend_is_the_models_own_unless_told() -> None:
     )
     expected = cv2.resize(array, None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC)
     assert np.abs(bicubic - expected).max() <= 1
-    weight = read_spec(pretrained.FOLDER).blend
+    spec = read_spec(pretrained.FOLDER)
+    weight = spec.blend_for(spec.usual_reader)
     inside = (network % 255 > 0) & (bicubic % 255 > 0)
     between = bicubic + weight * (network - bicubic)
     assert np.abs(own - between)[inside].max() <= 1.5
     for wrong in (-0.1, 1.1, float("nan"), "0.5"):
         with pytest.raises(TextsrError, match=r"blend .*: must be from 0 to 1"):
             load_model(blend=wrong)  # type: ignore[arg-type]
+
+
+def test_who_reads_chooses_the_blend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = read_spec(pretrained.FOLDER).model_copy(
+        update={"blend": 0.4, "blends": {"people": 0.8, "tesseract": 1.0}}
+    )
+    (tmp_path / "model.json").write_text(spec.model_dump_json())
+    loaded = []
+
+    def open_folder(folder: Path, spec: ModelSpec, **_: object) -> BicubicBackend:
+        loaded.append(spec.blend)
+        return BicubicBackend(4)
+
+    monkeypatch.setattr("textsr.api.open_folder", open_folder)
+    for asked, reader, blend in (
+        ({}, "people", 0.8),
+        ({"reader": "any"}, "any", 0.4),
+        ({"reader": "tesseract"}, "tesseract", 1),
+        ({"blend": 0.2}, None, 0.2),
+    ):
+        info = load_model(tmp_path, **asked).info  # type: ignore[arg-type]
+        assert (info.reader, info.blend, loaded[-1]) == (reader, blend, blend)
+    with pytest.raises(TextsrError, match="no weight for 'easyocr'; it has been judged for: any"):
+        load_model(tmp_path, reader="easyocr")
+    with pytest.raises(TextsrError, match=r"reader 'any' and blend 0\.5: give one of them"):
+        load_model(tmp_path, reader="any", blend=0.5)
+    monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
+    upscale(some_array(12, 40), reader="tesseract")
+    assert loaded[-1] == 1
 
 
 def test_sharp_large_text_is_left_to_bicubic_and_told_of(model: Model) -> None:
@@ -486,6 +517,7 @@ def test_an_onnx_file_is_a_model(tmp_path: Path) -> None:
     assert np.array_equal(mine.upscale(array), load_model(backend="onnx", blend=1).upscale(array))
     for settings, said in (
         ({"blend": 0.5}, "has its blend in it"),
+        ({"reader": "people"}, "has its blend in it"),
         ({"backend": "torch"}, "PyTorch does not compute ONNX files"),
         ({"backend": "onnx-int8"}, "use the backend onnx"),
         ({"backend": "tpu"}, "backend tpu: unknown"),

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from textsr.errors import TextsrError
+from textsr.errors import TextsrError, quote
 from textsr.files import read_small_file
 
 SPEC = "model.json"
@@ -13,6 +13,9 @@ SPEC = "model.json"
 
 MAX_BLOCKS = 128
 """Of each kind. What is compared with a file is built first, and takes time for each block."""
+
+PEOPLE, ANY = "people", "any"
+"""Who reads, other than one OCR engine: people, and whoever it is."""
 
 _SPEC_BYTES = 16_384  # its own take 200
 
@@ -53,18 +56,26 @@ class ModelSpec(BaseModel):
             raise ValueError("architecture upsampler needs encoder and width")
         return self
 
+    @property
+    def usual_reader(self) -> str:
+        """Who reads where nobody is named: people, if the model was judged for them."""
+        return PEOPLE if PEOPLE in self.blends else ANY
+
     def blend_for(self, reader: str) -> float:
         """Return the weight of the network's output that suits a reader.
+
+        `blend` is for any reader, also in the files of before there were others.
 
         Raises:
             TextsrError: if the model was not judged for that reader.
         """
-        if reader not in self.blends:
-            known = ", ".join(self.blends) or "none"
+        known = {ANY: self.blend} | self.blends
+        if reader not in known:
             raise TextsrError(
-                f"model {self.name}: no weight for {reader}; it has been judged for: {known}"
+                f"model {self.name}: no weight for {quote(reader)}; it has been judged for: "
+                f"{', '.join(known)}"
             )
-        return self.blends[reader]
+        return known[reader]
 
 
 def read_spec(folder: Path) -> ModelSpec:
