@@ -6,7 +6,13 @@ from typing import Annotated
 import typer
 
 from textsr.cli.progress import progress
-from textsr.cli.shared import BlendOption, ModelOption, load_blended, read_params
+from textsr.cli.shared import (
+    BlendOption,
+    ModelOption,
+    load_blended,
+    read_judging_params,
+    read_params,
+)
 from textsr.config import project
 
 app = typer.Typer()
@@ -31,7 +37,7 @@ def score(
     loaded, said = load_blended(model, blend)
     typer.echo(said, err=True)
     with progress() as start:
-        report = score_folder(read_params(), folder, kind, loaded, panel, start)
+        report = score_folder(read_judging_params(), folder, kind, loaded, panel, start)
     typer.echo(report)
 
 

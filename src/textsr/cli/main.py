@@ -19,7 +19,7 @@ import typer
 
 from textsr import __version__
 from textsr.cli import data, dvc, imports, judging, models, stages, upscale
-from textsr.cli.streams import escape_unprintable
+from textsr.cli.streams import escape_unprintable, on_one_line
 from textsr.errors import TextsrError
 from textsr.redaction import redact
 
@@ -106,8 +106,8 @@ def main() -> None:
 
 
 def _say_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    """Print a warning without the line of Python that gave it."""
-    print(f"textsr: {redact(str(message))}", file=sys.stderr)  # noqa: T201
+    """Print a warning as one line, without the line of Python that gave it."""
+    print(f"warning: {on_one_line(redact(str(message)))}", file=sys.stderr)  # noqa: T201
 
 
 def _said_of_missing(error: Exception) -> str | None:

@@ -10,6 +10,7 @@ from textsr.progress import Advance
 def progress() -> Iterator[Callable[[str, int | None], Advance]]:
     """Yield what starts a progress bar with a name and a total; it returns what advances it."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
     console = Console(stderr=True)
@@ -17,7 +18,7 @@ def progress() -> Iterator[Callable[[str, int | None], Advance]]:
     with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
 
         def start(name: str, total: int | None) -> Advance:
-            task = bars.add_task(name, total=total)
+            task = bars.add_task(escape(name), total=total)
             done = 0
 
             def advance(count: int = 1, /) -> None:
@@ -25,7 +26,8 @@ def progress() -> Iterator[Callable[[str, int | None], Advance]]:
                 # In a log file, a line a tenth of the way instead of a bar.
                 step = max((total or 1000) // 10, 1)
                 if not console.is_terminal and done // step < (done + count) // step:
-                    console.print(f"{name}: {done + count}" + (f"/{total}" if total else ""))
+                    said = f"{name}: {done + count}" + (f"/{total}" if total else "")
+                    console.print(said, markup=False)
                 done += count
                 bars.advance(task, count)
 

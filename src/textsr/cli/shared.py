@@ -8,6 +8,7 @@ import typer
 from textsr.config import project
 
 if TYPE_CHECKING:
+    from textsr.config.judging import JudgingParams
     from textsr.config.params import Params
     from textsr.models.package import BlendedModel
 
@@ -24,7 +25,7 @@ BlendOption = Annotated[
     float | None,
     typer.Option(
         help="Weight of the network's output, 0 to 1; the rest is bicubic's. By default the "
-        "model's own. At 1 Tesseract gains more, and RapidOCR less.",
+        "model's choice.",
         min=0,
         max=1,
         show_default=False,
@@ -43,6 +44,20 @@ def read_params() -> "Params":
     return load_params(project.PARAMS)
 
 
+def read_judging_params() -> "JudgingParams":
+    """Read the project's params.yaml, or, outside of a project, that of the pretrained weights.
+
+    Raises:
+        TextsrError: if the project's is not valid.
+    """
+    from textsr import pretrained
+    from textsr.config.judging import load_judging_params
+
+    if project.PARAMS.is_file():
+        return read_params()
+    return load_judging_params(pretrained.FOLDER / project.PARAMS)
+
+
 def load_blended(name: str | None, blend: float | None) -> "tuple[BlendedModel, str]":
     """Load a model by PyTorch, to be blended as told; return it and a sentence about it.
 
@@ -59,13 +74,18 @@ def load_blended(name: str | None, blend: float | None) -> "tuple[BlendedModel, 
     torch.set_num_threads(min(torch.get_num_threads(), granted_cores()))
     found = resolve_model(name, Path.cwd())
     loaded = load_model(found.folder)
-    said = f"model: {found.said}{blended(loaded.spec.blend, blend)}"
     if blend is None:
-        return loaded, said
+        return loaded, f"model: {found.said}"
     spec = loaded.spec.model_copy(update={"blend": blend})
+    said = f"model: {found.said}, blended at {blend:g} instead of {loaded.spec.blend:g}"
     return BlendedModel(spec, loaded.network).eval(), said
 
 
-def blended(usual: float, blend: float | None) -> str:
-    """Return what to add to a sentence about a model that is blended otherwise than usual."""
-    return "" if blend is None else f", blended at {blend:g} instead of {usual:g}"
+def refuse_both(one: str, value: object, other: str, other_value: object) -> None:
+    """Refuse two options of which one decides what the other does.
+
+    Raises:
+        BadParameter: if both are given.
+    """
+    if value is not None and other_value is not None:
+        raise typer.BadParameter(f"{one} and {other} exclude each other; give one of them")

@@ -2,7 +2,10 @@
 
 import codecs
 import io
+import re
 import sys
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def escape_unprintable() -> None:
@@ -18,3 +21,11 @@ def escape_unprintable() -> None:
         as_bytes = stream.errors == "surrogateescape"
         if not (as_bytes and codecs.lookup(stream.encoding).name == "utf-8"):
             stream.reconfigure(errors="backslashreplace")
+
+
+def on_one_line(text: str) -> str:
+    r"""Return a text with control characters as `\x0a`, which names of files may have.
+
+    A name would break a line that other programs read, or tell a terminal what to do.
+    """
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)

@@ -5,7 +5,7 @@ from typing import Literal, cast
 
 import pandas as pd
 
-from textsr.config.params import Params
+from textsr.config.judging import JudgingParams
 from textsr.errors import TextsrError
 from textsr.evaluation.panels import Cell, save_panel, spread_evenly
 from textsr.evaluation.run import bootstrap_of
@@ -19,7 +19,7 @@ from textsr.progress import Progress
 
 
 def score_folder(
-    params: Params,
+    params: JudgingParams,
     folder: Path,
     kind: str,
     model: BlendedModel,
@@ -29,7 +29,7 @@ def score_folder(
     """Read a folder's crops from bicubic's output, the model's and, of kind `hr`, as they are.
 
     Args:
-        params: the whole of params.yaml.
+        params: what judging takes of params.yaml.
         folder: images and `labels.tsv`.
         kind: `lr`, small as they are; `hr`, sharp, to be degraded first.
         model: the model to judge.
@@ -72,7 +72,7 @@ def score_folder(
     return _render(params, tables, model.spec.name)
 
 
-def _render(params: Params, tables: dict[str, pd.DataFrame], model: str) -> str:
+def _render(params: JudgingParams, tables: dict[str, pd.DataFrame], model: str) -> str:
     bootstrap = bootstrap_of(params)
     engines = engine_names(tables["bicubic"])
     differences = compare_methods(tables[model], tables["bicubic"], bootstrap)

@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 
 from textsr.compute import use_threads
+from textsr.config.judging import JudgingParams
 from textsr.config.params import Params
 from textsr.evaluation.blend import choose_for_readers, choose_weight, score_blends
 from textsr.evaluation.panels import spread_evenly
@@ -35,7 +36,7 @@ _SPEED_ROUNDS = 30
 _PAPER_LINES = 100  # of val, that are looked at for checkerboards
 
 
-def bootstrap_of(params: Params) -> Bootstrap:
+def bootstrap_of(params: JudgingParams) -> Bootstrap:
     """Return the bootstrap that params.yaml asks for."""
     evaluation = params.evaluation
     return Bootstrap(evaluation.bootstrap_resamples, evaluation.confidence, params.seed)

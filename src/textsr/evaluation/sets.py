@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from textsr.config.params import Params
+from textsr.config.judging import JudgingParams
 from textsr.config.streams import Stream
 from textsr.datasets.shards import decode_row, iterate_rows
 from textsr.images.folders import read_grey
@@ -39,7 +39,7 @@ def load_split(folder: Path) -> list[EvaluationLine]:
 
 
 def load_real_set(
-    name: str, folder: Path, kind: Literal["lr", "hr"], params: Params
+    name: str, folder: Path, kind: Literal["lr", "hr"], params: JudgingParams
 ) -> list[EvaluationLine]:
     """Load a folder of real crops with `labels.tsv` (columns `file` and `text`).
 

@@ -143,6 +143,8 @@ def read_header(stream: Stream) -> Header:
         HeaderError: if the format is none that is read, or the header is damaged.
     """
     start = _at(stream, 0, 32)
+    if not start:
+        raise HeaderError("it is empty")
     for signature, read in _FORMATS:
         if signature.match(start):
             try:

@@ -5,6 +5,7 @@ MLflow takes seconds to import; it is imported where it is asked.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -90,10 +91,10 @@ def fetch_model(uri: str, start: Path | None = None) -> Path:
             directory.
 
     Raises:
-        TextsrError: if `start` is outside of a project, the tracking server cannot be asked, or it
-            has no such model.
+        TextsrError: if no tracking server is named and `start` is outside of a project, the server
+            cannot be asked, or it has no such model.
     """
-    root = project.find_root(Path.cwd() if start is None else start)
+    root = _root(start)
     from textsr.registry.packaging import download_model
     from textsr.tracking import Tracker
 
@@ -115,9 +116,20 @@ def registered_version(uri: str, start: Path | None = None) -> str | None:
         return None
     if not alias:
         return name.partition("/")[2] or None
-    root = project.find_root(Path.cwd() if start is None else start)
+    root = _root(start)
     from textsr.registry.aliases import version_of
     from textsr.tracking import Tracker
 
     found = version_of(Tracker(root), name, alias)
     return None if found is None else str(found.version)
+
+
+def _root(start: Path | None) -> Path:
+    """Return the project's root; any folder will do where the environment names the server."""
+    start = Path.cwd() if start is None else start
+    try:
+        return project.find_root(start)
+    except TextsrError:
+        if "MLFLOW_TRACKING_URI" not in os.environ:
+            raise
+        return start
