@@ -119,6 +119,7 @@ def find_files(
     *,
     hidden: bool = False,
     without: Collection[str] = (),
+    required: Collection[str] | None = None,
 ) -> list[Path]:
     """Return the files of `folder` and below, by name; links to folders are not followed.
 
@@ -129,6 +130,8 @@ def find_files(
             another system's notes on its files. A hidden link to nothing, such as Emacs's lock of a
             file, is left out.
         without: names of folders that are not looked into.
+        required: lower-case suffixes; a link to nothing that has another is left out. None: none
+            is left out.
 
     Raises:
         TextsrError: if a folder may not be listed or a file may not be looked at, or a link leads
@@ -147,7 +150,8 @@ def find_files(
                 try:
                     mode = path.stat().st_mode
                 except FileNotFoundError:
-                    if path.name.startswith("."):
+                    is_required = required is None or path.suffix.lower() in required
+                    if path.name.startswith(".") or not is_required:
                         continue
                     raise
                 if stat.S_ISREG(mode):

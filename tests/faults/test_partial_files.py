@@ -118,7 +118,7 @@ def closed() -> Iterator[Path]:
 def test_a_sub_folder_that_cannot_be_read_is_not_passed_over(closed: Path) -> None:
     for read in (
         lambda: find_images(closed),
-        lambda: plan_jobs([closed], closed / "out", compare=False),
+        lambda: plan_jobs([closed], closed / "out"),
         lambda: fingerprint("", [closed]),
     ):
         with pytest.raises(TextsrError, match=r"/sub: cannot be read \(Permission denied\)"):

@@ -3,14 +3,19 @@
 Upscaling does without the pipeline's packages.
 """
 
+import warnings
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from textsr.cli.shared import BlendOption, ModelOption, blended, load_blended
+from textsr.cli.shared import BlendOption, ModelOption, load_blended, refuse_both
+from textsr.cli.streams import on_one_line
+from textsr.errors import TextsrError
 
 if TYPE_CHECKING:
+    from textsr.api import ModelInfo
     from textsr.registry.resolve import ResolvedModel
 
 UpscalingModelOption = Annotated[
@@ -23,18 +28,100 @@ UpscalingModelOption = Annotated[
     ),
 ]
 
+ReaderOption = Annotated[
+    str | None,
+    typer.Option(
+        "--for",
+        metavar="READER",
+        help="Who reads the results: people, tesseract, easyocr, rapidocr, or any. It chooses the "
+        "blend; by default people, or any where the model was not judged for people.",
+        show_default=False,
+    ),
+]
+
 app = typer.Typer()
 _PANEL = "4. Upscaling and judging"
 
 
 @app.command(rich_help_panel=_PANEL)
 def upscale(
-    inputs: Annotated[list[Path], typer.Argument(metavar="IN...", help="Images and folders.")],
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT", help="File or folder.")],
+    inputs: Annotated[
+        list[str],
+        typer.Argument(metavar="IN...", help="Images and folders; - is standard input."),
+    ],
+    output: Annotated[
+        str,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="OUT",
+            help="A file, or a folder: one that is there, ends with a slash or has no suffix; - is "
+            "standard output.",
+        ),
+    ],
     model: UpscalingModelOption = None,
+    reader: ReaderOption = None,
     blend: BlendOption = None,
+    scale: Annotated[
+        float | None,
+        typer.Option(
+            metavar="FACTOR",
+            help="How many times as high and wide, 1 to 8: by the network, then by the mean over "
+            "areas, or above its own scale by bicubic interpolation. By default the network's.",
+            min=1,
+            max=8,
+            show_default=False,
+        ),
+    ] = None,
+    target_dpi: Annotated[
+        float | None,
+        typer.Option(
+            help="Upscale to this resolution, in pixels per inch; what has it already stays as it "
+            "is.",
+            min=1,
+            show_default=False,
+        ),
+    ] = None,
+    dpi: Annotated[
+        float | None,
+        typer.Option(
+            help="Resolution of the inputs, whatever their files say.", min=1, show_default=False
+        ),
+    ] = None,
+    file_format: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            help="Of the results: png, jpg, tif, webp or bmp; by default the inputs'.",
+            show_default=False,
+        ),
+    ] = None,
+    quality: Annotated[
+        int | None,
+        typer.Option(
+            help="Of JPEG, by default 95, and of WebP, by default lossless.",
+            min=1,
+            max=100,
+            show_default=False,
+        ),
+    ] = None,
     compare: Annotated[
-        bool, typer.Option("--compare", help="Also write side-by-side pictures.")
+        bool,
+        typer.Option("--compare", help="Also write pictures that compare a part of the text."),
+    ] = False,
+    skip_existing: Annotated[
+        bool,
+        typer.Option(
+            "--skip-existing",
+            help="Leave results as they are that were made of the same inputs, model and options.",
+        ),
+    ] = False,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict",
+            help="Refuse folders with files that are no images, and images that are cut short.",
+        ),
     ] = False,
     backend: Annotated[
         str,
@@ -52,33 +139,66 @@ def upscale(
 ) -> None:
     """Upscale images of any size and kind."""
     from textsr.api import load_model
+    from textsr.cli.pipes import piped
     from textsr.images.reading import MAX_PIXELS
     from textsr.inference.batch import upscale_jobs
     from textsr.inference.choice import PAYS_PIXELS, has_torch
-    from textsr.inference.planning import count_pixels, plan_jobs
-    from textsr.models.spec import read_spec
+    from textsr.inference.planning import count_pixels, plan_jobs, say_left_out
+    from textsr.inference.records import Records, made_by
+    from textsr.inference.sizing import Sizing
 
+    refuse_both("--for", reader, "--blend", blend)
+    refuse_both("--scale", scale, "--target-dpi", target_dpi)
     found = _resolve(model)
-    usual = 1.0 if found.folder.suffix.lower() == ".onnx" else read_spec(found.folder).blend
-    jobs = plan_jobs(inputs, output, compare=compare)
-    loaded = load_model(
-        found.folder,
-        backend=backend,
-        device=device,
-        blend=blend,
-        pixels=count_pixels(jobs, PAYS_PIXELS) if has_torch() else None,
-    )
-    typer.echo(f"model: {found.said}{blended(usual, blend)}", err=True)
-    done = upscale_jobs(
-        loaded.backend,
-        jobs,
-        tile=tile,
-        max_pixels=max_pixels or MAX_PIXELS,
-        keep_sharp=loaded.keeps_sharp,
-        progress=True,
-    )
-    for source, result in done:
-        typer.echo(f"{source} -> {result}")
+    with piped(inputs, output, max_pixels or MAX_PIXELS) as pipes:
+        if pipes.into is not None and (compare or skip_existing):
+            raise TextsrError(f"{output}: --compare and --skip-existing are for files; name one")
+        plan = plan_jobs(
+            pipes.inputs, pipes.output, compare=compare, file_format=file_format, quality=quality
+        )
+        if plan.left_out and strict:
+            raise TextsrError(f"{say_left_out(plan.left_out)}; name the images, or move the others")
+        if plan.left_out:
+            warnings.warn(say_left_out(plan.left_out), stacklevel=1)
+        records = None
+        if skip_existing or (plan.is_folder and pipes.into is None):
+            options = {
+                **{"reader": reader, "blend": blend, "backend": backend, "quality": quality},
+                **{"scale": scale, "target_dpi": target_dpi, "dpi": dpi},
+            }
+            records = Records(plan.folder, made_by(found.folder, options))
+        jobs = plan.jobs
+        if records is not None and skip_existing:
+            jobs = [job for job in plan.jobs if not records.is_current(job)]
+            current = len(plan.jobs) - len(jobs)
+            typer.echo(f"{current} of {len(plan.jobs)} results are up to date", err=True)
+            if not jobs:
+                return
+        loaded = load_model(
+            found.folder,
+            backend=backend,
+            device=device,
+            reader=reader,
+            blend=blend,
+            pixels=count_pixels(plan.jobs, PAYS_PIXELS) if has_torch() else None,
+        )
+        typer.echo(f"model: {found.said}{_blended(loaded.info)}", err=True)
+        with nullcontext() if records is None else records.noting(jobs):
+            done = upscale_jobs(
+                loaded.backend,
+                jobs,
+                tile=tile,
+                max_pixels=max_pixels or MAX_PIXELS,
+                keep_sharp=loaded.keeps_sharp,
+                sizing=Sizing(scale, target_dpi, dpi),
+                quality=quality,
+                records=records,
+                strict=strict,
+                progress=True,
+            )
+        pipes.deliver([result for _, result in done])
+        for source, result in done if pipes.into is None else ():
+            typer.echo(on_one_line(pipes.rename(f"{source} -> {result}")))
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -94,6 +214,14 @@ def export(
     typer.echo(said, err=True)
     export_onnx(loaded, output)
     typer.echo(f"{output}: ONNX, opset {OPSET}, images of any size")
+
+
+def _blended(info: "ModelInfo") -> str:
+    """Return what to add to a sentence about a model: how it is blended, and for whom."""
+    if info.blend is None:
+        return ""
+    whom = {None: "", "any": " for any reader"}.get(info.reader, f" for {info.reader}")
+    return f", blended{whom} at {info.blend:g}"
 
 
 def _resolve(name: str | None) -> "ResolvedModel":

@@ -24,13 +24,13 @@ def is_document(path: Path) -> bool:
     return len(page_sizes(path)) > 1
 
 
-def check_result(source: Path, result: Path, scale: int) -> None:
+def check_result(source: Path, result: Path, scale: float) -> None:
     """Refuse a result that its format cannot hold, by the headers of what it is made of.
 
     Args:
         source: an image or a document.
         result: where it goes.
-        scale: by how much it is upscaled.
+        scale: by how much it is upscaled, at least.
 
     Raises:
         TextsrError: naming formats that can hold it.
@@ -46,7 +46,7 @@ def check_result(source: Path, result: Path, scale: int) -> None:
             ".pdf"
         )
     for width, height in sizes:
-        check_fits(result, width * scale, height * scale)
+        check_fits(result, round(width * scale), round(height * scale))
 
 
 def rewrite(
@@ -54,9 +54,10 @@ def rewrite(
     result: Path,
     upscale: Upscale,
     *,
-    scale: int,
+    scale: float,
     max_pixels: int = MAX_PIXELS,
     strict: bool = False,
+    quality: int | None = None,
 ) -> None:
     """Write a document with its pages upscaled, whole or not at all.
 
@@ -69,13 +70,15 @@ def rewrite(
         scale: by how much, at most.
         max_pixels: pages of more are refused.
         strict: refuse pages that are cut short.
+        quality: see `textsr.images.writing.write_image`.
 
     Raises:
         TextsrError: if the document or a page is damaged or too large, or the result cannot be
             written; and what `upscale` raises.
     """
-    check_result(source, result, scale)
+    check_result(source, result, 1)
     pixels = sum(width * height for width, height in page_sizes(source))
-    with open_pages(result, pixel_bytes=pixels * scale**2 * _MOST_SAMPLE_BYTES) as writer:
+    most = round(pixels * scale**2) * _MOST_SAMPLE_BYTES
+    with open_pages(result, pixel_bytes=most, quality=quality) as writer:
         for number, page in enumerate(read_pages(source, max_pixels=max_pixels, strict=strict), 1):
             writer.write(upscale(page, f"{source}, page {number}"))

@@ -69,6 +69,8 @@ _FORMATS = {
     ".tiff": _TIFF,
     ".jpg": _JPEG,
     ".jpeg": _JPEG,
+    ".jpe": _JPEG,
+    ".jfif": _JPEG,
     ".webp": _WEBP,
     ".bmp": _BMP,
     ".pdf": _PDF,
@@ -76,19 +78,28 @@ _FORMATS = {
 
 _AFTER_IHDR = 33  # bytes of a PNG: its signature and the first chunk
 
+_LOSSY: dict[str, dict[str, Any]] = {"JPEG": {}, "WEBP": {"lossless": False}, "PDF": {}}
+"""Options of formats that lose something where a quality is given."""
+
 WRITABLE_SUFFIXES = frozenset(_FORMATS)
-"""Lower-case suffixes that `write_image` knows. All but JPEG are lossless."""
+"""Lower-case suffixes that `write_image` knows. All but JPEG are lossless
+where no quality is given."""
 
 
-def check_writable(path: Path) -> None:
+def check_writable(path: Path, otherwise: str = "") -> None:
     """Refuse a path whose suffix names no format that can be written.
+
+    Args:
+        path: where to write.
+        otherwise: another remedy than a suffix that can be written.
 
     Raises:
         TextsrError: naming the suffix and those that can be written.
     """
     if path.suffix.lower() not in WRITABLE_SUFFIXES:
-        known = ", ".join(sorted(WRITABLE_SUFFIXES))
-        raise TextsrError(f"{path}: cannot write {path.suffix or 'no suffix'}; use one of {known}")
+        remedies = f"use one of {', '.join(sorted(WRITABLE_SUFFIXES))}"
+        remedies += f", {otherwise}" if otherwise else ""
+        raise TextsrError(f"{path}: cannot write {path.suffix or 'no suffix'}; {remedies}")
 
 
 def check_fits(path: Path, width: int, height: int) -> None:
@@ -105,7 +116,23 @@ def check_fits(path: Path, width: int, height: int) -> None:
         )
 
 
-def write_image(path: Path, image: LoadedImage) -> None:
+def format_of(suffix: str) -> str:
+    """Return Pillow's name of the format that a suffix, one of `WRITABLE_SUFFIXES`, names."""
+    return _FORMATS[suffix.lower()].name
+
+
+def suffix_of(file_format: str | None) -> str | None:
+    """Return the suffix of a format by Pillow's name; None if it is not written."""
+    suffixes = (suffix for suffix, known in _FORMATS.items() if known.name == file_format)
+    return next(suffixes, None)
+
+
+def has_quality(path: Path) -> bool:
+    """Whether the format that a path's suffix names can be lossy."""
+    return format_of(path.suffix) in _LOSSY
+
+
+def write_image(path: Path, image: LoadedImage, *, quality: int | None = None) -> None:
     """Write an image, whole or not at all, in the format that the suffix of `path` names.
 
     16-bit images stay so in PNG and TIFF and are rounded to 8 bits elsewhere. Formats without
@@ -113,13 +140,19 @@ def write_image(path: Path, image: LoadedImage) -> None:
     kept, and so are ICC profiles save in BMP, and metadata where the format has a place for them:
     see `textsr.images.metadata`.
 
+    Args:
+        path: where to.
+        image: what to write.
+        quality: 1 to 100, of JPEG, and of WebP and PDF, which are lossless if none is given; other
+            formats are lossless.
+
     Raises:
         TextsrError: if the suffix is unknown, the image is too large for the format, or the disk
             refuses.
     """
     check_writable(path)
     check_fits(path, image.width, image.height)
-    with open_pages(path, pixel_bytes=image.nbytes) as writer:
+    with open_pages(path, pixel_bytes=image.nbytes, quality=quality) as writer:
         writer.write(image)
 
 
@@ -137,7 +170,7 @@ def open_pages(path: Path, *, pixel_bytes: int, quality: int | None = None) -> I
     Args:
         path: the file; a TIFF or a PDF takes any number of pages, others take one.
         pixel_bytes: about how many all pages have.
-        quality: 1 to 100, of the JPEGs in a PDF; None: its pages are without loss.
+        quality: see `write_image`; of a PDF it is that of the JPEGs in it.
 
     Raises:
         TextsrError: as `write_image` does.
@@ -153,7 +186,7 @@ def open_pages(path: Path, *, pixel_bytes: int, quality: int | None = None) -> I
                 with open_pdf(temporary, quality=quality) as writer:
                     yield writer
             else:
-                yield _OnePage(path, temporary, chosen)
+                yield _OnePage(path, temporary, chosen, quality)
     except OSError as error:
         raise _unwritable(path, error) from error
 
@@ -169,6 +202,7 @@ class _OnePage:
     path: Path
     temporary: Path
     format: _Format
+    quality: int | None
 
     def write(self, image: LoadedImage) -> None:
         if image.alpha is not None and not self.format.alpha:
@@ -182,19 +216,24 @@ class _OnePage:
             if image.bit_depth == 16:
                 _write_deep_png(self.temporary, image)
             else:
-                _write_with_pillow(self.temporary, image, self.format)
+                _write_with_pillow(self.temporary, image, self.format, self.quality)
         except (ValueError, cv2.error) as error:
             raise _unwritable(self.path, error) from error
 
 
-def _write_with_pillow(path: Path | BytesIO, image: LoadedImage, chosen: _Format) -> None:
+def _write_with_pillow(
+    path: Path | BytesIO, image: LoadedImage, chosen: _Format, quality: int | None = None
+) -> None:
     pixels = image.pixels[..., ::-1] if image.is_colour else image.pixels
     layers = pixels if image.alpha is None else np.dstack([pixels, image.alpha])
+    options = chosen.options
+    if quality is not None and chosen.name in _LOSSY:
+        options = options | {"quality": quality} | _LOSSY[chosen.name]
     Image.fromarray(np.ascontiguousarray(layers)).save(
         path,
         format=chosen.name,
         icc_profile=image.icc_profile,
-        **chosen.options,
+        **options,
         **chosen.metadata(image.metadata, image.dpi),
     )
 

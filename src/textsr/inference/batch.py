@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress as ProgressBar
 
 from textsr.documents.rewriting import is_document, rewrite
@@ -20,6 +21,8 @@ from textsr.inference.backend import Backend
 from textsr.inference.compare import compare_picture
 from textsr.inference.interpolation import BicubicBackend
 from textsr.inference.planning import Job, check_results, plan_jobs
+from textsr.inference.records import Records
+from textsr.inference.sizing import Sizing, at_factor
 from textsr.inference.stream import SMALL, SMALL_BYTES, go_on_unless
 from textsr.inference.suitability import Suitability, examine
 from textsr.inference.text_height import RANGE_PX
@@ -27,6 +30,7 @@ from textsr.inference.tiling import TILE, Progress, check_tiles
 from textsr.inference.turns import Turns
 from textsr.inference.upscale import upscale_image, upscale_images
 
+_BY_THE_NETWORK = Sizing()
 _TOGETHER = 128  # images that a worker reads before they go through the network
 _NAMED = 3  # images in a warning
 
@@ -34,7 +38,7 @@ _NAMED = 3  # images in a warning
 def upscale_paths(
     backend: Backend,
     inputs: Sequence[Path],
-    output: Path,
+    output: str | Path,
     *,
     tile: int = TILE,
     halo: int | None = None,
@@ -64,7 +68,7 @@ def upscale_paths(
     """
     return upscale_jobs(
         backend,
-        plan_jobs(inputs, output, compare=compare),
+        plan_jobs(inputs, output, compare=compare).jobs,
         tile=tile,
         halo=halo,
         max_pixels=max_pixels,
@@ -81,6 +85,10 @@ def upscale_jobs(
     halo: int | None = None,
     max_pixels: int = MAX_PIXELS,
     keep_sharp: bool = True,
+    sizing: Sizing = _BY_THE_NETWORK,
+    quality: int | None = None,
+    records: Records | None = None,
+    strict: bool = False,
     progress: bool = False,
 ) -> list[tuple[Path, Path]]:
     """Upscale the images of a plan.
@@ -91,8 +99,9 @@ def upscale_jobs(
     lines, are too small to keep even one busy: those of many files go through the network together.
     Documents are worked a page at a time. When interrupted, it ends after the tiles in work, and
     leaves no part of a file. A warning names the images whose text is higher or lower than what the
-    network is made for, and another those whose text is large and sharp already, which bicubic
-    interpolation upscales instead.
+    network is made for, another those whose text is large and sharp already, which bicubic
+    interpolation upscales instead, and a third those that have the resolution already which is
+    asked for, which stay as they are.
 
     Args:
         backend: what computes the network.
@@ -102,6 +111,10 @@ def upscale_jobs(
         max_pixels: larger inputs are refused.
         keep_sharp: upscale large text that is sharp already without the network; see
             `textsr.inference.sharpness`.
+        sizing: how large the results are to be.
+        quality: see `textsr.images.writing.write_image`.
+        records: where to note what each result was made of.
+        strict: refuse images that are cut short.
         progress: show bars on standard error, of images and of large images' tiles.
 
     Returns:
@@ -109,11 +122,11 @@ def upscale_jobs(
 
     Raises:
         TextsrError: before any work, if the tiles are impossible or a format cannot hold its
-            result; after all other images are done,
-            if some could not be, naming each with its reason.
+            result; after all other images are done, if some could not be, naming each with its
+            reason.
     """
     check_tiles(tile, backend.halo if halo is None else halo, backend.alignment)
-    check_results(jobs, backend.scale)
+    check_results(jobs, sizing.least(backend.scale))
     portions = _divide(jobs, backend.workers)
     workers = min(len(portions), backend.workers)
     turns = Turns(workers, backend.threads)
@@ -121,9 +134,25 @@ def upscale_jobs(
     interpolation = BicubicBackend(backend.scale)
     unsuitable: list[str] = []
     sharp: list[str] = []
+    fine: list[str] = []
     problems: dict[Job, str] = {}
 
-    def is_kept_sharp(name: str | Path, image: LoadedImage) -> bool:
+    def measured(image: LoadedImage, name: str | Path) -> tuple[LoadedImage, float]:
+        """Return an image, and how many times as large its result is to be."""
+        image = sizing.measured(image)
+        try:
+            return image, sizing.factor(image, backend.scale)
+        except TextsrError as error:
+            raise TextsrError(f"{name}: {error}") from error
+
+    def stays(factor: float, name: str | Path) -> bool:
+        """Return whether an image has the resolution already that is asked for."""
+        is_fine = sizing.target_dpi is not None and factor == 1
+        if is_fine:
+            fine.append(str(name))
+        return is_fine
+
+    def is_kept_sharp(image: LoadedImage, name: str | Path) -> bool:
         """Return whether an image is to be upscaled without the network."""
         suitability, height = examine(image, keep_sharp=keep_sharp)
         if suitability is not Suitability.MADE_FOR:
@@ -131,24 +160,49 @@ def upscale_jobs(
             (sharp if is_sharp else unsuitable).append(f"{name} ({height:.0f} px)")
         return suitability is Suitability.SHARP_ALREADY
 
+    def compare(job: Job, image: LoadedImage, result: LoadedImage) -> None:
+        if job.comparison is not None:
+            write_image(job.comparison, LoadedImage(compare_picture(image, result)))
+
+    def write(job: Job, image: LoadedImage, result: LoadedImage) -> None:
+        write_image(job.result, result, quality=quality)
+        compare(job, image, result)
+        if records is not None:
+            records.finish(job)
+
     def upscale_document(job: Job) -> None:
-        comparison = job.comparison
+        pages = 0
 
         def upscale_page(page: LoadedImage, name: str) -> LoadedImage:
-            nonlocal comparison
-            is_kept = is_kept_sharp(name, page)
-            result = upscale_alone(job, page, is_kept=is_kept)
-            if comparison is not None:
-                _compare(comparison, page, result, backend.scale)
-                comparison = None  # of the first page
+            nonlocal pages
+            page, factor = measured(page, name)
+            if stays(factor, name):
+                result = page
+            else:
+                result = upscale_alone(job, page, factor, is_kept=is_kept_sharp(page, name))
+            pages += 1
+            if pages == 1:
+                compare(job, page, result)
             return result
 
-        rewrite(job.source, job.result, upscale_page, scale=backend.scale, max_pixels=max_pixels)
+        rewrite(
+            job.source,
+            job.result,
+            upscale_page,
+            scale=sizing.most(backend.scale),
+            max_pixels=max_pixels,
+            strict=strict,
+            quality=quality,
+        )
+        if records is not None:
+            records.finish(job)
 
-    def upscale_alone(job: Job, image: LoadedImage, *, is_kept: bool = False) -> LoadedImage:
+    def upscale_alone(
+        job: Job, image: LoadedImage, factor: float, *, is_kept: bool = False
+    ) -> LoadedImage:
         with turns.take(image) as share, _tile_bar(bars, job, stopped) as show_tiles:
             try:
-                return upscale_image(
+                upscaled = upscale_image(
                     interpolation if is_kept else backend,
                     image,
                     tile=tile,
@@ -158,6 +212,7 @@ def upscale_jobs(
                 )
             except TextsrError as error:
                 raise TextsrError(f"{job.source}: {error}") from error
+        return at_factor(upscaled, image, factor)
 
     def upscale_together(images: list[LoadedImage]) -> list[LoadedImage] | None:
         """Return the results, or None if one of the images breaks the network."""
@@ -175,36 +230,50 @@ def upscale_jobs(
             return None
 
     def work(portion: Sequence[Job]) -> None:
-        small: list[tuple[Job, LoadedImage]] = []
+        small: list[tuple[Job, LoadedImage, float]] = []
         for job in portion:
             with _told(job, problems):
                 go_on_unless(stopped)
+                if records is not None:
+                    records.begin(job)
                 if is_document(job.source):
                     upscale_document(job)
                     bars.advance(images)
                     continue
-                image = read_image(job.source, max_pixels=max_pixels)
-                is_kept = is_kept_sharp(job.source, image)
-                if image.height * image.width <= SMALL and not is_kept:
-                    small.append((job, image))
+                image = read_image(job.source, max_pixels=max_pixels, strict=strict)
+                image, factor = measured(image, job.source)
+                if stays(factor, job.source):
+                    write(job, image, image)
+                    bars.advance(images)
                     continue
-                _write(job, image, upscale_alone(job, image, is_kept=is_kept), backend.scale)
+                is_kept = is_kept_sharp(image, job.source)
+                if image.height * image.width <= SMALL and not is_kept:
+                    small.append((job, image, factor))
+                    continue
+                write(job, image, upscale_alone(job, image, factor, is_kept=is_kept))
             bars.advance(images)
-        results = upscale_together([image for _, image in small]) if small else None
-        for number, (job, image) in enumerate(small):
+        results = upscale_together([image for _, image, _ in small]) if small else None
+        for number, (job, image, factor) in enumerate(small):
             with _told(job, problems):
                 go_on_unless(stopped)
-                result = upscale_alone(job, image) if results is None else results[number]
-                _write(job, image, result, backend.scale)
+                if results is None:
+                    result = upscale_alone(job, image, factor)
+                else:
+                    result = at_factor(results[number], image, factor)
+                write(job, image, result)
             bars.advance(images)
 
-    with ProgressBar(console=Console(stderr=True), transient=True, disable=not progress) as bars:
+    console = Console(stderr=True)
+    shown = progress and console.is_terminal  # elsewhere, all it leaves is an empty line
+    with ProgressBar(console=console, transient=True, disable=not shown) as bars:
         images = bars.add_task("images", total=len(jobs), visible=len(jobs) > 1)
         _work_off(work, portions, workers, stopped)
     if unsuitable:
         warnings.warn(_warning(sorted(unsuitable), len(jobs)), stacklevel=2)
     if sharp:
         warnings.warn(_warning_of_sharp(sorted(sharp), len(jobs)), stacklevel=2)
+    if fine:
+        warnings.warn(_warning_of_fine(sorted(fine), len(jobs), sizing), stacklevel=2)
     if problems:
         raise TextsrError(_report([problems[job] for job in jobs if job in problems], len(jobs)))
     return [(job.source, job.result) for job in jobs]
@@ -247,7 +316,7 @@ def _told(job: Job, problems: dict[Job, str]) -> Iterator[None]:
 @contextmanager
 def _tile_bar(bars: ProgressBar, job: Job, stopped: threading.Event) -> Iterator[Progress]:
     """Yield what shows the tiles of a large image, and ends the work when `stopped` is set."""
-    bar = bars.add_task(job.source.name, visible=False)
+    bar = bars.add_task(escape(job.source.name), visible=False)
 
     def show(done: int, total: int) -> None:
         go_on_unless(stopped)
@@ -277,16 +346,6 @@ def _work_off(
             raise
 
 
-def _write(job: Job, image: LoadedImage, result: LoadedImage, scale: int) -> None:
-    write_image(job.result, result)
-    if job.comparison is not None:
-        _compare(job.comparison, image, result, scale)
-
-
-def _compare(path: Path, image: LoadedImage, result: LoadedImage, scale: int) -> None:
-    write_image(path, LoadedImage(compare_picture(image, result, scale)))
-
-
 def _report(problems: Sequence[str], images: int) -> str:
     if images == 1:
         return problems[0]
@@ -306,6 +365,13 @@ def _warning_of_sharp(images: Sequence[str], total: int) -> str:
     return (
         f"large text that is sharp already in {len(images)} of {total} images: {_name(images)}; "
         "upscaled by bicubic interpolation, which reads no worse; --blend has the network do it"
+    )
+
+
+def _warning_of_fine(images: Sequence[str], total: int, sizing: Sizing) -> str:
+    return (
+        f"{sizing.target_dpi:g} dpi or more already in {len(images)} of {total} images: "
+        f"{_name(images)}; written as they are"
     )
 
 

@@ -5,10 +5,20 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from textsr.images.image import LoadedImage, flatten, to_8_bit
+from textsr.images.image import FloatImage, LoadedImage, flatten, luminance, to_8_bit
+from textsr.inference.text_height import find_ink
 
-MAX_SIZE = (1600, 1000)
-"""Width and height in pixels above which a panel shows only a part of the image."""
+MAX_SIZE = (1280, 440)
+"""Width and height in pixels above which a panel shows only a part of the image: three of them, one
+above the other, are seen at once and pixel by pixel."""
+
+_LETTER_PX = (4, 64)
+"""Heights of connected ink that may be letters; what is flat is a rule, what is large a picture."""
+
+_SEEN = 4
+"""Screen pixels for a pixel of the original: a result of fewer is enlarged, in squares."""
+
+_MARGIN_PX = 6  # of the original, around letters' centres, so that what is shown is whole
 
 _FONT_PX = 18
 _LABEL_PX = 28
@@ -23,45 +33,45 @@ ColourImage = npt.NDArray[np.uint8]
 def compare_picture(
     original: LoadedImage,
     upscaled: LoadedImage,
-    scale: int,
     *,
     max_size: tuple[int, int] = MAX_SIZE,
 ) -> ColourImage:
     """The original enlarged by nearest neighbour and bicubically, and the network's result.
 
     The three labelled panels stand side by side if they are taller than wide, else one above the
-    other. Of an image larger than `max_size` they show the part with the most edges. Transparent
-    images are laid over white.
+    other. Of an image larger than `max_size` they show the part with the most text, or, where there
+    is none, with the most edges. Transparent images are laid over white.
 
     Args:
         original: HxW or HxWx3.
-        upscaled: `scale` times as high and as wide.
-        scale: HR pixels per LR pixel.
+        upscaled: the same, of more pixels.
         max_size: width and height of a panel in pixels.
 
     Returns:
         HxWx3 uint8, blue, green, red.
     """
-    rows, columns = _busiest_part(original, max_size[0] // scale, max_size[1] // scale)
-    small = _as_colour(_crop(original, rows, columns))
-    large = _as_colour(
-        _crop(
-            upscaled,
-            slice(rows.start * scale, rows.stop * scale),
-            slice(columns.start * scale, columns.stop * scale),
-        )
+    down, across = upscaled.height / original.height, upscaled.width / original.width
+    zoom = max(round(_SEEN / across), 1)
+    most_across, most_down = (
+        max(int(side / (zoom * times)), 1)
+        for side, times in zip(max_size, (across, down), strict=True)
     )
+    rows, columns = _part(original, most_across, most_down)
+    small = _as_colour(_crop(original, rows, columns))
+    large = _as_colour(_crop(upscaled, _times(rows, down), _times(columns, across)))
     size = (large.shape[1], large.shape[0])
     nearest = np.asarray(cv2.resize(small, size, interpolation=cv2.INTER_NEAREST), np.uint8)
     bicubic = np.asarray(cv2.resize(small, size, interpolation=cv2.INTER_CUBIC), np.uint8)
-    part = "" if large.shape[:2] == (upscaled.height, upscaled.width) else "part of "
+    part = "" if size == (upscaled.width, upscaled.height) else "part of "
+    scale = f"x{round(across, 2):g}"
     panels = {
-        f"Nearest neighbour x{scale}, {part}{original.width} x {original.height} px": nearest,
-        f"Bicubic x{scale}": bicubic,
-        f"Network x{scale}": large,
+        f"Nearest neighbour {scale}, {part}{original.width} x {original.height} px": nearest,
+        f"Bicubic {scale}": bicubic,
+        f"Network {scale}": large,
     }
     side_by_side = large.shape[0] > large.shape[1]
-    return _arrange([_labelled(panel, text) for text, panel in panels.items()], side_by_side)
+    seen = {text: panel.repeat(zoom, 0).repeat(zoom, 1) for text, panel in panels.items()}
+    return _arrange([_labelled(panel, text) for text, panel in seen.items()], side_by_side)
 
 
 def _crop(image: LoadedImage, rows: slice, columns: slice) -> LoadedImage:
@@ -75,22 +85,69 @@ def _as_colour(image: LoadedImage) -> ColourImage:
     return np.asarray(colour, np.uint8)
 
 
-def _busiest_part(image: LoadedImage, max_width: int, max_height: int) -> tuple[slice, slice]:
-    """Rows and columns where the gradient's magnitudes sum to the most."""
+def _times(part: slice, factor: float) -> slice:
+    return slice(round(part.start * factor), round(part.stop * factor))
+
+
+def _part(image: LoadedImage, max_width: int, max_height: int) -> tuple[slice, slice]:
+    """Rows and columns that hold the most text, or edges if there is no text."""
     height, width = min(image.height, max_height), min(image.width, max_width)
     if (height, width) == (image.height, image.width):
         return slice(0, height), slice(0, width)
-    grey = cv2.cvtColor(_as_colour(image), cv2.COLOR_BGR2GRAY)
-    across, down = (cv2.Sobel(grey, cv2.CV_32F, *order) for order in ((1, 0), (0, 1)))
-    total = cv2.integral(cv2.magnitude(across, down))
+    grey = luminance(flatten(image))
+    text = _letters(grey)
+    if text is None:
+        return _window(_edges(grey), height, width)
+    inner = _window(text, *(max(side - 2 * _MARGIN_PX, 1) for side in (height, width)))
+    starts = [
+        min(max(part.start - _MARGIN_PX, 0), whole - side)
+        for part, side, whole in zip(inner, (height, width), grey.shape, strict=True)
+    ]
+    return slice(starts[0], starts[0] + height), slice(starts[1], starts[1] + width)
+
+
+def _window(weights: FloatImage, height: int, width: int) -> tuple[slice, slice]:
+    """Rows and columns of this size that weigh the most, what weighs anything in their middle."""
+    total = cv2.integral(weights)
     sums = (
         total[height:, width:]
         - total[:-height, width:]
         - total[height:, :-width]
         + total[:-height, :-width]
     )
+    are_best = sums >= sums.max()
     top, left = (int(index) for index in np.unravel_index(int(sums.argmax()), sums.shape))
+    left = _middle_of_run(are_best[top], left)
+    top = _middle_of_run(are_best[:, left], top)
     return slice(top, top + height), slice(left, left + width)
+
+
+def _middle_of_run(values: npt.NDArray[np.bool_], start: int) -> int:
+    """The middle of the values that are true from `start` on, without a gap."""
+    run = np.flatnonzero(~values[start:])
+    return start + (int(run[0]) if run.size else len(values) - start) // 2
+
+
+def _letters(grey: FloatImage) -> FloatImage | None:
+    """The letters' widths, each at its letter's centre; None if there are none."""
+    ink = find_ink(grey)
+    if ink is None:
+        return None
+    _, _, stats, centres = cv2.connectedComponentsWithStats(ink, connectivity=8)
+    heights, widths = stats[1:, cv2.CC_STAT_HEIGHT], stats[1:, cv2.CC_STAT_WIDTH]
+    low, high = _LETTER_PX
+    are_letters = (heights >= low) & (heights <= high) & (widths <= 4 * heights)
+    if not are_letters.any():
+        return None
+    columns, rows = centres[1:][are_letters].astype(int).T
+    letters = np.zeros_like(grey)
+    letters[rows, columns] = widths[are_letters]
+    return letters
+
+
+def _edges(grey: FloatImage) -> FloatImage:
+    across, down = (cv2.Sobel(grey, cv2.CV_32F, *order) for order in ((1, 0), (0, 1)))
+    return np.asarray(cv2.magnitude(across, down), np.float32)
 
 
 def _labelled(panel: ColourImage, text: str) -> ColourImage:

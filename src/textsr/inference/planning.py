@@ -1,5 +1,7 @@
 """Which files to upscale, and where the results go."""
 
+import io
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -9,13 +11,23 @@ from textsr.documents.rewriting import check_result
 from textsr.errors import TextsrError
 from textsr.files import find_files
 from textsr.images import reading
-from textsr.images.writing import WRITABLE_SUFFIXES, check_writable
+from textsr.images.headers import FileStream, HeaderError, read_header
+from textsr.images.writing import (
+    WRITABLE_SUFFIXES,
+    check_writable,
+    format_of,
+    has_quality,
+    suffix_of,
+)
 
 IMAGE_SUFFIXES = WRITABLE_SUFFIXES | {
-    ".avif", ".dib", ".gif", ".hdr", ".ico", ".jp2", ".jpe", ".pbm", ".pfm", ".pgm", ".pnm",
+    ".avif", ".dib", ".gif", ".hdr", ".ico", ".jp2", ".pbm", ".pfm", ".pgm", ".pnm",
     ".ppm", ".tga",
 }  # fmt: skip
-"""Lower-case suffixes by which images are found in folders."""
+"""Lower-case suffixes that make a file of a folder an image, whatever is in it."""
+
+_BY_SUFFIX_ALONE = {"BMP", "DIB", "ICO", "TGA"}
+"""Formats that many a file begins like which is something else."""
 
 
 @dataclass(frozen=True)
@@ -27,13 +39,47 @@ class Job:
     comparison: Path | None
 
 
-def plan_jobs(inputs: Sequence[Path], output: Path, *, compare: bool) -> list[Job]:
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done.
+
+    Attributes:
+        jobs: the images, in order.
+        folder: what the results' names begin with: the folder of results, or that of the one.
+        is_folder: whether it was named as the folder of results.
+        left_out: files of the inputs' folders that are no images, in order.
+    """
+
+    jobs: list[Job]
+    folder: Path
+    is_folder: bool
+    left_out: list[Path]
+
+
+def plan_jobs(
+    inputs: Sequence[Path],
+    output: str | Path,
+    *,
+    compare: bool = False,
+    file_format: str | None = None,
+    quality: int | None = None,
+) -> Plan:
     """Find the images and name their results.
 
     Folders are searched recursively, in alphabetical order, leaving out hidden files and whatever
-    lies in `output`; results keep the folders below the one given. `output` is a file if the one
-    input is a file and `output` has the suffix of an image, else a folder. In a folder, results
-    keep their inputs' names; those of formats that cannot be written become PNG.
+    lies in `output`. A file is an image if its suffix or its content says so. Results keep the
+    folders below the one given.
+
+    `output` is a folder if there is one, it ends with a slash, or it has no suffix; else it is the
+    file of the one image. In a folder, results keep their inputs' names; those of formats that
+    cannot be written become PNG.
+
+    Args:
+        inputs: files and folders.
+        output: a file or a folder.
+        compare: whether comparisons are wanted, too.
+        file_format: suffix of the results, without its dot; None: as `output` or the inputs say.
+        quality: of lossy results, if one was named.
 
     Raises:
         TextsrError: if an input is missing, a folder has no images or cannot be read, an output
@@ -41,29 +87,45 @@ def plan_jobs(inputs: Sequence[Path], output: Path, *, compare: bool) -> list[Jo
     """
     if not inputs:
         raise TextsrError("no images given; name files or folders")
-    if _is_file(inputs, output):
-        check_writable(output)
-        named = {inputs[0]: output}
-    else:
+    suffix = None if file_format is None else _suffix(file_format)
+    folder, left_out = Path(output), []
+    is_folder = _is_folder(output)
+    if is_folder:
+        if folder.exists() and not folder.is_dir():
+            raise TextsrError(f"{folder}: is a file; name a folder for the results")
+        found = [_find(path, folder) for path in inputs]
         # An image named twice, by itself and by its folder, is upscaled once.
-        found = {_place(source): (source, relative) for source, relative in _find(inputs, output)}
-        if output.exists() and not output.is_dir():
-            raise TextsrError(f"{output}: is a file; name a folder for the results")
-        named = {source: output / _result_name(relative) for source, relative in found.values()}
+        images = {_place(image): (image, name) for each in found for image, name in each.images}
+        left_out = list(dict.fromkeys(path for each in found for path in each.left_out))
+        named = {
+            image: folder / _result_name(image, relative, suffix)
+            for image, relative in images.values()
+        }
+    else:
+        folder = Path(output).parent
+        named = {_only(inputs, output): Path(output)}
+        check_writable(Path(output), "or end the name with a slash if it is to be a folder")
+        if suffix is not None and format_of(Path(output).suffix) != format_of(suffix):
+            raise TextsrError(f"{output}: its suffix is of another format than {file_format}")
     jobs = [
         Job(source, result, _comparison_path(result) if compare else None)
         for source, result in named.items()
     ]
-    _check_collisions(jobs, named=_is_file(inputs, output))
-    return jobs
+    if quality is not None and not any(has_quality(job.result) for job in jobs):
+        raise TextsrError(
+            f"quality {quality}: none of the results is of a lossy format; write .jpg or .webp, or "
+            "leave it out"
+        )
+    _check_collisions(jobs, named=not is_folder)
+    return Plan(jobs, folder, is_folder, left_out)
 
 
-def check_results(jobs: Sequence[Job], scale: int) -> None:
+def check_results(jobs: Sequence[Job], scale: float) -> None:
     """Refuse results that their formats cannot hold, before any work.
 
     Args:
         jobs: the images and where their results go.
-        scale: by how much they are upscaled.
+        scale: by how much they are upscaled, at least.
 
     Raises:
         TextsrError: naming each, and formats that can hold it.
@@ -92,38 +154,95 @@ def count_pixels(jobs: Sequence[Job], enough: int) -> int:
     return total
 
 
-def _is_file(inputs: Sequence[Path], output: Path) -> bool:
-    return (
-        len(inputs) == 1
-        and inputs[0].is_file()
-        and output.suffix.lower() in IMAGE_SUFFIXES
-        and not output.is_dir()
+def say_left_out(paths: Sequence[Path]) -> str:
+    """Return a sentence about files that are no images; of many it names the first."""
+    files = (
+        "file that is no readable image" if len(paths) == 1 else "files that are no readable images"
     )
+    more = ", ..." if len(paths) > _NAMED else ""
+    return f"left out {len(paths)} {files}: {', '.join(map(str, paths[:_NAMED]))}{more}"
 
 
-def _find(inputs: Sequence[Path], output: Path) -> Iterator[tuple[Path, Path]]:
-    """Each image and its path relative to the folder that was given."""
+_NAMED = 3
+
+
+def _suffix(file_format: str) -> str:
+    suffix = f".{file_format.lower().removeprefix('.')}"
+    if suffix not in WRITABLE_SUFFIXES:
+        known = ", ".join(sorted(name[1:] for name in WRITABLE_SUFFIXES))
+        raise TextsrError(f"format {file_format}: cannot be written; use one of {known}")
+    return suffix
+
+
+def _is_folder(output: str | Path) -> bool:
+    path = Path(output)
+    ends = (os.sep, os.altsep) if os.altsep else (os.sep,)
+    return path.is_dir() or os.fspath(output).endswith(ends) or not path.suffix
+
+
+def _only(inputs: Sequence[Path], output: str | Path) -> Path:
+    """Return the one image whose result is to be a file."""
     for path in inputs:
-        if path.is_dir():
-            images = _walk(path, output)
-            if not images:
-                raise TextsrError(f"{path}: no images in this folder; check the path")
-            yield from ((image, image.relative_to(path)) for image in images)
-        elif path.is_file():
-            yield path, Path(path.name)
-        else:
-            raise TextsrError(f"{path}: no such file or folder; check the path")
+        if not path.exists():
+            raise _missing(path)
+    if len(inputs) > 1 or inputs[0].is_dir():
+        many = f"{inputs[0]} is a folder" if len(inputs) == 1 else f"there are {len(inputs)} inputs"
+        raise TextsrError(
+            f"{output}: names one file, and {many}; end it with a slash ({output}/) to make it a "
+            "folder for the results"
+        )
+    return inputs[0]
 
 
-def _walk(folder: Path, output: Path) -> list[Path]:
+def _missing(path: Path) -> TextsrError:
+    return TextsrError(f"{path}: no such file or folder; check the path")
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Images of an input, each with its path relative to the folder that was given, and others."""
+
+    images: list[tuple[Path, Path]]
+    left_out: list[Path]
+
+
+def _find(path: Path, output: Path) -> _Found:
+    if not path.is_dir():
+        if not path.exists():
+            raise _missing(path)
+        return _Found([(path, Path(path.name))], [])
+    images: list[Path] = []
+    left_out: list[Path] = []
+    for file in _walk(path, output):
+        is_image = file.suffix.lower() in IMAGE_SUFFIXES or _has_content_of_image(file)
+        (images if is_image else left_out).append(file)
+    if not images:
+        others = f" ({say_left_out(left_out)})" if left_out else ""
+        raise TextsrError(f"{path}: no images in this folder{others}; check the path")
+    return _Found([(image, image.relative_to(path)) for image in images], left_out)
+
+
+def _walk(folder: Path, output: Path) -> Iterator[Path]:
     # Results of an earlier run in a folder below this one are not inputs of this run.
     results = output.resolve()
     results_are_below = folder.resolve() in results.parents
-    return [
-        path
-        for path in find_files(folder, IMAGE_SUFFIXES)
-        if not (results_are_below and results in path.resolve().parents)
-    ]
+    for path in find_files(folder, required=IMAGE_SUFFIXES):
+        if not (results_are_below and results in path.resolve().parents):
+            yield path
+
+
+def _has_content_of_image(path: Path) -> bool:
+    found = _format_by_content(path)
+    return found is not None and found not in _BY_SUFFIX_ALONE
+
+
+def _format_by_content(path: Path) -> str | None:
+    """Return Pillow's name of a file's format; None if it is none that is read, or damaged."""
+    try:
+        with FileStream(io.FileIO(path)) as stream:
+            return read_header(stream).format
+    except (HeaderError, OSError):
+        return None
 
 
 def _place(path: Path) -> Path:
@@ -131,10 +250,15 @@ def _place(path: Path) -> Path:
     return path.parent.resolve() / path.name
 
 
-def _result_name(relative: Path) -> Path:
-    if relative.suffix.lower() in WRITABLE_SUFFIXES:
-        return relative
-    return relative.with_suffix(".png")
+def _result_name(image: Path, relative: Path, suffix: str | None) -> Path:
+    own = relative.suffix.lower()
+    if suffix is None:
+        if own in WRITABLE_SUFFIXES:
+            return relative
+        suffix = suffix_of(_format_by_content(image)) or ".png"
+    if own in IMAGE_SUFFIXES:
+        return relative.with_suffix(suffix)
+    return relative.with_name(relative.name + suffix)  # what follows a dot is a part of the name
 
 
 def _comparison_path(result: Path) -> Path:

@@ -17,8 +17,9 @@ from typer.testing import CliRunner
 import textsr
 from textsr.cli import main as cli
 from textsr.cli.progress import progress
+from textsr.cli.shared import read_judging_params
 from textsr.config import project
-from textsr.config.params import load_params
+from textsr.config.params import Synthesis, load_params
 from textsr.config.project import find_root
 from textsr.errors import TextsrError
 from textsr.inference import choice
@@ -218,10 +219,11 @@ def test_the_blend_is_the_models_own_unless_told(
         return cv2.imread("big.png", cv2.IMREAD_UNCHANGED).astype(float), result.stderr
 
     imported, said = upscale()
-    assert "blended" not in said
+    spec = load_pretrained().spec
+    weight = spec.blend_for(spec.usual_reader)
+    assert said.rstrip().endswith(f" at {weight:g}")
     bicubic, said = upscale("--blend", "0")
-    weight = load_pretrained().spec.blend
-    assert f"blended at 0 instead of {weight:g}" in said
+    assert "weights, blended at 0" in said
     network, _ = upscale("--blend", "1")
     small = torch.from_numpy(cv2.imread("small.png", cv2.IMREAD_UNCHANGED))
     expected = upscaled_by_bicubic(small[None, None].float(), 4)[0, 0].clamp(0, 255)
@@ -297,11 +299,14 @@ def test_the_default_is_8_bits_on_cpus_that_suit_them_up_to_the_blend_of_the_wei
         CliRunner().invoke(cli.app, command, catch_exceptions=False)
         return cv2.imread("big.png", cv2.IMREAD_UNCHANGED)
 
-    assert np.array_equal(upscale(), upscale("--backend", "onnx-int8"))
-    assert not np.array_equal(upscale(), upscale("--backend", "onnx"))
-    deep = upscale("--backend", "onnx", image="deep.png")
-    assert np.array_equal(upscale(image="deep.png"), deep)
-    assert not np.array_equal(upscale("--backend", "onnx-int8", image="deep.png"), deep)
+    any_reader = ("--for", "any")
+    usual = upscale(*any_reader)
+    assert np.array_equal(usual, upscale(*any_reader, "--backend", "onnx-int8"))
+    assert not np.array_equal(usual, upscale(*any_reader, "--backend", "onnx"))
+    deep = upscale(*any_reader, "--backend", "onnx", image="deep.png")
+    assert np.array_equal(upscale(*any_reader, image="deep.png"), deep)
+    eight = upscale(*any_reader, "--backend", "onnx-int8", image="deep.png")
+    assert not np.array_equal(eight, deep)
     network = ("--blend", "1")
     assert np.array_equal(upscale(*network), upscale(*network, "--backend", "onnx"))
 
@@ -316,6 +321,23 @@ def test_progress_without_a_terminal_is_a_line_a_tenth(capsys: pytest.CaptureFix
     assert len([line for line in lines if line.startswith("lines:")]) == 10
 
 
+def test_judging_takes_the_params_of_the_project_or_of_the_pretrained_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    outside = read_judging_params()
+    assert outside.compute.threads == 0
+    assert (
+        outside.synthesis.degradation
+        == Synthesis.model_validate(
+            yaml.safe_load((FOLDER / "params.yaml").read_text())["synthesis"]
+        ).degradation
+    )
+    text = (ROOT / "params.yaml").read_text()
+    (tmp_path / "params.yaml").write_text(text.replace("seed: 1 #", "seed: 77 #", 1))
+    assert read_judging_params().seed == 77
+
+
 def test_the_version_is_told() -> None:
     assert run("--version").stdout == f"textsr {textsr.__version__}\n"
 
@@ -327,5 +349,5 @@ def test_warnings_name_no_line_of_python(tmp_path: Path) -> None:
     done = run("upscale", "large.png", "-o", "big.png", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     (said,) = (text for text in done.stderr.splitlines() if "large" in text)
-    assert said.startswith("textsr: large text that is sharp already in 1 of 1 images: large.png")
+    assert said.startswith("warning: large text that is sharp already in 1 of 1 images: large.png")
     assert ".py" not in done.stderr

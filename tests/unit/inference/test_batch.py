@@ -301,11 +301,11 @@ def test_an_interrupt_ends_the_work_and_leaves_no_part_of_a_file(
     written: list[Path] = []
     true_write = batch.write_image
 
-    def write(path: Path, image: LoadedImage) -> None:
+    def write(path: Path, image: LoadedImage, **how: Any) -> None:
         written.append(path)
         if len(written) == 3:
             raise KeyboardInterrupt
-        true_write(path, image)
+        true_write(path, image, **how)
 
     monkeypatch.setattr(batch, "write_image", write)
     with pytest.raises(KeyboardInterrupt):

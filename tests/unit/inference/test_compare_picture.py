@@ -38,7 +38,7 @@ def panels(original: LoadedImage, upscaled: LoadedImage) -> list[np.ndarray]:
 
 def test_wide_images_are_stacked() -> None:
     original, upscaled = pair(16, 100, 4)
-    picture = compare_picture(original, upscaled, 4)
+    picture = compare_picture(original, upscaled)
     places = [find(picture, panel) for panel in panels(original, upscaled)]
     assert len({column for _, column in places}) == 1
     assert [row for row, _ in places] == sorted(row for row, _ in places)
@@ -46,7 +46,7 @@ def test_wide_images_are_stacked() -> None:
 
 def test_tall_images_stand_side_by_side() -> None:
     original, upscaled = pair(100, 90, 4)
-    picture = compare_picture(original, upscaled, 4)
+    picture = compare_picture(original, upscaled)
     places = [find(picture, panel) for panel in panels(original, upscaled)]
     assert len({row for row, _ in places}) == 1
     assert [column for _, column in places] == sorted(column for _, column in places)
@@ -55,7 +55,7 @@ def test_tall_images_stand_side_by_side() -> None:
 def test_every_panel_has_a_label() -> None:
     """Over a white image, the dark pixels above each panel are its label's."""
     white = LoadedImage(np.full((16, 100), 255, np.uint8))
-    picture = compare_picture(white, LoadedImage(np.full((64, 400), 255, np.uint8)), 4)
+    picture = compare_picture(white, LoadedImage(np.full((64, 400), 255, np.uint8)))
     dark = (picture < 100).any(axis=(1, 2))
     lines_of_text = np.count_nonzero(np.diff(dark.astype(int)) == 1)
     assert lines_of_text == 3
@@ -64,26 +64,48 @@ def test_every_panel_has_a_label() -> None:
 @pytest.mark.parametrize("size", [(1, 1), (5, 3)])
 def test_tiny_images_leave_room_for_labels(size: tuple[int, int]) -> None:
     original, upscaled = pair(*size, 2)
-    assert compare_picture(original, upscaled, 2).shape[1] > 200
+    assert compare_picture(original, upscaled).shape[1] > 200
 
 
 def test_grey_deep_and_transparent_images_are_shown_as_8_bit_colour() -> None:
     original = LoadedImage(np.zeros((8, 80), np.uint16), np.zeros((8, 80), np.uint16))
-    upscaled = LoadedImage(np.zeros((16, 160), np.uint16), np.full((16, 160), 65535, np.uint16))
-    picture = compare_picture(original, upscaled, 2)
+    upscaled = LoadedImage(np.zeros((32, 320), np.uint16), np.full((32, 320), 65535, np.uint16))
+    picture = compare_picture(original, upscaled)
     assert picture.dtype == np.uint8
     assert picture.shape[2] == 3
-    find(picture, np.zeros((16, 160, 3), np.uint8))  # opaque black; what is transparent is white
+    find(picture, np.zeros((32, 320, 3), np.uint8))  # opaque black; what is transparent is white
 
 
-def test_of_a_large_image_the_part_with_text_is_shown() -> None:
-    pixels = np.full((300, 400), 255, np.uint8)
-    text = RNG.integers(0, 2, (30, 50)).astype(np.uint8) * 255
-    pixels[200:230, 310:360] = text
-    upscaled = pixels.repeat(2, axis=0).repeat(2, axis=1)
-    picture = compare_picture(LoadedImage(pixels), LoadedImage(upscaled), 2, max_size=(160, 120))
-    assert picture.shape[0] < 3 * 200
-    enlarged = cv2.cvtColor(text.repeat(2, axis=0).repeat(2, axis=1), cv2.COLOR_GRAY2BGR)
-    difference = cv2.matchTemplate(picture, enlarged, cv2.TM_SQDIFF)
-    # Twice: enlarged by nearest neighbour, and as given.
-    assert np.count_nonzero(difference <= enlarged.size) == 2
+def shows(pixels: np.ndarray, part: tuple[slice, slice], max_size: tuple[int, int]) -> None:
+    """Assert that a part of a grey image is in its picture; its result is its negative."""
+    enlarged = pixels.repeat(4, 0).repeat(4, 1)
+    picture = compare_picture(LoadedImage(pixels), LoadedImage(255 - enlarged), max_size=max_size)
+    wanted = pixels[part].repeat(4, 0).repeat(4, 1)
+    find(picture, np.dstack([wanted] * 3))
+    find(picture, 255 - np.dstack([wanted] * 3))
+
+
+def test_of_a_page_the_text_is_shown_and_no_photograph_nor_rules() -> None:
+    pixels = np.full((300, 400), 245, np.uint8)
+    coarse = RNG.integers(0, 256, (10, 24)).astype(np.uint8)
+    pixels[10:90, 10:200] = cv2.resize(coarse, (190, 80), interpolation=cv2.INTER_CUBIC)
+    for row in range(100, 140, 4):
+        pixels[row : row + 2] = 20
+    for row in range(180, 240, 20):
+        cv2.putText(pixels, "Amount due in 30 days", (150, row), 0, 0.4, 20, 1, cv2.LINE_AA)
+    shows(pixels, (slice(169, 224), slice(140, 280)), max_size=(4 * 160, 4 * 60))
+
+
+def test_without_text_the_part_with_the_most_edges_is_shown() -> None:
+    pixels = np.full((300, 400), 120, np.uint8)
+    pixels[200:230, 310:360] += RNG.integers(0, 60, (30, 50), np.uint8)
+    shows(pixels, (slice(200, 230), slice(310, 360)), max_size=(4 * 80, 4 * 60))
+
+
+def test_results_of_fewer_pixels_are_shown_as_large() -> None:
+    """At any factor a pixel of the original takes at least three of the screen."""
+    original = LoadedImage(RNG.integers(0, 256, (60, 100)).astype(np.uint8))
+    for factor in (1, 1.5, 2, 3, 4, 5):
+        pixels = cv2.resize(original.pixels, None, fx=factor, fy=factor)
+        picture = compare_picture(original, LoadedImage(np.asarray(pixels, np.uint8)))
+        assert picture.shape[1] >= 3 * 100, factor
