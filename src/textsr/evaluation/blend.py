@@ -13,15 +13,13 @@ from textsr.evaluation.score import to_image
 from textsr.evaluation.sets import EvaluationLine
 from textsr.images.grey import Image
 from textsr.models.bicubic import bicubic
+from textsr.models.spec import ANY, PEOPLE
 from textsr.ocr.engine import OCREngine, read_lines
 from textsr.ocr.scoring import score_readings
 
 Candidate = dict[str, Any]
 """`weight`; `engines`, for each OCR engine `accuracy`, `gain` (over bicubic), its `gain_se` and
 `cer`; `looks`, see `Looks.over`."""
-
-ANY, PEOPLE = "any", "people"
-"""Readers beside the OCR engines: whichever engine it is, and eyes."""
 
 _Name = TypeVar("_Name")
 _ROUNDING = 1e-9  # of sums of gains

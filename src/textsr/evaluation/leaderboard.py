@@ -8,7 +8,7 @@ import pandas as pd
 
 from textsr.config.params import Params
 from textsr.config.project import EVALUATION
-from textsr.evaluation.blend import ANY, PEOPLE, choose
+from textsr.evaluation.blend import choose
 from textsr.evaluation.panels import Cell, save_panel, spread_evenly
 from textsr.evaluation.pictures import CASES, SLICES
 from textsr.evaluation.results import Metrics, Speed
@@ -18,6 +18,7 @@ from textsr.evaluation.sets import load_split
 from textsr.evaluation.summary import summarise
 from textsr.files import read_json, write_json, write_text
 from textsr.models.package import load_model
+from textsr.models.spec import ANY, PEOPLE
 from textsr.ocr.engines import known_engines
 from textsr.pages import render_page
 

@@ -15,7 +15,7 @@ MAX_BLOCKS = 128
 """Of each kind. What is compared with a file is built first, and takes time for each block."""
 
 PEOPLE, ANY = "people", "any"
-"""Who reads, other than one OCR engine: people, and whoever it is."""
+"""Readers beside the OCR engines: eyes, and whichever engine it is."""
 
 _SPEC_BYTES = 16_384  # its own take 200
 
