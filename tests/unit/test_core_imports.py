@@ -25,6 +25,7 @@ BEYOND = {
     *("textsr.inference.torch_backend", "textsr.inference.export"),
     "textsr.pretrained.onnx_files",
     "textsr.cli.checked_dvc",
+    "textsr.documents.pdf_process",
 }
 
 

@@ -25,7 +25,9 @@ MOST_BESIDES = 64_000_000
 BYTES_A_PIXEL = 32
 """Of a file, at most: four channels of 64 bits, or three of 16 as text."""
 
-KNOWN = "AVIF, BMP, GIF, ICO, JPEG, JPEG 2000, PFM, PNG, PNM, Radiance HDR, TGA, TIFF and WebP"
+KNOWN = (
+    "AVIF, BMP, GIF, HEIC, ICO, JPEG, JPEG 2000, PFM, PNG, PNM, Radiance HDR, TGA, TIFF and WebP"
+)
 """The formats that are read, for messages."""
 
 _MOST_READS = 50_000
@@ -44,11 +46,16 @@ class HeaderError(ValueError):
     """Why a file is not given to a decoder."""
 
 
+class OtherKindError(HeaderError):
+    """Why a file that is known and sound is not read as an image; it names the remedy."""
+
+
 class Header(NamedTuple):
     """What a file says of itself.
 
     Attributes:
-        format: Pillow's name of it; `HDR`, and `PFM` of colour, are read by OpenCV alone.
+        format: Pillow's name of it; `HDR`, and `PFM` of colour, are read by OpenCV alone, and `PDF`
+            by `textsr.documents`.
         size: width and height of the largest plane that decoding takes; None where Pillow tells.
         pictures: how many there are, `MOST_COUNTED` + 1 if more; None where Pillow tells.
         is_deep: whether there may be more than 8 bits a channel.
@@ -498,9 +505,11 @@ def _read_webp(stream: Stream) -> Header:
     return Header("WEBP", (wide & 0x3FFF, high & 0x3FFF), None)
 
 
-def _read_avif(stream: Stream) -> Header:
+def _read_isobmff(stream: Stream) -> Header:
     """Find the largest size that is stated: Pillow reads the whole file when it opens it."""
     head = _at(stream, 0, _HEAD)
+    brands = head[8 : int.from_bytes(head[:4])]
+    name = "AVIF" if b"avi" in brands or not re.search(_HEIF_BRANDS, brands) else "HEIF"
     stated = [
         *(match.groups() for match in re.finditer(rb"ispe.{4}(.{4})(.{4})", head, re.DOTALL)),
         # Not of an item, which has its name there.
@@ -509,8 +518,11 @@ def _read_avif(stream: Stream) -> Header:
     sizes = [(int.from_bytes(wide), int.from_bytes(high)) for wide, high in stated]
     if not sizes:
         raise HeaderError("it states no size")
-    return Header("AVIF", max(sizes, key=lambda sides: sides[0] * sides[1]), None)
+    return Header(name, max(sizes, key=lambda sides: sides[0] * sides[1]), None)
 
+
+_HEIF_BRANDS = rb"he(?:i[cxms]|v[cxms])"
+"""Of pictures and sequences coded by HEVC (ISO/IEC 23008-12, annex B)."""
 
 _RLE8, _RLE4 = 1, 2  # how a bitmap is compressed
 
@@ -608,7 +620,9 @@ _FORMATS: list[tuple[re.Pattern[bytes], Callable[[Stream], Header]]] = [
         (rb"[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0", _read_dib),
         (rb"RIFF....WEBPVP8[ LX]", _read_webp),
         (rb"GIF8[79]a", _read_gif),
-        (rb"....ftyp(?:avi[fs]|mif1|msf1)", _read_avif),
+        (rb"....ftyp(?:avi[fs]|mif1|msf1|%b)" % _HEIF_BRANDS, _read_isobmff),
+        (rb"%PDF-", _by_pillow("PDF", None)),
+        (rb"\xff\x0a|\0\0\0\x0cJXL \r\n\x87\n", _by_pillow("JXL", None)),
         (rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51", _by_pillow("JPEG2000")),
         (rb"P[1-6fF][\s#]", _read_pnm),
         (rb"#\?(?:RADIANCE|RGBE)", _read_hdr),

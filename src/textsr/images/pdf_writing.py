@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image
+from PIL.TiffImagePlugin import TiffImageFile
 
 from textsr.images.image import IntImage, LoadedImage, Resolution, to_8_bit
 from textsr.images.tiff_writing import deflated
@@ -19,6 +20,7 @@ _POINTS = 72  # of an inch
 _MOST_POINTS = 14_400  # of a page's side, for Acrobat (annex C.2)
 _MOST_JPEG = 65_500
 _CATALOG, _TREE = 1, 2
+_WHITE = 128
 
 
 class PdfWriter:
@@ -26,15 +28,23 @@ class PdfWriter:
 
     def __init__(self, file: BinaryIO, quality: int | None) -> None:
         self._file = file
-        self._quality = quality
+        self._usual_quality = quality
         self._places = {_CATALOG: 0, _TREE: 0}
         self._pages: list[int] = []
         file.write(b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n")
 
-    def write(self, image: LoadedImage) -> int:
-        """Write a page of the picture's size in inches; return its image's number in the file."""
+    def write(
+        self, image: LoadedImage, *, quality: int | None = None, is_bilevel: bool = False
+    ) -> int:
+        """Write a page of the picture's size in inches; return its image's number in the file.
+
+        Args:
+            image: the picture.
+            quality: of this one, if it is another than the file's.
+            is_bilevel: write a grey picture in black and white.
+        """
         image = to_8_bit(image)
-        picture = self._picture(image)
+        picture = self._picture(image, quality or self._usual_quality, is_bilevel=is_bilevel)
         width, height = page_size(image.width, image.height, image.dpi)
         shown = self._add({}, b"%.4f 0 0 %.4f 0 0 cm /P Do" % (width, height))
         page = {
@@ -47,7 +57,7 @@ class PdfWriter:
         self._pages.append(self._add(page))
         return picture
 
-    def _picture(self, image: LoadedImage) -> int:
+    def _picture(self, image: LoadedImage, quality: int | None, *, is_bilevel: bool) -> int:
         entries = {
             "Type": "/XObject",
             "Subtype": "/Image",
@@ -63,7 +73,10 @@ class PdfWriter:
         if image.icc_profile is not None:
             profile = self._add({"N": f"{samples}", "Alternate": colours}, image.icc_profile)
             colours = f"[/ICCBased {profile} 0 R]"
-        packing, packed = _packed(image.pixels, self._quality)
+        if is_bilevel:
+            packing, packed = _packed_bits(image.pixels)
+        else:
+            packing, packed = _packed(image.pixels, quality)
         return self._add(entries | packing | {"ColorSpace": colours}, packed)
 
     def _add(
@@ -128,3 +141,22 @@ def _packed(plane: IntImage, quality: int | None) -> tuple[dict[str, str], bytes
         return {"Filter": "/DCTDecode"}, stream.getvalue()
     parameters = f"<</Predictor 2 /Colors {samples} /Columns {width}>>"
     return {"Filter": "/FlateDecode", "DecodeParms": parameters}, deflated(layers)
+
+
+def _packed_bits(plane: IntImage) -> tuple[dict[str, str], bytes]:
+    """Return the same of an HxW plane in black and white, as fax machines send it (ITU-T T.6)."""
+    height, width = plane.shape
+    stream = BytesIO()
+    ink = Image.fromarray(plane < _WHITE)
+    ink.save(stream, "TIFF", compression="group4", tiffinfo={ExifTags.Base.RowsPerStrip: height})
+    stream.seek(0)
+    saved = TiffImageFile(stream)
+    (place,) = saved.tag_v2[ExifTags.Base.StripOffsets]
+    (size,) = saved.tag_v2[ExifTags.Base.StripByteCounts]
+    parameters = f"<</K -1 /Columns {width} /Rows {height}>>"
+    packing = {
+        "BitsPerComponent": "1",
+        "Filter": "/CCITTFaxDecode",
+        "DecodeParms": parameters,
+    }
+    return packing, stream.getvalue()[place : place + size]

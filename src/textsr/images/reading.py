@@ -25,6 +25,7 @@ from textsr.images.headers import (
     BytesStream,
     FileStream,
     Header,
+    OtherKindError,
     PageStream,
     Stream,
     check_exif,
@@ -88,6 +89,16 @@ def read_pages(
         _read_page(path, number, patch, max_pixels, strict=strict)
         for number, patch in enumerate(pages, 1)
     )
+
+
+def is_pdf(path: Path) -> bool:
+    """Whether a file is a PDF.
+
+    Raises:
+        TextsrError: if it is missing or of no format that is known.
+    """
+    with _opened(path, MAX_PIXELS) as stream:
+        return read_header(stream).format == "PDF"
 
 
 def page_sizes(path: Path) -> list[tuple[int, int]]:
@@ -221,6 +232,8 @@ def _said_of(name: str, max_pixels: int) -> Iterator[None]:
         yield
     except TextsrError:
         raise
+    except OtherKindError as error:
+        raise TextsrError(f"{name}: {error}") from error
     except _TooLargeError as error:
         raise TextsrError(
             f"{name}: has more than {max_pixels / 1e6:g} megapixels; cut it into pieces or raise "
@@ -331,7 +344,17 @@ def _open(stream: Stream, header: Header) -> ImageFile | None:
         return None
 
 
+_OTHER_KINDS = {
+    "PDF": "is a PDF, not an image; `textsr upscale` and `Model.upscale_file` take it",
+    "JXL": "is a JPEG XL, which is not read; convert it to PNG, for example by `djxl`",
+}
+
+
 def _open_with_pillow(stream: Stream, header: Header) -> ImageFile:
+    if header.format in _OTHER_KINDS:
+        raise OtherKindError(_OTHER_KINDS[header.format])
+    if header.format == "HEIF":
+        _learn_heif()
     if header.format not in Image.OPEN:
         Image.init()
     # Not by `Image.open`, which compares the size with a limit of the whole process.
@@ -344,6 +367,21 @@ def _open_with_pillow(stream: Stream, header: Header) -> ImageFile:
     stream.seek(0)
     with PIXELS.allowing(width * height), TEXT.allowing(MOST_TEXT), stream.measured(most):
         return open_format(stream, "")
+
+
+def _learn_heif() -> None:
+    """Have Pillow read HEIC.
+
+    Raises:
+        OtherKindError: if the package for it is not installed.
+    """
+    try:
+        from pillow_heif import register_heif_opener
+    except ModuleNotFoundError as error:
+        raise OtherKindError(
+            "is a HEIC, which needs pillow-heif; install it by `pip install 'textsr[heif]'`"
+        ) from error
+    register_heif_opener()
 
 
 def _count(image: ImageFile, header: Header) -> int:
