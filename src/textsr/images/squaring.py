@@ -1,5 +1,7 @@
 """Square pixels: what a fax machine scans has more of them across than down."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 
@@ -32,4 +34,6 @@ def with_square_pixels(image: LoadedImage) -> LoadedImage:
         None if plane is None else cv2.resize(plane, size, interpolation=cv2.INTER_CUBIC)
         for plane in (image.pixels, image.alpha)
     )
-    return resized(image, np.asarray(pixels), None if alpha is None else np.asarray(alpha))
+    square = resized(image, np.asarray(pixels), None if alpha is None else np.asarray(alpha))
+    finer = max(image.dpi or (1, 1))
+    return replace(square, dpi=(finer, finer))  # without what sizes were rounded by
