@@ -10,6 +10,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from io import BytesIO
 from typing import Any, NamedTuple
 
@@ -62,6 +63,7 @@ class _Seen:
         self.images: dict[tuple[int, int], dict[str, Any]] = {}
         self.covered = 0.0
         self.characters = 0
+        self.hidden = 0
         self.drawn = 0
         self._parsed: dict[tuple[int, int], list[tuple[str, Any]]] = {}
 
@@ -107,6 +109,7 @@ def _look_at(page: Page) -> dict[str, Any]:
         "images": list(seen.images.values()),
         "covered": min(seen.covered, 1),
         "characters": seen.characters,
+        "hidden": seen.hidden,
     }
 
 
@@ -126,8 +129,12 @@ def _follow(
                 state = state._replace(matrix=Matrix(*map(float, operands)) @ state.matrix)
             case "Tr":
                 state = state._replace(text_mode=int(operands[0]))
-            case "Tj" | "TJ" | "'" | '"' if state.text_mode not in _INVISIBLE:
-                seen.characters += sum(_length(operand) for operand in operands)
+            case "Tj" | "TJ" | "'" | '"':
+                length = sum(_length(operand) for operand in operands)
+                if state.text_mode in _INVISIBLE:
+                    seen.hidden += length
+                else:
+                    seen.characters += length
             case "Do":
                 seen.drawn += 1
                 if seen.drawn > _MOST_DRAWN:
@@ -256,11 +263,22 @@ def _replace(
                 _replace(drawn.Resources, new, seen)
 
 
+def lay_under(source: str, texts: dict[str, str], result: str) -> None:
+    """Write a PDF with other PDFs' first pages under some of its pages, counted from 0."""
+    with pikepdf.open(source) as document, ExitStack() as opened:
+        for number, path in texts.items():
+            page = document.pages[int(number)]
+            text = opened.enter_context(pikepdf.open(path))
+            page.add_underlay(text.pages[0], pikepdf.Rectangle(page.cropbox))
+        document.save(result)
+
+
 _VERBS: dict[str, Callable[..., Any]] = {
     "inspect": inspect,
     "extract": extract,
     "render": render,
     "assemble": assemble,
+    "lay_under": lay_under,
 }
 
 

@@ -65,6 +65,7 @@ class PdfPage(NamedTuple):
         images: those that are drawn on it, masks included.
         covered: share of the page that they cover.
         characters: of visible text, about how many.
+        hidden: of invisible text.
     """
 
     points: tuple[float, float]
@@ -72,6 +73,7 @@ class PdfPage(NamedTuple):
     images: list[PdfImage]
     covered: float
     characters: int
+    hidden: int
 
     @property
     def is_scan(self) -> bool:
@@ -139,6 +141,14 @@ class PdfReader:
     def render(self, number: int, dpi: float, pixels: int, name: str) -> LoadedImage:
         """Return a page, counted from 0, as a picture of about so many pixels."""
         return self._picture("render", pixels, name, page=number, dpi=dpi)
+
+    def draw(self, number: int, dpi: float, pixels: int, picture: Path, name: str) -> None:
+        """Write a page, counted from 0, as a PNG of about so many pixels."""
+        self._ask("render", _SHORT, pixels, name, picture=str(picture), page=number, dpi=dpi)
+
+    def lay_under(self, texts: dict[int, str], result: Path) -> None:
+        """Write the PDF with the first pages of others under some pages, counted from 0."""
+        self._ask("lay_under", _LONG, 0, str(self._source), texts=texts, result=str(result))
 
     def assemble(self, pictures: Path, numbers: dict[tuple[int, int], int], result: Path) -> None:
         """Write the PDF with other images.
