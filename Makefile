@@ -120,4 +120,4 @@ lock: setup ## Resolve requirements.lock anew from pyproject.toml
 	  --no-emit-index-url --no-emit-find-links --generate-hashes --quiet --upgrade --output-file requirements.lock
 
 clean: ## Remove outputs, not the environment, the data or MLflow's records
-	rm -rf artifacts out .checkpoints
+	rm -rf artifacts out .checkpoints .cache

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
@@ -13,16 +13,8 @@ from textsr.evaluation.run import write_samples
 from textsr.evaluation.sets import EvaluationLine
 from textsr.files import fingerprint
 from textsr.ocr.engine import OCREngine
-from textsr.ocr.tesseract_engine import tesseract_data
 
-_PACKAGES = (
-    "rapidocr",
-    "onnxruntime",
-    "tesserocr",
-    "opencv-python-headless",
-    "torchmetrics",
-    "rapidfuzz",
-)
+_PACKAGES = ("opencv-python-headless", "torchmetrics", "rapidfuzz")
 
 
 def keep(path: Path, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
@@ -33,13 +25,11 @@ def keep(path: Path, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
 
 
 def judges_version(engines: Sequence[OCREngine]) -> str:
-    """Return what changes whenever readings or measures may: packages, language data, our code."""
-    versions = [engine.name for engine in engines] + [_version(name) for name in _PACKAGES]
+    """Return what changes whenever readings or measures may: engines, packages, our code."""
+    versions = [f"{engine.name} {engine.version}" for engine in engines]
+    versions += [f"{package} {version(package)}" for package in _PACKAGES]
     files = [Path(module.__file__ or "") for module in (score, fidelity)]
     files.append(Path(ocr.__file__ or "").parent)
-    data = tesseract_data()
-    if data is not None:
-        files.append(data / "eng.traineddata")
     return fingerprint(" ".join(versions), files)
 
 
@@ -52,10 +42,3 @@ def lines_version(lines: Sequence[EvaluationLine]) -> str:
             digest.update(b"none" if image is None else repr(image.shape).encode())
             digest.update(b"" if image is None else image.tobytes())
     return digest.hexdigest()
-
-
-def _version(package: str) -> str:
-    try:
-        return f"{package} {version(package)}"
-    except PackageNotFoundError:
-        return f"no {package}"

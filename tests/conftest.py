@@ -27,6 +27,8 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 # PyTorch's threads spin while they wait for each other, which costs a machine that other tests
 # share several times what they compute.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# What a test reads, it reads: no test leaves readings to another.
+os.environ["TEXTSR_READINGS"] = ""
 
 
 # What `pytest -n` hands to one process at once: files that share what takes long to start.

@@ -1,5 +1,6 @@
 """Where things lie in a project: one place for the paths that stages share."""
 
+import os
 from pathlib import Path
 
 from textsr.errors import TextsrError
@@ -18,6 +19,8 @@ MODELS = Path("artifacts/models")
 EVALUATION = Path("artifacts/evaluation")
 BASELINES = EVALUATION / "baselines"
 REPORTS = Path("reports")
+READINGS = Path(".cache/readings.sqlite")
+"""What OCR engines have read; kept for speed alone, and in no git or DVC."""
 
 
 def find_root(start: Path) -> Path:
@@ -33,3 +36,14 @@ def find_root(start: Path) -> Path:
         f"{start}: not inside a textsr project (no folder above it holds dvc.yaml and "
         "params.yaml); change to a clone of it, or name a model's folder with --model"
     )
+
+
+def find_home(root: Path) -> Path:
+    """Return the project of which `root` is a copy, or `root` where it is none.
+
+    DVC runs queued experiments in copies under the project's `.dvc/tmp`, and removes them
+    afterwards; it tells stages where the project is.
+    """
+    root = root.resolve()
+    home = Path(os.environ.get("DVC_ROOT", root)).resolve()
+    return home if root.is_relative_to(home / ".dvc" / "tmp") else root

@@ -6,17 +6,25 @@ the blend, MLflow, the cards and the monitor follow. No network or recognizer is
 them.
 """
 
+import os
 import re
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 
+from textsr.config import project
 from textsr.errors import TextsrError
 from textsr.ocr.engine import EngineEntry, OCREngine
+from textsr.ocr.kept_engine import KeptEngine
 from textsr.ocr.rapidocr_engine import load_rapidocr
+from textsr.ocr.readings import Readings
 from textsr.ocr.tesseract_engine import load_tesseract
 
 GROUP = "textsr.ocr_engines"
 """The group of entry points by which other packages bring engines."""
+
+KEPT_IN = "TEXTSR_READINGS"
+"""The environment variable that names the file of kept readings; empty for none."""
 
 BUILT_IN = {
     "rapidocr": EngineEntry("RapidOCR", load_rapidocr),
@@ -59,6 +67,8 @@ def _refused(point: EntryPoint, why: str) -> TextsrError:
 def available_engines(threads: int = 0) -> list[OCREngine]:
     """Load the engines that are installed, in the order of `known_engines`.
 
+    What they read is kept (`readings_file`): no image is read twice by one version of an engine.
+
     Args:
         threads: to run in; 0: one per core.
 
@@ -84,10 +94,26 @@ def first_engine(threads: int = 0) -> OCREngine:
 
 
 def _load(threads: int) -> Iterator[OCREngine]:
+    kept = readings_file()
+    readings = None if kept is None else Readings(kept)
     for entry in known_engines().values():
         engine = entry.load(threads)
         if engine is not None:
-            yield engine
+            yield engine if readings is None else KeptEngine(engine, readings)
+
+
+def readings_file() -> Path | None:
+    """Return where readings are kept: TEXTSR_READINGS, or in the project; None for nowhere.
+
+    It is nowhere where the variable is empty, or there is no project.
+    """
+    named = os.environ.get(KEPT_IN)
+    if named is not None:
+        return Path(named) if named else None
+    try:
+        return project.find_home(project.find_root(Path.cwd())) / project.READINGS
+    except TextsrError:
+        return None
 
 
 def _none_installed() -> TextsrError:

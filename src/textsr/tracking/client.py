@@ -23,6 +23,7 @@ from mlflow.protos.databricks_pb2 import (
 from pydantic import BaseModel
 from sqlalchemy.exc import SQLAlchemyError
 
+from textsr.config.project import find_home
 from textsr.errors import TextsrError, shorten
 from textsr.files import fingerprint, read_json, write_text
 from textsr.redaction import redact
@@ -84,15 +85,8 @@ def tracking_uri(root: Path) -> str:
 
 
 def _store(root: Path) -> Path:
-    """Return the folder of the local store, in the project even where `root` is a copy of it.
-
-    DVC runs queued experiments in copies under the project's `.dvc/tmp`, and removes them
-    afterwards; it tells stages where the project is.
-    """
-    root = root.resolve()
-    project = Path(os.environ.get("DVC_ROOT", root)).resolve()
-    is_copy = root.is_relative_to(project / ".dvc" / "tmp")
-    return (project if is_copy else root) / "mlruns"
+    """Return the folder of the local store, in the project even where `root` is a copy of it."""
+    return find_home(root) / "mlruns"
 
 
 class Tracker:

@@ -11,6 +11,7 @@ from reading import LineReader
 
 from textsr.config.sections import effect_fields
 from textsr.ocr.engine import BATCH, OCREngine, read_lines
+from textsr.ocr.engines import BUILT_IN
 from textsr.ocr.rapidocr_engine import RapidOCREngine
 from textsr.ocr.scoring import normalise, score_readings
 from textsr.ocr.tesseract_engine import TesseractEngine, tesseract_data
@@ -76,6 +77,7 @@ def check_reads(engine: OCREngine, params: object, data: Path) -> None:
         assert engine.read([lines[number]]) == [found[number]]
         assert engine.confidence([lines[number]]) == [sure[number]]
     assert re.search(r"\d+\.\d+.*, \S+ [0-9a-f]{8}$", engine.version)
+    assert BUILT_IN[engine.name].title == engine.title
 
 
 def test_rapidocr_reads_clean_lines(tiny_params: object, data: Path) -> None:
