@@ -150,6 +150,11 @@ def upscale(
     refuse_both("--for", reader, "--blend", blend)
     refuse_both("--scale", scale, "--target-dpi", target_dpi)
     found = _resolve(model)
+    if not found.folder.exists():
+        raise TextsrError(
+            f"{found.folder}: no such model; name a folder that `textsr train` wrote, or a file of "
+            "`textsr export`"
+        )
     with piped(inputs, output, max_pixels or MAX_PIXELS) as pipes:
         if pipes.into is not None and (compare or skip_existing):
             raise TextsrError(f"{output}: --compare and --skip-existing are for files; name one")

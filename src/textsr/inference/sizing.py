@@ -11,6 +11,9 @@ from textsr.images.image import IntImage, LoadedImage
 MOST = 8.0
 """The largest factor: beyond twice the network's, all that is added is pixels."""
 
+_ROUNDING = 1.005
+"""Files round resolutions, JPEGs to whole numbers: what has 299.5 dpi has 300."""
+
 
 @dataclass(frozen=True)
 class Sizing:
@@ -63,7 +66,7 @@ class Sizing:
                 f"has {min(image.dpi):g} dpi, and {self.target_dpi:g} dpi are more than {MOST:g} "
                 "times as many; ask for less, or name its true resolution (--dpi)"
             )
-        return max(factor, 1.0)
+        return factor if factor > _ROUNDING else 1.0
 
 
 def at_factor(upscaled: LoadedImage, image: LoadedImage, factor: float) -> LoadedImage:

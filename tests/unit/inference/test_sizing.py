@@ -30,6 +30,7 @@ def test_a_resolution_is_reached_whatever_the_network_does() -> None:
 
 def test_a_resolution_that_is_there_already_is_none_to_shrink_to() -> None:
     assert Sizing(target_dpi=60).factor(DPI_75, 4) == 1
+    assert Sizing(target_dpi=75.3).factor(DPI_75, 4) == 1  # a file rounds it
 
 
 def test_a_resolution_that_is_named_is_taken_for_that_of_the_file() -> None:
