@@ -76,6 +76,17 @@ def publish_onnx() -> None:
         typer.echo(path)
 
 
+@app.command("publish-blends", rich_help_panel=_PANEL)
+def publish_blends() -> None:
+    """Take the blend for each reader, as last evaluated, into the weights of the package."""
+    from textsr.pretrained import FOLDER, NAME
+    from textsr.registry.publish_pretrained import publish_blends
+
+    blends = publish_blends(project.EVALUATION / NAME, FOLDER)
+    said = ", ".join(f"{reader} {weight:g}" for reader, weight in blends.items())
+    typer.echo(f"{FOLDER}: {said}")
+
+
 @app.command("publish-recognizer", rich_help_panel=_PANEL)
 def publish_recognizer() -> None:
     """Make the trained recognizer the one that comes with the package."""

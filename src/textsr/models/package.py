@@ -12,7 +12,7 @@ from textsr.errors import TextsrError
 from textsr.files import replace_folder
 from textsr.models.bicubic import bicubic
 from textsr.models.quantization import quantize
-from textsr.models.spec import SPEC, ModelSpec, read_spec
+from textsr.models.spec import SPEC, ModelSpec, read_spec, write_spec
 from textsr.models.srcnn_transposed import SRCNNTransposed
 from textsr.models.text_encoder import COARSE_BLOCKS, SEQUENCE_BLOCKS
 from textsr.models.upsampler import UpsamplerNet
@@ -80,10 +80,7 @@ def save_model(
             temporary / WEIGHTS,
             final=folder / WEIGHTS,
         )
-        # A model that was judged for nobody says nothing of it: versions before could not read it.
-        left_out = None if spec.blends else {"blends"}
-        record = spec.model_dump_json(indent=2, exclude_none=True, exclude=left_out)
-        (temporary / SPEC).write_text(record + "\n", encoding="utf-8")
+        write_spec(temporary, spec)
 
 
 def load_model(folder: Path) -> BlendedModel:

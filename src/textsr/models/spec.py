@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from textsr.errors import TextsrError, quote
-from textsr.files import read_small_file
+from textsr.files import read_small_file, replace_file
 
 SPEC = "model.json"
 """The file of a model folder that says what to build."""
@@ -98,3 +98,14 @@ def read_spec(folder: Path) -> ModelSpec:
             f"{path}: not a model specification ({error}); copy the model's folder again from "
             "where it was made, or make it anew"
         ) from error
+
+
+def write_spec(folder: Path, spec: ModelSpec) -> None:
+    """Write a model folder's `model.json`, whole or not at all.
+
+    It holds no `blends` where the model was judged for nobody: versions before could not read it.
+    """
+    left_out = None if spec.blends else {"blends"}
+    record = spec.model_dump_json(indent=2, exclude_none=True, exclude=left_out)
+    with replace_file(folder / SPEC) as temporary:
+        temporary.write_text(record + "\n", encoding="utf-8")

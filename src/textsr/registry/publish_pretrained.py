@@ -5,15 +5,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from textsr.config.params import Params
 from textsr.datasets.shards import decode_grey
 from textsr.errors import TextsrError
+from textsr.evaluation.blend import ANY
 from textsr.evaluation.results import Metrics
 from textsr.files import read_json, replace_folder, write_text
 from textsr.images.grey import Image
 from textsr.models.package import WEIGHTS, load_model, save_model
 from textsr.models.recognizer import load_recognizer, save_recognizer
-from textsr.models.spec import ModelSpec
+from textsr.models.spec import ModelSpec, write_spec
 from textsr.ocr.engines import known_engines
 from textsr.pages import render_page
 from textsr.pretrained import NAME
@@ -86,6 +89,36 @@ def publish_pretrained(
         shutil.copyfile(params, folder / "params.yaml")
         write_text(folder / "README.md", render_card(record, metrics, model.spec, size))
     return target
+
+
+def publish_blends(evaluation: Path, target: Path) -> dict[str, float]:
+    """Take the weight for each reader from an evaluation of pretrained weights into their folder.
+
+    For weights that were published before readers had weights of their own, or by fewer OCR
+    engines. Their `blend` stays, which is what their card tells about, and is the weight for any
+    reader.
+
+    Args:
+        evaluation: the evaluation's folder, with `model/`.
+        target: the folder of pretrained weights.
+
+    Returns:
+        The weights by reader.
+
+    Raises:
+        TextsrError: if the evaluation is of another network.
+    """
+    judged, published = load_model(evaluation / "model"), load_model(target)
+    ours, theirs = (model.network.state_dict() for model in (published, judged))
+    if ours.keys() != theirs.keys() or not all(torch.equal(ours[key], theirs[key]) for key in ours):
+        raise TextsrError(
+            f"{evaluation / 'model'}: not the network of {target}; set models.{NAME}.steps to 0, "
+            f"and judge it by `dvc repro evaluate@{NAME}`"
+        )
+    blends = judged.spec.blends | {ANY: published.spec.blend}
+    spec = published.spec.model_copy(update={"blends": blends})
+    write_spec(target, spec)
+    return blends
 
 
 def publish_recognizer(

@@ -14,7 +14,7 @@ from textsr.images.grey import Image
 from textsr.models.package import ModelSpec, build_network, load_model, save_model
 from textsr.models.quantization import dequantize, quantize
 from textsr.registry import publish_pretrained as publish
-from textsr.registry.publish_pretrained import publish_pretrained
+from textsr.registry.publish_pretrained import publish_blends, publish_pretrained
 from textsr.tracking import RunRecord
 
 SPEC = ModelSpec(name="scratch", architecture="upsampler", encoder="text", width=8, scale=4)
@@ -84,6 +84,27 @@ def test_it_is_the_model_in_eight_bits_with_its_blend(project: Path) -> None:
     assert size < 0.4 * (project / "evaluation/model/weights.safetensors").stat().st_size
     assert (folder / "params.yaml").read_text() == "seed: 7\n"
     assert (folder / "model.onnx").read_text() == "calibrated with 3"
+
+
+def test_blends_of_an_evaluation_are_taken_over_and_nothing_else(project: Path) -> None:
+    folder = publish_it(project)
+    published = load_model(folder)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    judged = published.spec.model_copy(
+        update={"name": "judged", "blend": 0.8, "blends": {"people": 0.6, "any": 0.8, "new": 0.2}}
+    )
+    save_model(project / "again/model", judged, published.network)
+    blends = {"people": 0.6, "any": 0.4, "new": 0.2}  # what it does for any reader stays
+    assert publish_blends(project / "again", folder) == blends
+    assert load_model(folder).spec == published.spec.model_copy(update={"blends": blends})
+    after = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert {name for name in after if after[name] != before[name]} == {"model.json"}
+
+    other = build_network(SPEC)
+    save_model(project / "other/model", judged, other)
+    with pytest.raises(TextsrError, match=r"other/model: not the network of .*evaluate@pretrained"):
+        publish_blends(project / "other", folder)
+    assert (folder / "model.json").read_bytes() == after["model.json"]
 
 
 def test_card_has_lineage_and_results(project: Path) -> None:
