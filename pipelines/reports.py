@@ -45,8 +45,10 @@ def report_stage(stage: str, root: Path, flow_run_id: str, log: Callable[[str], 
         if DATA_DOCS_URL in os.environ and root == Path():
             create_link_artifact(os.environ[DATA_DOCS_URL], key="data-docs", link_text="Data Docs")
     if group == "evaluate":
-        panel = root / project.EVALUATION / name / "panels" / "test.png"
-        _picture(f"panel-{name}".lower(), panel, f"lines upscaled by {name}")
+        panels = root / project.EVALUATION / name / "panels"
+        _picture(f"panel-{name}".lower(), panels / "test.png", f"lines upscaled by {name}")
+        slices = panels / "slices" / "test.png"
+        _picture(f"slices-{name}".lower(), slices, f"where {name} gains over bicubic")
     if group == "compare":
         board = root / project.REPORTS / "leaderboard.md"
         _markdown("leaderboard", read_text(board), str(board))

@@ -95,7 +95,7 @@ def render_leaderboard(leaderboard: Mapping[str, Any]) -> str:
         blends=blends,
         readers=readers,
         cases=f"{panels}/{CASES}/SET-ENGINE.png",
-        slices=f"{panels}/{SLICES}.png",
+        slices=f"{panels}/{SLICES}/{TEST}.png",
     )
 
 

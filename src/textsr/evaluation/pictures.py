@@ -21,7 +21,7 @@ CASES = "cases"
 """The folder of the sheets, beside the panels."""
 
 SLICES = "slices"
-"""The file names of the heat map and the table of slices, beside the panels."""
+"""The folder of the heat map and the table of slices, beside the panels."""
 
 _Cells = Callable[[int, str], list[Cell]]
 """Maps the index of a line and an OCR engine to a cell a method."""
@@ -98,14 +98,15 @@ def draw_slices(
         method: its name.
         set_name: the set's.
         slices: as `score_slices` returns them.
-        folder: where to write `slices.png` and `slices.md`; it is there.
+        folder: where to write `slices/SET.png` and `slices/SET.md`; it is there.
     """
     confidence = params.evaluation.confidence
     title = (
         f"{set_name}: gain of {method} over bicubic in points of accuracy, by slice.\n"
         f"Bold: the {confidence:.0%} interval excludes zero. In brackets: lines."
     )
-    save_heat_map(folder / f"{SLICES}.png", title, slices)
+    (folder / SLICES).mkdir(exist_ok=True)
+    save_heat_map(folder / SLICES / f"{set_name}.png", title, slices)
     page = render_page(
         "textsr.evaluation",
         "slices.md.j2",
@@ -115,7 +116,7 @@ def draw_slices(
         engines=list(slices[0]["engines"]),
         confidence=confidence,
     )
-    write_text(folder / f"{SLICES}.md", page)
+    write_text(folder / SLICES / f"{set_name}.md", page)
 
 
 def _draw_cases(

@@ -203,12 +203,12 @@ def test_an_evaluation_is_complete(evaluated: tuple[Path, dict[str, Ticks]]) -> 
         panels = folder / model / "panels"
         assert {str(path.relative_to(panels)) for path in panels.rglob("*.png")} == {
             "test.png", "receipts.png", "cases/test-rapidocr.png", "cases/receipts-rapidocr.png",
-            "slices.png",
+            "slices/test.png",
         }  # fmt: skip
         slices = strict_json(folder / model / "metrics.json")["slices"]
         of = pd.DataFrame(slices).groupby("by")["lines"].sum()
         assert of.tolist() == [24] * 6  # each line is in one slice of each property
-        page = (panels / "slices.md").read_text()
+        page = (panels / "slices/test.md").read_text()
         assert page.count("| polarity |") == sum(each["by"] == "polarity" for each in slices)
         gains = {each["engines"]["rapidocr"]["gain"] for each in slices}
         assert gains == {0.0 if model == "scratch" else -1.0}
