@@ -10,13 +10,12 @@ import torch
 from textsr.config.params import Params
 from textsr.datasets.shards import decode_grey
 from textsr.errors import TextsrError
-from textsr.evaluation.blend import ANY
 from textsr.evaluation.results import Metrics
 from textsr.files import read_json, replace_folder, write_text
 from textsr.images.grey import Image
 from textsr.models.package import WEIGHTS, load_model, save_model
 from textsr.models.recognizer import load_recognizer, save_recognizer
-from textsr.models.spec import ModelSpec, write_spec
+from textsr.models.spec import ANY, ModelSpec, write_spec
 from textsr.ocr.engines import known_engines
 from textsr.pages import render_page
 from textsr.pretrained import NAME
