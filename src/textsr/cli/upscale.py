@@ -92,14 +92,14 @@ def upscale(
         str | None,
         typer.Option(
             "--format",
-            help="Of the results: png, jpg, tif, webp or bmp; by default the inputs'.",
+            help="Of the results: png, jpg, tif, webp, bmp or pdf; by default the inputs'.",
             show_default=False,
         ),
     ] = None,
     quality: Annotated[
         int | None,
         typer.Option(
-            help="Of JPEG, by default 95, and of WebP, by default lossless.",
+            help="Of JPEG, by default 95, and of WebP and PDF, by default lossless.",
             min=1,
             max=100,
             show_default=False,
