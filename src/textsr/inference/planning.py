@@ -21,8 +21,8 @@ from textsr.images.writing import (
 )
 
 IMAGE_SUFFIXES = WRITABLE_SUFFIXES | {
-    ".avif", ".dib", ".gif", ".hdr", ".ico", ".jp2", ".pbm", ".pfm", ".pgm", ".pnm",
-    ".ppm", ".tga",
+    ".avif", ".dib", ".gif", ".hdr", ".heic", ".heif", ".ico", ".jp2", ".jxl", ".pbm", ".pfm",
+    ".pgm", ".pnm", ".ppm", ".tga",
 }  # fmt: skip
 """Lower-case suffixes that make a file of a folder an image, whatever is in it."""
 

@@ -124,6 +124,7 @@ def test_a_reader_is_one_that_the_model_was_judged_for_and_no_blend_besides(
     assert "no weight for 'rapidocr'; it has been judged for: any, people, tesseract" in said
     both = upscale(*command, "--for", "any", "--blend", "0.5", status=2)
     assert "--for and --blend exclude each other" in both.stderr
+    Path("mine.onnx").touch()
     command = ["small.png", "-o", "big.png", "--model", "mine.onnx", "--for", "any"]
     assert "has its blend in it" in refusal(*command)
 

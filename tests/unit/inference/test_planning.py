@@ -155,7 +155,9 @@ def test_images_of_a_folder_are_known_by_their_content_or_suffix(
     for name, kind in (("scan", "png"), ("fax.2024", "tif"), ("photo", "jpg"), ("a.jfif", "jpg")):
         image = make_image(f"in/made.{kind}")
         image.rename(folder / name)
+    (folder / "report").write_bytes(b"%PDF-1.7\n" + bytes(60))
     (folder / "damaged.png").write_text("<html>404</html>")
+    (folder / "phone.heic").write_bytes(bytes(60))
     (folder / "about.txt").write_text("BM, P1 and II are how images begin")
     (folder / "BMW").write_bytes(b"BM" + bytes(60))
     (folder / ".hidden").write_text("is not told of")
@@ -165,7 +167,9 @@ def test_images_of_a_folder_are_known_by_their_content_or_suffix(
         "a.jfif": "a.jfif",
         "damaged.png": "damaged.png",  # whoever reads it says what it is
         "fax.2024": "fax.2024.tif",
+        "phone.heic": "phone.png",
         "photo": "photo.jpg",
+        "report": "report.pdf",
         "scan": "scan.png",
     }
     assert plan.left_out == [folder / "BMW", folder / "about.txt"]
