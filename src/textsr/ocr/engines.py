@@ -14,6 +14,7 @@ from pathlib import Path
 
 from textsr.config import project
 from textsr.errors import TextsrError
+from textsr.ocr.easyocr_engine import load_easyocr
 from textsr.ocr.engine import EngineEntry, OCREngine
 from textsr.ocr.kept_engine import KeptEngine
 from textsr.ocr.rapidocr_engine import load_rapidocr
@@ -29,6 +30,7 @@ KEPT_IN = "TEXTSR_READINGS"
 BUILT_IN = {
     "rapidocr": EngineEntry("RapidOCR", load_rapidocr),
     "tesseract": EngineEntry("Tesseract", load_tesseract),
+    "easyocr": EngineEntry("EasyOCR", load_easyocr),
 }
 """By the names that tables and reports use, in their order."""
 

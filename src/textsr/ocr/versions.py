@@ -12,8 +12,11 @@ def describe_version(packages: Sequence[str], data: Path) -> str:
     Returns:
         For example `rapidocr 3.10.0, onnxruntime 1.32.0, PP-OCRv6_rec_small.onnx 1b3fb2e0`.
     """
-    with data.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return ", ".join(
-        [*(f"{package} {version(package)}" for package in packages), f"{data.name} {digest[:8]}"]
-    )
+    versions = [f"{package} {version(package)}" for package in packages]
+    return ", ".join([*versions, f"{data.name} {sha256(data)[:8]}"])
+
+
+def sha256(path: Path) -> str:
+    """Return a file's SHA-256 in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reading import LineReader
 
 from textsr.config.sections import effect_fields
+from textsr.ocr.easyocr_engine import load_easyocr
 from textsr.ocr.engine import BATCH, OCREngine, read_lines
 from textsr.ocr.engines import BUILT_IN
 from textsr.ocr.rapidocr_engine import RapidOCREngine
@@ -94,6 +96,16 @@ def test_tesseract_reads_clean_lines(tiny_params: object, data: Path) -> None:
     if folder is None:
         pytest.skip("Tesseract's English data is not installed on this machine")
     check_reads(TesseractEngine(folder), tiny_params, data)
+
+
+@pytest.mark.slow
+def test_easyocr_reads_clean_lines(tiny_params: object, data: Path) -> None:
+    engine = load_easyocr(1)
+    if engine is None:
+        pytest.skip("EasyOCR's weights are not installed")
+    threads = torch.get_num_threads()
+    check_reads(engine, tiny_params, data)
+    assert torch.get_num_threads() == threads
 
 
 def test_tesseract_is_not_used_without_its_data(
