@@ -157,6 +157,41 @@ class Model:
             warnings.warn(advice, stacklevel=3)  # at the line that called `upscale`
         return result
 
+    def upscale_file(
+        self,
+        source: str | PathLike[str],
+        result: str | PathLike[str],
+        *,
+        max_pixels: int = MAX_PIXELS,
+        strict: bool = False,
+    ) -> None:
+        """Upscale a file into another: an image, a TIFF with all its pages, or a PDF.
+
+        A page is in memory at a time. Of a PDF that becomes a PDF, scanned pages are upscaled where
+        they stand, and all else stays. PDFs need `pip install 'textsr[pdf]'`.
+
+        Args:
+            source: the image or document.
+            result: where to; its suffix names the format.
+            max_pixels: images and pages of more pixels are refused.
+            strict: refuse images that are cut short.
+
+        Raises:
+            TextsrError: before any work, if the result's format cannot hold it; if the source is
+                missing, damaged, too large or of no kind that is read; or if the result cannot be
+                written. Nothing is left half-written.
+        """
+        from textsr.inference.batch import upscale_jobs
+        from textsr.inference.planning import Job
+
+        upscale_jobs(
+            self.backend,
+            [Job(Path(source), Path(result), None)],
+            max_pixels=max_pixels,
+            keep_sharp=self.keeps_sharp,
+            strict=strict,
+        )
+
     @overload
     def upscale_many(
         self, images: Iterable[_SameKind], *, channels: Channels = ..., max_pixels: int = ...

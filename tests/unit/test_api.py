@@ -557,3 +557,28 @@ def test_the_package_names_what_is_public() -> None:
     assert set(textsr.__all__) <= set(dir(textsr))
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         _ = textsr.nothing
+
+
+@pytest.mark.filterwarnings("ignore:text outside")
+def test_a_file_of_pages_comes_out_with_all_its_pages(model: Model, tmp_path: Path) -> None:
+    pages = [Image.fromarray(some_array(12, 40)), Image.fromarray(some_array(10, 50))]
+    pages[0].save(tmp_path / "scans.tif", save_all=True, append_images=pages[1:])
+    model.upscale_file(tmp_path / "scans.tif", tmp_path / "out" / "scans.tif")
+    with Image.open(tmp_path / "out" / "scans.tif") as result:
+        assert result.n_frames == 2
+        for number, page in enumerate(pages):
+            result.seek(number)
+            expected = model.upscale(np.asarray(page)).astype(int)
+            # Small images are padded otherwise at their borders than pages are.
+            assert np.abs(np.asarray(result) - expected).mean() < 1
+
+
+def test_a_file_becomes_another_or_is_refused(model: Model, tmp_path: Path) -> None:
+    Image.fromarray(some_array(12, 40)).save(tmp_path / "small.png", dpi=(75, 75))
+    model.upscale_file(str(tmp_path / "small.png"), str(tmp_path / "big.jpg"))
+    with Image.open(tmp_path / "big.jpg") as result:
+        assert (result.size, result.info["dpi"]) == ((160, 48), (300, 300))
+    with pytest.raises(TextsrError, match=r"big\.xyz: cannot write \.xyz"):
+        model.upscale_file(tmp_path / "small.png", tmp_path / "big.xyz")
+    with pytest.raises(TextsrError, match=r"small\.png: has more than"):
+        model.upscale_file(tmp_path / "small.png", tmp_path / "big.png", max_pixels=100)

@@ -47,7 +47,7 @@ _PANEL = "4. Upscaling and judging"
 def upscale(
     inputs: Annotated[
         list[str],
-        typer.Argument(metavar="IN...", help="Images and folders; - is standard input."),
+        typer.Argument(metavar="IN...", help="Images, documents, folders; - is standard input."),
     ],
     output: Annotated[
         str,
@@ -85,7 +85,10 @@ def upscale(
     dpi: Annotated[
         float | None,
         typer.Option(
-            help="Resolution of the inputs, whatever their files say.", min=1, show_default=False
+            help="Resolution of the inputs, whatever their files say; of pages that a program drew "
+            "into a PDF which becomes images, 150 by default.",
+            min=1,
+            show_default=False,
         ),
     ] = None,
     file_format: Annotated[
@@ -99,7 +102,8 @@ def upscale(
     quality: Annotated[
         int | None,
         typer.Option(
-            help="Of JPEG, by default 95, and of WebP and PDF, by default lossless.",
+            help="Of JPEG, by default 95; of WebP and PDF, by default lossless, but for JPEGs that a "
+            "PDF holds already: 90.",
             min=1,
             max=100,
             show_default=False,
@@ -109,6 +113,16 @@ def upscale(
         bool,
         typer.Option("--compare", help="Also write pictures that compare a part of the text."),
     ] = False,
+    searchable: Annotated[
+        bool,
+        typer.Option(
+            "--searchable",
+            help="Put text under the scanned pages of PDFs, invisible, as Tesseract reads it.",
+        ),
+    ] = False,
+    language: Annotated[
+        str, typer.Option(help="Of that text, as Tesseract calls it; several: eng+deu.")
+    ] = "eng",
     skip_existing: Annotated[
         bool,
         typer.Option(
@@ -137,7 +151,7 @@ def upscale(
         int | None, typer.Option(help="Refuse larger inputs.", min=1, show_default=False)
     ] = None,
 ) -> None:
-    """Upscale images of any size and kind."""
+    """Upscale images of any size and kind, TIFFs of several pages, and scans in PDFs."""
     from textsr.api import load_model
     from textsr.cli.pipes import piped
     from textsr.images.reading import MAX_PIXELS
@@ -170,6 +184,7 @@ def upscale(
             options = {
                 **{"reader": reader, "blend": blend, "backend": backend, "quality": quality},
                 **{"scale": scale, "target_dpi": target_dpi, "dpi": dpi},
+                "searchable": language if searchable else None,
             }
             records = Records(plan.folder, made_by(found.folder, options))
         jobs = plan.jobs
@@ -199,6 +214,7 @@ def upscale(
                 quality=quality,
                 records=records,
                 strict=strict,
+                searchable=language if searchable else None,
                 progress=True,
             )
         pipes.deliver([result for _, result in done])

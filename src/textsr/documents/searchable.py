@@ -6,22 +6,32 @@ from tempfile import TemporaryDirectory
 from textsr.documents.pdf_reader import PdfReader
 from textsr.errors import TextsrError
 from textsr.files import replace_file
-from textsr.ocr.text_layer import write_text_layer
+from textsr.ocr.text_layer import check_language, write_text_layer
 
 _DPI = 300
 """Pixels per inch at which pages are read: Tesseract was made for these."""
 _MOST_PIXELS = 100_000_000
 
 
+def check_searchable(path: Path, language: str) -> None:
+    """Refuse what cannot be made searchable, before it is made.
+
+    Raises:
+        TextsrError: if it is to be no PDF, or as `textsr.ocr.text_layer.check_language` does.
+    """
+    if path.suffix.lower() != ".pdf":
+        raise TextsrError(f"{path}: only PDFs can be made searchable; write .pdf")
+    check_language(language)
+
+
 def make_searchable(path: Path, *, language: str = "eng") -> int:
     """Put text under the scanned pages of a PDF that have none; return how many got some.
 
     Raises:
-        TextsrError: as `textsr.documents.pdf_reader.PdfReader` and
+        TextsrError: as `check_searchable`, `textsr.documents.pdf_reader.PdfReader` and
             `textsr.ocr.text_layer.write_text_layer` do.
     """
-    if path.suffix.lower() != ".pdf":
-        raise TextsrError(f"{path}: only PDFs can be made searchable; write .pdf")
+    check_searchable(path, language)
     with PdfReader(path) as reader, TemporaryDirectory() as folder:
         texts: dict[int, str] = {}
         for number, page in enumerate(reader.inspect()):

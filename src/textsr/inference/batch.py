@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.progress import Progress as ProgressBar
 
 from textsr.documents.rewriting import is_document, rewrite
+from textsr.documents.searchable import check_searchable, make_searchable
 from textsr.errors import TextsrError
 from textsr.images.image import LoadedImage
 from textsr.images.reading import MAX_PIXELS, read_image
@@ -89,6 +90,7 @@ def upscale_jobs(
     quality: int | None = None,
     records: Records | None = None,
     strict: bool = False,
+    searchable: str | None = None,
     progress: bool = False,
 ) -> list[tuple[Path, Path]]:
     """Upscale the images of a plan.
@@ -115,18 +117,23 @@ def upscale_jobs(
         quality: see `textsr.images.writing.write_image`.
         records: where to note what each result was made of.
         strict: refuse images that are cut short.
+        searchable: language, as Tesseract calls it, of text that is to lie under scanned pages of
+            PDFs; None: of none.
         progress: show bars on standard error, of images and of large images' tiles.
 
     Returns:
         Each input and its result, in the plan's order.
 
     Raises:
-        TextsrError: before any work, if the tiles are impossible or a format cannot hold its
-            result; after all other images are done, if some could not be, naming each with its
-            reason.
+        TextsrError: before any work, if the tiles are impossible, a format cannot hold its result,
+            or a result cannot be made searchable; after all other images are done, if some could
+            not be, naming each with its reason.
     """
     check_tiles(tile, backend.halo if halo is None else halo, backend.alignment)
     check_results(jobs, sizing.least(backend.scale))
+    if searchable is not None:
+        for job in jobs:
+            check_searchable(job.result, searchable)
     portions = _divide(jobs, backend.workers)
     workers = min(len(portions), backend.workers)
     turns = Turns(workers, backend.threads)
@@ -135,6 +142,7 @@ def upscale_jobs(
     unsuitable: list[str] = []
     sharp: list[str] = []
     fine: list[str] = []
+    further_pages: list[str] = []
     problems: dict[Job, str] = {}
 
     def measured(image: LoadedImage, name: str | Path) -> tuple[LoadedImage, float]:
@@ -167,6 +175,11 @@ def upscale_jobs(
     def write(job: Job, image: LoadedImage, result: LoadedImage) -> None:
         write_image(job.result, result, quality=quality)
         compare(job, image, result)
+        finish(job)
+
+    def finish(job: Job) -> None:
+        if searchable is not None:
+            make_searchable(job.result, language=searchable)
         if records is not None:
             records.finish(job)
 
@@ -183,6 +196,8 @@ def upscale_jobs(
             pages += 1
             if pages == 1:
                 compare(job, page, result)
+            else:
+                further_pages.append(name)
             return result
 
         rewrite(
@@ -193,9 +208,9 @@ def upscale_jobs(
             max_pixels=max_pixels,
             strict=strict,
             quality=quality,
+            drawn_dpi=sizing.drawn_dpi(backend.scale),
         )
-        if records is not None:
-            records.finish(job)
+        finish(job)
 
     def upscale_alone(
         job: Job, image: LoadedImage, factor: float, *, is_kept: bool = False
@@ -268,12 +283,13 @@ def upscale_jobs(
     with ProgressBar(console=console, transient=True, disable=not shown) as bars:
         images = bars.add_task("images", total=len(jobs), visible=len(jobs) > 1)
         _work_off(work, portions, workers, stopped)
+    total = len(jobs) + len(further_pages)
     if unsuitable:
-        warnings.warn(_warning(sorted(unsuitable), len(jobs)), stacklevel=2)
+        warnings.warn(_warning(sorted(unsuitable), total), stacklevel=2)
     if sharp:
-        warnings.warn(_warning_of_sharp(sorted(sharp), len(jobs)), stacklevel=2)
+        warnings.warn(_warning_of_sharp(sorted(sharp), total), stacklevel=2)
     if fine:
-        warnings.warn(_warning_of_fine(sorted(fine), len(jobs), sizing), stacklevel=2)
+        warnings.warn(_warning_of_fine(sorted(fine), total, sizing), stacklevel=2)
     if problems:
         raise TextsrError(_report([problems[job] for job in jobs if job in problems], len(jobs)))
     return [(job.source, job.result) for job in jobs]

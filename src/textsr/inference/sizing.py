@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from textsr.documents.pdf import USUAL_DPI
 from textsr.errors import TextsrError
 from textsr.images.image import IntImage, LoadedImage
 
@@ -40,6 +41,14 @@ class Sizing:
     def most(self, network: int) -> float:
         """Return how many times as large results are at most, whatever their images."""
         return self.scale or (network if self.target_dpi is None else MOST)
+
+    def drawn_dpi(self, network: int) -> float:
+        """Return the resolution of pages of a PDF that a program drew, where they become images.
+
+        Args:
+            network: how many times as large the network makes what is not drawn.
+        """
+        return self.target_dpi or (self.dpi or USUAL_DPI) * (self.scale or network)
 
     def factor(self, image: LoadedImage, network: int) -> float:
         """Return how many times as large the result is to be, at least 1.

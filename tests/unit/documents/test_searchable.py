@@ -1,6 +1,7 @@
 """Scanned pages become searchable: their words lie under them, where they stand."""
 
 import unicodedata
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,9 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from textsr.errors import TextsrError
+from textsr.inference.batch import upscale_jobs
+from textsr.inference.interpolation import BicubicBackend
+from textsr.inference.planning import plan_jobs
 from textsr.ocr import text_layer
 from textsr.ocr.tesseract_engine import tesseract_data
 
@@ -94,3 +98,29 @@ def test_what_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         make_searchable(path)
     with pytest.raises(TextsrError, match=r"page\.png: only PDFs can be made searchable"):
         make_searchable(tmp_path / "page.png")
+
+
+def test_results_of_every_kind_become_searchable(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    page = Image.fromarray(scan("Invoice 2024"))
+    page.save(tmp_path / "in" / "page.png", dpi=(150, 150))
+    page.save(tmp_path / "in" / "pages.tif", save_all=True, append_images=[page], dpi=(150, 150))
+
+    def build(document: Pdf) -> None:
+        image = made.image(document, scan("Invoice 2024"))
+        made.add_page(document, made.full("A"), A=image)
+
+    made.save(tmp_path / "in" / "scan.pdf", build)
+    jobs = plan_jobs([tmp_path / "in"], tmp_path / "out", file_format="pdf").jobs
+    with warnings.catch_warnings(action="ignore"):  # of the height of its text
+        upscale_jobs(BicubicBackend(2), jobs, searchable="eng")
+    for name, number in (("page", 0), ("pages", 1), ("scan", 0)):
+        assert made.words(tmp_path / "out" / f"{name}.pdf", number).split() == ["Invoice", "2024"]
+
+
+def test_what_cannot_be_searchable_is_refused_before_the_work(tmp_path: Path) -> None:
+    Image.fromarray(scan("Invoice")).save(tmp_path / "page.png")
+    jobs = plan_jobs([tmp_path / "page.png"], tmp_path / "out.tif").jobs
+    with pytest.raises(TextsrError, match=r"out\.tif: only PDFs can be made searchable"):
+        upscale_jobs(BicubicBackend(2), jobs, searchable="eng")
+    assert not (tmp_path / "out.tif").exists()

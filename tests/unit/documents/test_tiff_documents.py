@@ -202,5 +202,7 @@ def test_warnings_name_the_page(tmp_path: Path) -> None:
     page = Image.new("L", (60, 60), 255)
     page.paste(0, (5, 5, 55, 50))  # a block of ink, higher than any text that is known
     page.save(tmp_path / "scans.tif", save_all=True, append_images=[page.rotate(180)])
-    with pytest.warns(UserWarning, match=r"scans\.tif, page 1 .*scans\.tif, page 2"):
+    with pytest.warns(
+        UserWarning, match=r"2 of 2 images: .*scans\.tif, page 1 .*scans\.tif, page 2"
+    ):
         upscale_paths(BicubicBackend(2), [tmp_path / "scans.tif"], tmp_path / "out.tif")

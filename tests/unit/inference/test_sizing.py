@@ -98,3 +98,20 @@ def test_what_has_the_resolution_stays_as_it_is_and_is_told(tmp_path: Path) -> N
     with pytest.warns(UserWarning, match=r"300 dpi or more already in 1 of 1 images: \S*a\.png"):
         upscale_jobs(TorchBackend(Bicubic(2)), jobs, sizing=Sizing(target_dpi=300, dpi=400))
     assert np.array_equal(read_image(tmp_path / "out.png").pixels, pixels)
+
+
+@pytest.mark.parametrize(
+    ("sizing", "expected"),
+    [
+        (Sizing(), 600),
+        (Sizing(scale=2), 300),
+        (Sizing(dpi=100), 400),
+        (Sizing(scale=3, dpi=100), 300),
+        (Sizing(target_dpi=300), 300),
+        (Sizing(target_dpi=300, dpi=100), 300),
+    ],
+)
+def test_what_a_program_drew_is_drawn_at_the_size_that_is_asked_for(
+    sizing: Sizing, expected: float
+) -> None:
+    assert sizing.drawn_dpi(4) == expected
