@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup data repro demo check test lint docs audit bench peers preference scale up down status ui lock clean
+.PHONY: help setup data repro demo check test lint docs audit bench peers preference results scale up down status ui lock clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -92,6 +92,12 @@ PEERS ?= --model byol=artifacts/evaluation/byol/model
 
 peers: setup ## Compare with general super-resolution networks, e.g. PEERS="--model mine=FOLDER"
 	$(RUN) python -m benchmarks.peers_quality $(PEERS)
+
+# What to read besides fresh lines: folders of labelled images, and options (`--help` tells).
+RESULTS ?=
+
+results: data ## Measure what README's table shows, and write it, e.g. RESULTS="mine=FOLDER:lr"
+	$(RUN) python -m benchmarks.results $(RESULTS)
 
 # What else to show: small images of yours, and options (`--help` tells).
 PAIRS ?=

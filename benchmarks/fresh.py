@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from textsr.datasets.shards import decode_grey
+from textsr.evaluation.sets import EvaluationLine
 from textsr.synthesis.sample import Source, make_sample
 
 
@@ -13,3 +15,12 @@ def draw_rows(source: Source, seed: int, count: int) -> Iterator[dict[str, Any]]
     fresh = replace(source, params=source.params.model_copy(update={"synthesis": synthesis}))
     for index in range(count):
         yield make_sample(fresh, index)
+
+
+def draw_lines(source: Source, seed: int, count: int) -> list[EvaluationLine]:
+    """Draw so many lines, LR and HR, of the source's split, of another seed."""
+    lines = []
+    for row in draw_rows(source, seed, count):
+        lr, hr = (decode_grey(row[side]["bytes"], row["sample_id"]) for side in ("lr", "hr"))
+        lines.append(EvaluationLine(row["sample_id"], row["text"], lr, hr))
+    return lines

@@ -104,7 +104,7 @@ def main() -> None:
 def _run(params: Params, arguments: argparse.Namespace) -> None:
     models = [parse_model(argument) for argument in arguments.model]
     folders = [parse_labelled(argument) for argument in arguments.folders]
-    methods = _methods(params, arguments.peer or list(peers.UPSCALERS), models)
+    methods = list_methods(params, arguments.peer or list(peers.UPSCALERS), models)
     sets = _sets(params, arguments.dataset, arguments.data, folders)
     sets = {name: lines[: arguments.lines] for name, lines in sets.items()}
     use_threads(params.compute.threads)
@@ -152,9 +152,15 @@ def parse_labelled(argument: str) -> LabelledFolder:
     return LabelledFolder(name, Path(folder), cast(Literal["lr", "hr"], kind))
 
 
-def _methods(
+def list_methods(
     params: Params, upscalers: Sequence[str], models: Sequence[ModelFolder]
 ) -> list[Method]:
+    """Return bicubic interpolation, peers and models as methods.
+
+    Raises:
+        TextsrError: if a model cannot be loaded, upscales by another factor than the peers, or two
+            methods are of one name.
+    """
     if params.synthesis.scale != peers.SCALE:
         raise TextsrError(
             f"synthesis.scale: {params.synthesis.scale}: the peers upscale {peers.SCALE} times; "
@@ -171,7 +177,7 @@ def _methods(
         if model.scale != peers.SCALE:
             raise TextsrError(f"--model {name}: upscales {model.scale} times, not {peers.SCALE}")
         methods.append(Method(name, None, partial(_ready, network_upscale(model))))
-    _refuse_twice("--model", [method.name for method in methods])
+    refuse_twice("--model", [method.name for method in methods])
     return methods
 
 
@@ -189,13 +195,18 @@ def _start_peer(name: str, threads: int) -> Iterator[Upscale]:
 
 def _sets(params: Params, dataset: Path, data: Path, folders: Sequence[LabelledFolder]) -> Sets:
     sets = load_sets(params, dataset, data)
-    _refuse_twice("set", [*sets, *(folder.name for folder in folders)])
+    refuse_twice("set", [*sets, *(folder.name for folder in folders)])
     for name, path, kind in folders:
         sets[name] = load_real_set(name, path, kind, params)
     return sets
 
 
-def _refuse_twice(what: str, names: Sequence[str]) -> None:
+def refuse_twice(what: str, names: Sequence[str]) -> None:
+    """Refuse names of which two are the same.
+
+    Raises:
+        TextsrError: if there are such.
+    """
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise TextsrError(f"{what} {twice}: there is another of this name; choose a new one")

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.fresh import draw_rows
+from benchmarks.fresh import draw_lines
 from benchmarks.kept_scores import judges_version, keep, lines_version
 from benchmarks.quality_report import build_report, render_report
 from textsr import pretrained
@@ -27,7 +27,6 @@ from textsr.cli.progress import progress
 from textsr.compute import use_threads
 from textsr.config import project
 from textsr.config.params import load_params
-from textsr.datasets.shards import decode_grey
 from textsr.evaluation.run import bootstrap_of
 from textsr.evaluation.score import score_set
 from textsr.evaluation.sets import EvaluationLine
@@ -68,7 +67,7 @@ def main() -> None:
     networks: dict[str, Backend] = {name: OnnxBackend(path, 1) for name, path in paths.items()}
     speed = measure_speed(networks, arguments.rounds)
     source = load_source(params, "val", project.DATA)
-    lines = [_line(row) for row in draw_rows(source, FIRST_SEED, arguments.lines)]
+    lines = draw_lines(source, FIRST_SEED, arguments.lines)
     engines = available_engines(params.compute.threads)
     made = f"{judges_version(engines)} {lines_version(lines)}"
     tables: dict[str, dict[str, pd.DataFrame]] = {}
@@ -88,11 +87,6 @@ def main() -> None:
     write_text(FOLDER / "report.md", markdown)
     write_json(FOLDER / "report.json", report)
     print(markdown)
-
-
-def _line(row: Mapping[str, Any]) -> EvaluationLine:
-    lr, hr = (decode_grey(row[side]["bytes"], row["sample_id"]) for side in ("lr", "hr"))
-    return EvaluationLine(row["sample_id"], row["text"], lr, hr)
 
 
 def _score(

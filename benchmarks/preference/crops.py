@@ -5,8 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.fresh import draw_rows
-from textsr.datasets.shards import decode_grey
+from benchmarks.fresh import draw_lines
 from textsr.errors import TextsrError
 from textsr.images.folders import find_images
 from textsr.images.image import LoadedImage, flatten, to_8_bit
@@ -26,10 +25,7 @@ class Crop(NamedTuple):
 
 def fresh_lines(source: Source, seed: int, count: int) -> list[Crop]:
     """Draw so many LR lines of the source's split, which no dataset of another seed holds."""
-    return [
-        Crop(row["sample_id"], LoadedImage(decode_grey(row["lr"]["bytes"], row["sample_id"])))
-        for row in draw_rows(source, seed, count)
-    ]
+    return [Crop(line.line_id, LoadedImage(line.lr)) for line in draw_lines(source, seed, count)]
 
 
 def folder_crops(name: str, folder: Path, count: int) -> list[Crop]:

@@ -12,6 +12,7 @@ from typing import Any
 import typer
 import yaml
 
+from benchmarks.results_table import BEGIN, END
 from textsr.cli.main import app
 
 ROOT = Path(__file__).parents[2]
@@ -42,8 +43,10 @@ def slug(heading: str) -> str:
     return re.sub(r"[\s-]+", "-", re.sub(r"[^\w\s-]", "", plain).strip().lower())
 
 
-def test_readme_is_short() -> None:
-    assert len(README.read_text(encoding="utf-8").splitlines()) <= 150
+def test_readme_is_short_but_for_the_table_that_is_written_into_it() -> None:
+    before, rest = README.read_text(encoding="utf-8").split(BEGIN)
+    _, after = rest.split(END)
+    assert len(f"{before}{after}".splitlines()) <= 140
 
 
 def test_the_python_example_of_the_readme_runs(tmp_path: Path) -> None:

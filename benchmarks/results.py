@@ -1,0 +1,142 @@
+"""What OCR engines read by bicubic interpolation, peers, the package's weights and true images.
+
+Of fresh lines in the fonts of `val`, and of folders of labelled images. The numbers go into
+docs/results.json, and the table of them into README.md and docs/reference/results.md.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from benchmarks import peers
+from benchmarks.fresh import draw_lines
+from benchmarks.kept_scores import judges_version, keep, lines_version
+from benchmarks.peers_quality import (
+    ModelFolder,
+    list_methods,
+    parse_labelled,
+    refuse_twice,
+    score_methods,
+)
+from benchmarks.results_table import (
+    FILE,
+    HR,
+    MODEL,
+    Kind,
+    Results,
+    ScoredSet,
+    collect,
+    read_results,
+    write_pages,
+)
+from textsr import pretrained
+from textsr.cli.progress import progress
+from textsr.compute import use_threads
+from textsr.config import project
+from textsr.config.params import Params, load_params
+from textsr.errors import TextsrError
+from textsr.evaluation.run import bootstrap_of
+from textsr.evaluation.score import score_set
+from textsr.evaluation.sets import EvaluationLine, load_real_set
+from textsr.files import write_json
+from textsr.models.spec import read_spec
+from textsr.ocr.engine import OCREngine
+from textsr.ocr.engines import ENGINES, available_engines
+from textsr.progress import Progress
+from textsr.synthesis.sample import load_source
+
+FIRST_SEED = 4_000_000
+"""Of the fresh lines; far from any dataset's."""
+
+FRESH = "fresh_lines"
+
+
+def main() -> None:
+    """Measure, keep the numbers and write the pages."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.results", description=__doc__)
+    parser.add_argument(
+        "folders",
+        nargs="*",
+        metavar="NAME=FOLDER:KIND",
+        help="labelled images; KIND lr: small as they are, hr: to be degraded",
+    )
+    parser.add_argument("--fresh", type=int, default=800, help="so many fresh lines")
+    parser.add_argument(
+        "--without-peers", action="store_true", help="takes minutes, not half an hour"
+    )
+    parser.add_argument("--data", type=Path, default=project.DATA)
+    parser.add_argument(
+        "--render", action="store_true", help="measure nothing: write the pages of what is kept"
+    )
+    arguments = parser.parse_args()
+    try:
+        if not arguments.render:
+            write_json(FILE, measure(load_params(), arguments).model_dump())
+        write_pages(read_results(FILE), Path())
+    except TextsrError as error:
+        sys.exit(f"results: {error}")
+
+
+def measure(params: Params, arguments: argparse.Namespace) -> Results:
+    """Read all sets by all methods."""
+    folders = [parse_labelled(argument) for argument in arguments.folders]
+    refuse_twice("set", [FRESH, *(folder.name for folder in folders)])
+    kinds: dict[str, Kind] = {FRESH: "fresh"}
+    if arguments.fresh < 1:
+        raise TextsrError(f"--fresh {arguments.fresh}: must be 1 or more")
+    source = load_source(params, "val", arguments.data)
+    sets = {FRESH: draw_lines(source, FIRST_SEED, arguments.fresh)}
+    for name, path, kind in folders:
+        kinds[name], sets[name] = kind, load_real_set(name, path, kind, params)
+    use_threads(params.compute.threads)
+    engines = available_engines(params.compute.threads)
+    upscalers = [] if arguments.without_peers else list(peers.UPSCALERS)
+    methods = list_methods(params, upscalers, [ModelFolder(MODEL, pretrained.FOLDER)])
+    kept = peers.FOLDER / "scores"
+    with progress() as start:
+        tables, left_out = score_methods(methods, sets, engines, kept, start)
+        for name, lines in sets.items():
+            if all(line.hr is not None for line in lines):
+                tables[name][HR] = _score_truth(name, lines, engines, kept, start)
+    if left_out:
+        raise TextsrError(
+            f"{', '.join(left_out)}: could not be run; mend that, or leave the peers out with "
+            "--without-peers"
+        )
+    bootstrap = bootstrap_of(params)
+    titles = {engine.name: ENGINES[engine.name].title for engine in engines}
+    return Results(
+        model=pretrained.VERSION,
+        blend=read_spec(pretrained.FOLDER).blend,
+        peers=upscalers,
+        confidence=bootstrap.confidence,
+        sets=[
+            collect(ScoredSet(name, kinds[name], of), titles, bootstrap)
+            for name, of in tables.items()
+        ],
+    )
+
+
+def _score_truth(
+    name: str,
+    lines: Sequence[EvaluationLine],
+    engines: Sequence[OCREngine],
+    folder: Path,
+    progress: Progress,
+) -> pd.DataFrame:
+    """Score the true images; kept until they, the OCR engines or the measures change."""
+
+    def score() -> pd.DataFrame:
+        images = [line.hr for line in lines if line.hr is not None]
+        tick = progress(f"{HR} of {name}", len(lines) * len(engines))
+        return score_set(HR, name, lines, images, engines, tick)
+
+    key = f"{judges_version(engines)}-{lines_version(lines)}"
+    return keep(folder / HR / f"{name}-{key}.parquet", score)
+
+
+if __name__ == "__main__":
+    main()
