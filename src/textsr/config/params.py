@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from textsr.config import project
 from textsr.config.effects import Degradation, Render
+from textsr.config.pages import Page
 from textsr.config.sections import Frequency, Interval, Probability, Section, inside
 from textsr.config.yaml_files import overlay, read_yaml
 from textsr.errors import TextsrError, quote, shorten
@@ -125,6 +126,29 @@ class Synthesis(Section):
     text: Text
     render: Render
     degradation: Degradation
+    page: Page | None = None
+    """Of extra datasets alone: their samples are crops of pages."""
+
+    @model_validator(mode="after")
+    def _fits_a_page(self) -> "Synthesis":
+        if self.page is None:
+            return self
+        for name, least, most in (
+            ("lr_height", self.lr_height, self.page.lr_height),
+            ("max_lr_width", self.max_lr_width, self.page.lr_width),
+        ):
+            if least > most:
+                raise ValueError(f"{name}: {least} is more than the page has ({most}); lower it")
+        if self.page.min_crop_lr_width > self.max_lr_width:
+            raise ValueError(
+                f"page.min_crop_lr_width: {self.page.min_crop_lr_width} is more than max_lr_width "
+                f"({self.max_lr_width}); lower it"
+            )
+        if self.render.neighbours.probability > 0:
+            raise ValueError(
+                "render.neighbours.probability: the lines of a page have neighbours; set it to 0"
+            )
+        return self
 
     @model_validator(mode="after")
     def _few_shards(self) -> "Synthesis":
@@ -157,6 +181,22 @@ class Synthesis(Section):
             "render": render,
         }
         return self.model_copy(update=update)
+
+    def of_pages(self) -> dict[str, Any]:
+        """Return settings for pages, as a mapping: type that is tiny and large beside their crops.
+
+        Lines have no neighbours but their own, and no page is made of two levels: one threshold for
+        all of it makes grey panels, pale text and pictures white or black.
+        """
+        settings = self.model_dump()
+        # At the scale at which params.yaml states lengths.
+        height = self.lr_height * 4
+        settings["render"]["font_height_px"] = (0.3 * height, 1.8 * height)
+        settings["render"]["neighbours"]["probability"] = 0
+        for name in ("first", "scan", "second"):
+            for effect in ("bilevel", "dithering"):
+                settings["degradation"][name][effect]["probability"] = 0
+        return settings
 
 
 class Validation(Section):
@@ -484,8 +524,8 @@ class Params(Section):
     def extra_dataset(self, name: str) -> "Params":
         """Return the params by which an extra dataset is drawn: `synthesis` with its changes.
 
-        Where it does not say otherwise, text grows with the height of its lines, and its seed
-        follows from its name: its lines are others than the dataset's.
+        Where it does not say otherwise, text grows with the height of its lines, pages have text
+        of many sizes, and its seed follows from its name: its lines are others than the dataset's.
 
         Raises:
             ValidationError: of pydantic, if it changes `synthesis` to something impossible.
@@ -495,6 +535,8 @@ class Params(Section):
         if "lr_height" in changes:
             checked = Synthesis.model_validate(synthesis | {"lr_height": changes["lr_height"]})
             synthesis = self.synthesis.at_height(checked.lr_height).model_dump()
+        if changes.get("page") is not None:
+            synthesis = Synthesis.model_validate(synthesis).of_pages()
         synthesis["seed"] += zlib.crc32(name.encode())
         overlay(synthesis, changes, whole=_FREQUENCIES)
         changed = Synthesis.model_validate(synthesis)
@@ -561,6 +603,11 @@ def parse_params(raw: Any, source: str = "params.yaml") -> Params:
         params = Params.model_validate(raw)
     except ValidationError as error:
         raise TextsrError("\n".join(_explain(error, source))) from error
+    if params.synthesis.page is not None:
+        raise TextsrError(
+            f"{source}: synthesis.page: models are judged on lines; draw pages in extra_datasets, "
+            "e.g. { pages: { page: {}, samples: { train: 4000 } } }"
+        )
     for name in params.extra_datasets:
         try:
             params.extra_dataset(name)

@@ -27,7 +27,9 @@ RENDER_COLUMNS = {
 }
 """How the line was drawn. Font size and margins in pixels of this image, `ink` and `ground` in grey
 levels before light and exposure; then a column an interval of each effect of `synthesis.render`, in
-the unit of params.yaml, null where the effect was not applied."""
+the unit of params.yaml, null where the effect was not applied. Of a crop of a page, font, ink and
+ground are those of the line of which it shows most, margins those of the one whole line that it
+shows, else 0, and effects those of the page."""
 
 DEGRADATION_COLUMNS = {
     "first_size": pa.float64(),

@@ -42,7 +42,7 @@ def validate(params: Params, start: Progress, say: Callable[[str], None]) -> Non
             target.params,
             Path.cwd(),
             name=f"{target.dataset.name} {content[:8]}",
-            described=flatten({"synthesis": synthesis.model_dump(mode="json")}),
+            described=flatten({"synthesis": synthesis.model_dump(mode="json", exclude_none=True)}),
             tags={"textsr.dataset": content, "seed": str(synthesis.seed)},
             unique_tag="textsr.dataset",
         ) as run:

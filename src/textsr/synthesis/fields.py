@@ -29,11 +29,15 @@ def cut_texture(
 
     Args:
         texture: which.
-        height: of the cut, pixels, at most 512.
+        height: of the cut, pixels; above 512 it is continued by its mirror image.
         width: of the cut, pixels.
         unit: size of its features: 1 at scale 4, less at smaller scales.
         rng: draws the place and the mirroring.
     """
+    if height > _ROWS:
+        cut = cut_texture(texture, _ROWS, width, unit, rng)
+        mirrored = cv2.copyMakeBorder(cut, 0, height - _ROWS, 0, 0, cv2.BORDER_REFLECT)
+        return np.asarray(mirrored, np.float32)
     columns = _COLUMNS * -(-width * 2 // _COLUMNS)
     whole = _whole(texture, columns, 1.0 if texture == "white" else unit)
     top = int(rng.integers(_ROWS - height + 1))

@@ -129,3 +129,9 @@ def load_face(path: Path, size_px: int) -> ImageFont.FreeTypeFont:
         return ImageFont.truetype(str(path), size_px, layout_engine=ImageFont.Layout.BASIC)
     except OSError as error:
         raise unreadable(path, error) from error
+
+
+def em_of_height(path: Path) -> float:
+    """Return the size of a font at which its ascent plus descent is 1."""
+    ascent, descent = load_face(path, 64).getmetrics()
+    return 64 / (ascent + descent)

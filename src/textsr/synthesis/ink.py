@@ -7,6 +7,7 @@ from statistics import NormalDist
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from textsr.synthesis.fields import Plane, cut_texture
 
@@ -110,25 +111,48 @@ def warp(
         rng: draws where the corners go.
     """
     height, width = coverage.shape
-    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
     limit = np.degrees(np.arctan2(2 * room, width))
-    angle = float(np.clip(rotation, -limit, limit))
-    rotate = cv2.getRotationMatrix2D((width / 2, height / 2), angle, 1)
+    matrix = view(
+        height,
+        width,
+        oblique=oblique,
+        rotation=float(np.clip(rotation, -limit, limit)),
+        corner_shift=corner_shift,
+        rng=rng,
+    )
+    warped = cv2.warpPerspective(coverage, matrix, (width, height), flags=cv2.INTER_CUBIC)
+    return np.clip(warped, 0, 1).astype(np.float32)
+
+
+def view(
+    height: int,
+    width: int,
+    *,
+    oblique: float,
+    rotation: float,
+    corner_shift: float,
+    rng: np.random.Generator,
+) -> npt.NDArray[np.float64]:
+    """Return the 3x3 matrix that maps points of an image to where `warp` moves them."""
+    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+    rotate = cv2.getRotationMatrix2D((width / 2, height / 2), rotation, 1)
     slant = np.tan(np.radians(oblique)) * (height / 2 - corners[:, 1])
     moved = corners + np.stack([slant, np.zeros(4)], axis=1)
     moved = moved @ rotate[:, :2].T + rotate[:, 2]
     moved = moved + rng.uniform(-corner_shift, corner_shift, (4, 2))
-    matrix = cv2.getPerspectiveTransform(corners, moved.astype(np.float32))
-    warped = cv2.warpPerspective(coverage, matrix, (width, height), flags=cv2.INTER_CUBIC)
-    return np.clip(warped, 0, 1).astype(np.float32)
+    return np.asarray(cv2.getPerspectiveTransform(corners, moved.astype(np.float32)), np.float64)
 
 
 def curve(coverage: Plane, rise: float) -> Plane:
     """Bow the line: its middle moves up by `rise` against its ends, half of it each."""
     height, width = coverage.shape
-    x = np.linspace(-1, 1, width, dtype=np.float32)
-    offset = np.float32(rise) * (np.float32(0.5) - x * x)
+    offset = bow(np.linspace(-1, 1, width, dtype=np.float32), rise)
     map_x = np.broadcast_to(np.arange(width, dtype=np.float32), (height, width))
     map_y = np.arange(height, dtype=np.float32)[:, None] + offset[None, :]
     bowed = cv2.remap(coverage, np.ascontiguousarray(map_x), map_y, cv2.INTER_LINEAR)
     return np.asarray(bowed, np.float32)
+
+
+def bow(x: Plane, rise: float) -> Plane:
+    """Return how far up `curve` moves what is at `x`, -1 to 1 from the left to the right end."""
+    return np.asarray(np.float32(rise) * (np.float32(0.5) - x * x), np.float32)

@@ -11,7 +11,7 @@ from textsr.synthesis import surface as surfaces
 from textsr.synthesis.camera import to_8_bit
 from textsr.synthesis.draws import Draws
 from textsr.synthesis.fields import Plane
-from textsr.synthesis.fonts import FontFile, load_face
+from textsr.synthesis.fonts import FontFile, em_of_height
 from textsr.synthesis.typeset import Layout, draw_layout, lay_out
 
 _PARAMS_SCALE = 4  # the scale at which params.yaml states lengths
@@ -101,8 +101,7 @@ def _fit(
     draws: Draws,
 ) -> int:
     """Return the font size at which ascent plus descent has the drawn height, or less to fit."""
-    ascent, descent = load_face(font.path, 64).getmetrics()
-    size_of_height = 64 / (ascent + descent)
+    size_of_height = em_of_height(font.path)
     size = min(
         draws.uniform(params.font_height_px) * unit * size_of_height,
         room / max(layout.right - layout.left, 1e-6),
@@ -166,19 +165,30 @@ def _print(coverage: Plane, page: _Page, params: Render, draws: Draws) -> Plane:
     inverted = bool(draws.rng.random() < params.inverted)
     ink, ground = (dark + contrast, dark) if inverted else (dark, dark + contrast)
     draws.recorded |= {"ink": ink, "ground": ground, "inverted": inverted}
-    surface = _surface(coverage, ink, ground, page, params, draws)
+    surface = draw_surface(coverage, ink, ground, page.unit, params, draws)
     image = surface + coverage * (np.float32(ink) - surface)
     if drawn := draws.effect("clipping", params.clipping):
-        image = _clip(image, ink, ground, drawn[0])
+        image = clip(image, white_level(ink, ground, drawn[0]))
     if drawn := draws.effect("shadow", params.shadow):
         image *= surfaces.shadow(page.height, page.width, drawn[0], page.unit, draws.rng)
     return np.asarray(image, np.float32)
 
 
-def _surface(
-    coverage: Plane, ink: float, ground: float, page: _Page, params: Render, draws: Draws
+def draw_surface(
+    coverage: Plane, ink: float, ground: float, unit: float, params: Render, draws: Draws
 ) -> Plane:
-    height, width, unit, rng = page.height, page.width, page.unit, draws.rng
+    """Draw what the ink lies on: an HxW plane of grey levels.
+
+    Args:
+        coverage: of the ink, HxW in 0 to 1, which may show through from the back.
+        ink: grey level.
+        ground: grey level.
+        unit: pixels a pixel of params.yaml.
+        params: effects to draw.
+        draws: source of every choice.
+    """
+    height, width = coverage.shape
+    rng = draws.rng
     surface = np.full((height, width), ground, np.float32)
     # Marks are dark on a light ground and light on a dark one.
     sign = -1.0 if ground > 127 else 1.0
@@ -197,10 +207,14 @@ def _surface(
     return surface
 
 
-def _clip(image: Plane, ink: float, ground: float, share: float) -> Plane:
-    """Expose so that the lighter of ink and ground is white, by `share` of their contrast.
+def white_level(ink: float, ground: float, share: float) -> float:
+    """Return the grey level that clipping makes white: `share` of the contrast is lost in it."""
+    return max(ink, ground) - share * abs(ink - ground)
+
+
+def clip(image: Plane, white: float) -> Plane:
+    """Expose so that a grey level, and all above, is white.
 
     Scanners and document apps do so on purpose, and cameras with lit signs: grain disappears.
     """
-    white = max(ink, ground) - share * abs(ink - ground)
     return np.asarray(np.clip(image * np.float32(255 / white), 0, 255), np.float32)

@@ -25,7 +25,7 @@ from textsr.datasets.shards import COMPRESSION
 from textsr.errors import TextsrError
 from textsr.files import fingerprint, replace_file, replace_folder, write_text
 from textsr.processes import worker_pool
-from textsr.synthesis.sample import Source, load_source, make_sample
+from textsr.synthesis.sample import Source, load_source, make_samples
 
 _MADE_OF = "made-of"  # file in a part's folder
 
@@ -94,7 +94,7 @@ def write_shard(task: ShardTask) -> int:
     """Make and write one shard; return its number of rows."""
     cv2.setNumThreads(1)  # the shards are the parallelism
     source = _cached_source(task.params.model_dump_json(), task.split, task.data)
-    rows = [make_sample(source, index) for index in range(task.first, task.last)]
+    rows = list(make_samples(source, task.first, task.last))
     with replace_file(task.path) as temporary:
         # The images are compressed already.
         pq.write_table(pa.Table.from_pylist(rows, SCHEMA), temporary, compression=COMPRESSION)

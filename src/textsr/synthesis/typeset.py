@@ -62,18 +62,24 @@ def lay_out(text: str, path: Path, tracking: float = 0.0) -> Layout:
     return Layout(text, tuple(places), min(lefts), max(rights), min(bottoms), max(tops))
 
 
-def draw_layout(layout: Layout, path: Path, size_px: float) -> Plane:
-    """Draw a line's ink, coverage of 0 to 1, cut to its bounds, rounded up to whole pixels."""
-    scale = size_px / _EM
-    width = max(1, int(np.ceil((layout.right - layout.left) * _EM)))
-    height = max(1, int(np.ceil((layout.top - layout.bottom) * _EM)))
+def draw_layout(layout: Layout, path: Path, size_px: float, *, sharp: bool = False) -> Plane:
+    """Draw a line's ink, coverage of 0 to 1, cut to its bounds, rounded up to whole pixels.
+
+    Text of more than 80 pixels an em is enlarged, and a little blurred, unless it is to be `sharp`.
+    """
+    em = _EM
+    while sharp and em < size_px:
+        em *= 2
+    scale = size_px / em
+    width = max(1, int(np.ceil((layout.right - layout.left) * em)))
+    height = max(1, int(np.ceil((layout.top - layout.bottom) * em)))
     # A pixel around, since glyphs are placed and hinted to whole pixels.
     mask = np.zeros((height + 2, width + 2), np.uint8)
-    baseline = 1 + round(layout.top * _EM)
+    baseline = 1 + round(layout.top * em)
     for character, place in zip(layout.text, layout.places, strict=True):
         if character != " ":
-            glyph, left, top = _glyph(path, character)
-            _paste(mask, glyph, 1 + round((place - layout.left) * _EM) + left, baseline + top)
+            glyph, left, top = _glyph(path, character, em)
+            _paste(mask, glyph, 1 + round((place - layout.left) * em) + left, baseline + top)
     size = (max(1, int(np.ceil(width * scale))), max(1, int(np.ceil(height * scale))))
     whole = cv2.resize(mask[1:-1, 1:-1], size, interpolation=cv2.INTER_AREA)
     return np.asarray(whole, np.float32) / np.float32(255)
@@ -90,9 +96,9 @@ def _paste(mask: Image, glyph: Image, left: int, top: int) -> None:
 
 
 @lru_cache(maxsize=16384)
-def _glyph(path: Path, character: str) -> tuple[Image, int, int]:
+def _glyph(path: Path, character: str, em: int) -> tuple[Image, int, int]:
     """Draw one glyph; return it with the offset of its corner from origin and baseline, pixels."""
-    face = load_face(path, _EM)
+    face = load_face(path, em)
     try:
         left, top, right, bottom = face.getbbox(character, anchor="ls")
         picture = PILImage.new("L", (int(right - left) + 1, int(bottom - top) + 1))

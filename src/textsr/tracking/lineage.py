@@ -96,7 +96,7 @@ def describe_lines(params: Params) -> dict[str, str]:
     """
 
     def synthesis(of: Params) -> dict[str, str]:
-        return flatten(of.synthesis.model_dump(mode="json"))
+        return flatten(of.synthesis.model_dump(mode="json", exclude_none=True))
 
     dataset = synthesis(params)
     extra_datasets = {

@@ -5,7 +5,7 @@ and spills to disk, so that a dataset of any size can be asked about.
 """
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +36,8 @@ _MOST_VALUES = 300
 _INSERTED = """
     ? AS folder, CAST(? + file_row_number AS BIGINT) AS number,
     CAST(? + file_row_number AS BIGINT) AS position,
-    text_key(text) AS text_key, md5(hr.bytes) AS hr_digest,
+    nullif(text_key(text), '') AS text_key,
+    CASE WHEN text = '' THEN NULL ELSE md5(hr.bytes) END AS hr_digest,
     length(text) AS text_length, length(trim(text)) AS text_ink_length,
     abs(ink - ground) AS contrast, inverted <> (ink > ground) AS misinverted,
     split <> folder AS misplaced, "index" - position AS misordered,
@@ -63,6 +64,7 @@ _USES = """
     FROM rows WHERE {column} IS NOT NULL GROUP BY {column}"""
 _SHARED = {"text": "text_key", "font_family": "font_family", "hr": "hr_digest"}
 """What no two splits may share, and the column that identifies it."""
+# Without a text, a crop of a page may be blank, and equal to others.
 _DUPLICATES = ("sample_id", 'folder, "index"', "folder, hr_digest")
 """What no two rows may have in common."""
 
@@ -174,10 +176,10 @@ class Census:
         return np.unique(np.concatenate(arrays)) if arrays else np.array([], np.int64)
 
 
-def count_rows(census: Census) -> pd.DataFrame:
-    """Return `rows` for each `folder` (a split's) and `kind` of text, 0 where there is none."""
+def count_rows(census: Census, kinds: Sequence[str] = KINDS) -> pd.DataFrame:
+    """Return `rows` for each `folder` (a split's) and `kind`, 0 where there is none of `kinds`."""
     found = census.query("SELECT folder, kind, count(*) AS rows FROM rows GROUP BY folder, kind")
-    none = pd.DataFrame([(split, kind, 0) for split in SPLITS for kind in KINDS])
+    none = pd.DataFrame([(split, kind, 0) for split in SPLITS for kind in kinds])
     every = pd.concat([found, none.set_axis(["folder", "kind", "rows"], axis=1)])
     return every.groupby(["folder", "kind"], dropna=False)["rows"].sum().reset_index()
 

@@ -37,8 +37,8 @@ def add_readings(
 ) -> pd.DataFrame:
     """Have `count` HR lines read, and compare what was read with what the rows say.
 
-    The lines are spread evenly over the splits and within them, chosen by `seed`; lines that lack
-    a text or do not decode are never chosen.
+    The lines are spread evenly over the splits and within them, chosen by `seed`; images that do
+    not decode, and those without a text, are never chosen.
 
     Returns:
         `rows` with the columns below, missing where a line was not chosen, and the last three where
@@ -66,7 +66,7 @@ def add_readings(
 
 
 def _choose(rows: pd.DataFrame, count: int, seed: int) -> Numbers:
-    readable = rows["hr_decodes"].eq(True) & rows["text"].notna()
+    readable = rows["hr_decodes"].eq(True) & rows["text"].notna() & rows["text"].ne("")
     candidates = {split: rows["number"][readable & (rows["folder"] == split)] for split in SPLITS}
     quotas = divide(count, {split: len(numbers) for split, numbers in candidates.items()})
     chosen = [

@@ -16,6 +16,7 @@ from great_expectations.expectations.metadata_types import FailureSeverity
 from great_expectations.expectations.row_conditions import Column, Condition
 
 from textsr.config.effects import CameraPass, Render
+from textsr.config.pages import CROPS, Page
 from textsr.config.params import SPLITS, Params, Synthesis
 from textsr.config.sections import Section, effect_fields, interval_columns
 from textsr.validation.census import MOJIBAKE
@@ -61,6 +62,8 @@ _BRIGHTNESS_SHIFT = 8.0
 _LARGEST_SHIFT = 64.0
 
 _MIN_UNIQUE_TEXTS = 0.5
+# Of crops of a page, two around the same line may lie at the same place.
+_UNLIKE_CROPS = 0.9
 # Of 490 lines that PP-OCR read 4 or more letters and digits of, 1 in 100 was read nearer to another
 # of 60 lines than to its own; all were dot matrix print. With texts permuted, 98 in 100 are.
 _READ_AS_OWN = 0.9
@@ -87,18 +90,23 @@ AnyExpectation = TypeVar("AnyExpectation", bound=Expectation)
 
 
 def build_suite(params: Params) -> ExpectationSuite:
-    """Return the suite over the table of `measure.read_samples` and `legibility.add_readings`."""
+    """Return the suite over the table of `measure.read_samples` and `legibility.add_readings`.
+
+    Of crops of pages, those that show text must be like their HR images, and those of the kind
+    `line` must have a text, and all others none.
+    """
     samples = params.synthesis.samples
     rows = samples.train + samples.val + samples.test
+    draws = rows // params.synthesis.page.crops if params.synthesis.page else rows
     if params.validation.max_rows:
-        rows = min(rows, params.validation.max_rows)
+        draws = min(draws, params.validation.max_rows)
     expectations = [
         *_table(params.synthesis),
         *_images(params.synthesis),
         *_texts(params.synthesis),
         *_readings(params.synthesis.render, params.validation.min_legibility),
         *_effects(),
-        *_ranges(params.synthesis, rows),
+        *_ranges(params.synthesis, draws),
     ]
     return ExpectationSuite(name="samples", expectations=expectations, notes=_NOTES)
 
@@ -166,9 +174,11 @@ def _equal(name: str, columns: str, told: str, remedy: str = _REMAKE, **more: An
     return _pair(gxe.ExpectColumnPairValuesToBeEqual, name, columns, told, remedy, **more)
 
 
-def _no_less(name: str, columns: str, told: str, remedy: str, mostly: float) -> Expectation:
+def _no_less(
+    name: str, columns: str, told: str, remedy: str, mostly: float, **more: Any
+) -> Expectation:
     kind = gxe.ExpectColumnPairValuesAToBeGreaterThanB
-    return _pair(kind, name, columns, told, remedy, or_equal=True, mostly=mostly)
+    return _pair(kind, name, columns, told, remedy, or_equal=True, mostly=mostly, **more)
 
 
 def _table(synthesis: Synthesis) -> Iterator[Expectation]:
@@ -243,34 +253,47 @@ def _images(synthesis: Synthesis) -> Iterator[Expectation]:
     told = f"`lr_width` is at most {most} pixels (synthesis.max_lr_width)."
     yield _between("lr_width_range", 1, most, told, _GENERATOR, column="lr_width")
 
+    # Of crops of pages, some show no text, and little of it is seen of others.
+    lines, texts, whose = None, None, ""
+    if synthesis.page is not None:
+        lines, texts = Column("kind") == "line", Column("kind").is_in(["line", "text"])
+        whose = " (of a kind with text)"
     # Thin ink on a twentieth of the line still leaves a fifth of the contrast as deviation.
     floor = min(2.0, 0.05 * synthesis.render.contrast_levels[0])
     for name, level in (("hr", floor), ("lr", floor / 2)):
-        told = f"No {name.upper()} image is blank: grey levels deviate by {level:g} or more."
-        yield _between(f"{name}_not_blank", level, None, told, _REMAKE, column=f"{name}_std")
+        told = (
+            f"No {name.upper()} image of a line is blank: grey levels deviate by {level:g} or more."
+        )
+        blank = {"column": f"{name}_std", "row_condition": lines}
+        yield _between(f"{name}_not_blank", level, None, told, _REMAKE, **blank)
     yield _in_set(
         "hr_copies",
         [1],
-        "No two HR images of a split are the same, pixel for pixel.",
+        "No two HR images of a split are the same, pixel for pixel"
+        + (f", of {_UNLIKE_CROPS:.0%} of the crops of lines." if synthesis.page else "."),
         "Samples drawn twice add nothing; look at the seeds in src/textsr/synthesis.",
         severity=WARNING,
+        mostly=_UNLIKE_CROPS if synthesis.page else 1,
     )
 
     told = (
         f"LR correlates with HR, shrunk to its size, by {_USUAL_CORRELATION} or more in "
-        f"{_USUAL_SHARE:.0%} of samples."
+        f"{_USUAL_SHARE:.0%} of samples{whose}."
     )
-    usual = {"column": "lr_hr_correlation", "mostly": _USUAL_SHARE}
+    column = "lr_hr_correlation"
+    usual = {"column": column, "mostly": _USUAL_SHARE, "row_condition": texts}
     yield _between("lr_resembles_hr", _USUAL_CORRELATION, None, told, _PAIRING, **usual)
-    told = "LR correlates with HR, shrunk to its size, positively in all samples."
-    yield _between("lr_not_unlike_hr", 0, None, told, _PAIRING, column="lr_hr_correlation")
+    told = "LR correlates with HR, shrunk to its size, positively in all samples of a line."
+    every = {"column": column, "row_condition": lines}
+    yield _between("lr_not_unlike_hr", 0, None, told, _PAIRING, **every)
     yield _no_less(
         "lr_nearer_own_hr",
         "lr_hr_correlation lr_neighbour_correlation",
         "LR correlates with its own HR no less than with that of the rows before and after, in "
-        f"{_OWN_SHARE:.0%} of samples.",
+        f"{_OWN_SHARE:.0%} of samples{whose}.",
         _PAIRING,
         _OWN_SHARE,
+        row_condition=texts,
     )
     noises = (synthesis.degradation.first.noise, synthesis.degradation.second.noise)
     # The largest standard deviation of noise that a pass can add, grey levels.
@@ -291,13 +314,27 @@ def _texts(synthesis: Synthesis) -> Iterator[Expectation]:
     """Expect texts to be whole, and nothing of a split to be in another."""
     text, fonts = synthesis.text, synthesis.fonts
     kinds = [kind for kind, share in text.kinds.items() if share > 0]
+    named, lines = "synthesis.text.kinds", None
+    if synthesis.page is not None:
+        kinds, named, lines = list(CROPS), "of crops of pages", Column("kind") == "line"
+        yield expect(
+            gxe.ExpectColumnValueLengthsToBeBetween,
+            "text_of_lines_alone",
+            "No crop but of the kind `line` has a text: a recognizer would be taught to read it "
+            "off parts of it, or off others.",
+            _GENERATOR,
+            column="text",
+            max_value=0,
+            row_condition=Column("kind") != "line",
+        )
     yield expect(
         gxe.ExpectColumnValuesToMatchRegex,
         "text_not_empty",
-        "Every text has a character that can be seen.",
+        "Every text of a line has a character that can be seen.",
         _GENERATOR,
         column="text",
         regex=r"\S",
+        row_condition=lines,
     )
     yield expect(
         gxe.ExpectColumnValuesToNotMatchRegex,
@@ -315,7 +352,7 @@ def _texts(synthesis: Synthesis) -> Iterator[Expectation]:
         column="text",
         max_value=text.max_characters,
     )
-    told = f"`kind` is one of {', '.join(kinds)} (synthesis.text.kinds)."
+    told = f"`kind` is one of {', '.join(kinds)} ({named})."
     yield _in_set("kind_known", kinds, told, _GENERATOR, column="kind")
     yield _in_set(
         "text_copies",
@@ -408,14 +445,14 @@ class _Source:
 
 
 def _ranges(synthesis: Synthesis, rows: int) -> Iterator[Expectation]:
-    """Expect every recorded parameter to lie within its range; `rows` will be seen."""
+    """Expect every recorded parameter to lie within its range; `rows` draws will be seen."""
     render, degradation = synthesis.render, synthesis.degradation
     # The least share of rows that are scanned: dark ink on paper exposed to white, of which
     # shadows, stains and the like leave some grey.
     white = render.clipping.probability * (1 - render.inverted)
     scans = int(rows * (degradation.scanned * white / 2))
     of_scans, of_others = (Column("scanned") == scanned for scanned in (True, False))
-    yield from _line(render, synthesis.scale / _PARAMS_SCALE)
+    yield from _line(synthesis, synthesis.scale / _PARAMS_SCALE)
     yield from _section(_Source("synthesis.render", rows), render)
     for source, camera in (
         (_Source("synthesis.degradation.first", rows, "_1", of_others), degradation.first),
@@ -430,13 +467,17 @@ def _ranges(synthesis: Synthesis, rows: int) -> Iterator[Expectation]:
     yield _within("first_size", (low - _SIZE_SLACK, high + _SIZE_SLACK), told)
 
 
-def _line(render: Render, unit: float) -> Iterator[Expectation]:
+def _line(synthesis: Synthesis, unit: float) -> Iterator[Expectation]:
+    render = synthesis.render
     # Margins and font sizes are whole pixels, rounded down.
     margin = (int(render.margin_px[0] * unit), render.margin_px[1] * unit)
     # `font_height_px` is ascent plus descent, which is 0.7 to 2 times the em in known fonts, and
     # long or tall text is drawn smaller.
     font = (render.font_height_px[0] * unit / 4, render.font_height_px[1] * unit * 1.5)
     margin_told = f"synthesis.render.margin_px times {unit:g}"
+    if synthesis.page is not None:  # a line may stand anywhere in its crop
+        margin = (0, synthesis.max_lr_width * synthesis.scale)
+        margin_told = "synthesis.max_lr_width times the scale"
     for column, interval, told in (
         ("contrast", render.contrast_levels, "synthesis.render.contrast_levels"),
         ("ink", (0, 255), "grey levels"),
@@ -512,8 +553,12 @@ def _split_sizes(params: Params) -> Iterator[Expectation]:
 def _kinds(params: Params) -> Iterator[Expectation]:
     """Expect each kind in each split as far as chance allows.
 
-    Not `custom`, which is absent without text of the user's; the others are then drawn more often.
+    Of crops of pages, lines, since there may be no picture in many. Of lines, not
+    `custom`, which is absent without text of the user's; the others are then drawn more often.
     """
+    if params.synthesis.page is not None:
+        yield from _lines_of_pages(params, params.synthesis.page)
+        return
     weights = params.synthesis.text.kinds
     total = sum(weights.values())
     others = total - weights.get("custom", 0)
@@ -536,6 +581,26 @@ def _kinds(params: Params) -> Iterator[Expectation]:
                 "Change its share in synthesis.text.kinds, or lower validation.min_kind_share.",
                 (Column("folder") == split) & (Column("kind") == kind),
             )
+
+
+def _lines_of_pages(params: Params, page: Page) -> Iterator[Expectation]:
+    for split in SPLITS:
+        rows = getattr(params.synthesis.samples, split)
+        pages = rows // page.crops
+        # Of few pages, all may be empty.
+        least = math.ceil(params.validation.min_kind_share * rows) if pages >= _FEW_ROWS else 0
+        if page.around_line == 0:
+            least = 0
+        yield _sum(
+            f"{split}_line_share",
+            least,
+            rows,
+            f"The {split} split has {least} or more crops of a whole line (page.around_line, "
+            "validation.min_kind_share).",
+            "Raise page.around_line, or allow smaller text (render.font_height_px): a line must "
+            "fit into its crop.",
+            (Column("folder") == split) & (Column("kind") == "line"),
+        )
 
 
 def _deviations(rows: int, probability: float) -> float:

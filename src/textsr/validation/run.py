@@ -14,7 +14,8 @@ from great_expectations.data_context.types.base import (
     ProgressBarsConfig,
 )
 
-from textsr.config.params import Params
+from textsr.config.pages import CROPS
+from textsr.config.params import KINDS, Params
 from textsr.datasets.shards import read_table
 from textsr.errors import TextsrError
 from textsr.files import replace_folder, write_json
@@ -85,7 +86,10 @@ def validate_dataset(
         )
         suites = {
             "samples": (samples, build_suite(params)),
-            "counts": (count_rows(census), build_count_suite(params)),
+            "counts": (
+                count_rows(census, CROPS if params.synthesis.page else KINDS),
+                build_count_suite(params),
+            ),
         }
         with replace_folder(output / "data_docs") as docs:
             context = open_context(docs)
@@ -172,6 +176,8 @@ def _write_data_docs(
 def require_held_out(training: Path, dataset: Path) -> None:
     """Require that no text or font family of `dataset`'s val and test is in a training split.
 
+    Of crops of pages without a text, the font family alone can tell.
+
     Args:
         training: folder of the shards of a training split.
         dataset: folder of `val/` and `test/`.
@@ -185,7 +191,7 @@ def require_held_out(training: Path, dataset: Path) -> None:
     for split in ("val", "test"):
         held_out = read_table(dataset / split, ["text", "font_family"])
         found = {
-            "texts": texts & {text_key(text) for text in held_out["text"].to_pylist()},
+            "texts": (texts - {""}) & {text_key(text) for text in held_out["text"].to_pylist()},
             "font families": families & set(held_out["font_family"].to_pylist()),
         }
         for what, shared in found.items():
