@@ -5,8 +5,9 @@ import numpy as np
 
 from textsr.images.image import FloatImage
 from textsr.inference.backend import Backend
+from textsr.inference.tiling import magnify, widen
 
-_REACH = 2  # LR pixels on either side that the kernel depends on
+_REACH = 2  # LR pixels on either side that the kernel depends on, and a linear one's, too
 
 
 def bicubic(images: FloatImage, scale: int) -> FloatImage:
@@ -20,6 +21,28 @@ def bicubic(images: FloatImage, scale: int) -> FloatImage:
     for image, upscaled in zip(images, result, strict=True):
         upscaled[0] = cv2.resize(image[0], size, interpolation=cv2.INTER_CUBIC)
     return result
+
+
+def enlarge(
+    values: FloatImage, rows: slice, columns: slice, scale: int, interpolation: int
+) -> FloatImage:
+    """Upscale a part of HxW or HxWxC values as it comes out of the whole.
+
+    Args:
+        values: of the whole image.
+        rows: of the part, LR.
+        columns: of the part, LR.
+        scale: HR pixels per LR pixel.
+        interpolation: `cv2.INTER_LINEAR` or `cv2.INTER_CUBIC`.
+    """
+    height, width = values.shape[:2]
+    around_rows, around_columns = widen(rows, _REACH, height), widen(columns, _REACH, width)
+    enlarged = cv2.resize(
+        values[around_rows, around_columns], None, fx=scale, fy=scale, interpolation=interpolation
+    )
+    down = slice(rows.start - around_rows.start, rows.stop - around_rows.start)
+    across = slice(columns.start - around_columns.start, columns.stop - around_columns.start)
+    return np.asarray(enlarged[magnify(down, scale), magnify(across, scale)], np.float32)
 
 
 class BicubicBackend:

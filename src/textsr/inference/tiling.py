@@ -5,6 +5,7 @@ from itertools import product
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from textsr.errors import TextsrError
 from textsr.images.image import FloatImage
@@ -12,6 +13,8 @@ from textsr.inference.backend import Backend
 
 TILE = 800
 """Default side of a tile, LR pixels: with its halo, a megapixel."""
+
+Mask = npt.NDArray[np.bool_]
 
 Progress = Callable[[int, int], None]
 """Called with the number of tiles done and the number of all tiles."""
@@ -29,6 +32,7 @@ def upscale_tiles(
     backend: Backend,
     grey: FloatImage,
     *,
+    needed: Mask | None = None,
     tile: int = TILE,
     halo: int | None = None,
     threads: int | None = None,
@@ -43,6 +47,8 @@ def upscale_tiles(
     Args:
         backend: what computes.
         grey: float32 LR image.
+        needed: HxW, where the result is wanted: each part is narrowed to what encloses that in it,
+            to nothing where there is none. None: everywhere.
         tile: side of a square part in LR pixels, a multiple of the backend's alignment.
         halo: LR pixels around each part that the network sees besides, such a multiple, too; None:
             the backend's own.
@@ -58,16 +64,45 @@ def upscale_tiles(
     height, width = grey.shape
     cores = _cores(height, width, tile, halo, backend.alignment)
     for done, (rows, columns) in enumerate(cores, start=1):
-        window_rows, window_columns = widen(rows, halo, height), widen(columns, halo, width)
-        window = np.ascontiguousarray(grey[None, None, window_rows, window_columns])
-        values = backend.run(window, threads)[0, 0]
-        inner = (
-            magnify(_relative(rows, window_rows), backend.scale),
-            magnify(_relative(columns, window_columns), backend.scale),
-        )
+        if needed is not None:
+            rows, columns = _enclose(needed, rows, columns, backend.alignment)
+        values = _run(backend, grey, rows, columns, halo, threads)
         if progress is not None:
             progress(done, len(cores))
-        yield Tile(rows, columns, values[inner])
+        yield Tile(rows, columns, values)
+
+
+def _run(
+    backend: Backend, grey: FloatImage, rows: slice, columns: slice, halo: int, threads: int | None
+) -> FloatImage:
+    """Upscale a part of an image, with its surroundings; an empty one needs no network."""
+    if rows.start == rows.stop:
+        return np.empty((0, 0), np.float32)
+    height, width = grey.shape
+    window_rows, window_columns = widen(rows, halo, height), widen(columns, halo, width)
+    window = np.ascontiguousarray(grey[None, None, window_rows, window_columns])
+    inner = (
+        magnify(_relative(rows, window_rows), backend.scale),
+        magnify(_relative(columns, window_columns), backend.scale),
+    )
+    values: FloatImage = backend.run(window, threads)[0, 0][inner]
+    return values
+
+
+def _enclose(needed: Mask, rows: slice, columns: slice, alignment: int) -> tuple[slice, slice]:
+    """The smallest part of a part that holds all that is needed of it and starts at alignment."""
+    places = np.nonzero(needed[rows, columns])
+    down, across = (
+        _hull(found, part, alignment) for found, part in zip(places, (rows, columns), strict=True)
+    )
+    return down, across
+
+
+def _hull(places: npt.NDArray[np.intp], part: slice, alignment: int) -> slice:
+    if not places.size:
+        return slice(part.start, part.start)
+    first, last = (int(place) // alignment * alignment for place in (places.min(), places.max()))
+    return slice(part.start + first, min(part.start + last + alignment, part.stop))
 
 
 def padded_size(shape: tuple[int, int], alignment: int) -> tuple[int, int]:

@@ -1,34 +1,34 @@
 """Upscaling one image of any kind."""
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
 
 from textsr.images.image import FloatImage, IntImage, LoadedImage, resized, to_float, to_integer
+from textsr.inference import colour
 from textsr.inference.backend import Backend
 from textsr.inference.depth import suited
+from textsr.inference.interpolation import enlarge
+from textsr.inference.paper import text_weight
 from textsr.inference.tiling import (
     TILE,
+    Mask,
     Progress,
     Tile,
     magnify,
     padded_size,
     upscale_batch,
     upscale_tiles,
-    widen,
 )
 
 _BAND_ROWS = 32  # LR pixels
 _BATCH_PIXELS = 65_536  # LR pixels; larger batches are no faster
 
-_REACH = 1
-"""LR pixels on either side that a linearly interpolated value depends on."""
-
-# Chosen by measurement on coloured text; docs/explanation/upscaling.md has the table.
-_COLOUR_WINDOW = (7, 7)
-_COLOUR_EVENNESS = 1e-5
+_LEAST_WEIGHT = 1 / 255
+"""Of what a pixel gets of a network's output, where that is a share; less is not worth its run."""
 
 _ALPHA_WINDOW = (3, 3)  # LR pixels
 
@@ -46,10 +46,11 @@ def upscale_image(
 
     It keeps its size in inches and its metadata, too.
 
-    The network upscales luminance (BT.601), which chroma follows, and alpha, whose edges may be
-    letters, too. Colours that nobody sees, at alpha 0, are replaced by the nearest that is seen, so
-    that they do not shine through where an edge becomes finer. Besides the result itself, memory
-    grows with the input and the tile only.
+    The network upscales luminance (BT.601), which chroma follows (see `textsr.inference.colour`),
+    and alpha, whose edges may be letters, too. Paper that holds no text is left to bicubic
+    interpolation (see `textsr.inference.paper`). Colours that nobody sees, at alpha 0, are replaced
+    by the nearest that is seen, so that they do not shine through where an edge becomes finer.
+    Besides the result itself, memory grows with the input and the tile only.
 
     Raises:
         TextsrError: as `textsr.inference.tiling.upscale_tiles` and `suited` do.
@@ -57,14 +58,26 @@ def upscale_image(
     backend = suited(backend, image)
     planes = _split(image)
 
-    def upscale(plane: FloatImage, turn: int) -> Iterator[Tile]:
-        def show(done: int, total: int) -> None:
-            if progress is not None:
-                progress(turn * total + done, len(planes.upscaled) * total)
+    shown = 0
 
-        return upscale_tiles(backend, plane, tile=tile, halo=halo, threads=threads, progress=show)
+    def show(_: int, total: int) -> None:
+        nonlocal shown
+        shown += 1
+        if progress is not None:
+            progress(shown, len(planes.upscaled) * total)
 
-    parts = [upscale(plane, turn) for turn, plane in enumerate(planes.upscaled)]
+    parts = {
+        name: upscale_tiles(
+            backend,
+            plane,
+            needed=planes.needed(name),
+            tile=tile,
+            halo=halo,
+            threads=threads,
+            progress=show,
+        )
+        for name, plane in planes.upscaled.items()
+    }
     return _join(image, planes, parts, backend.scale)
 
 
@@ -84,73 +97,92 @@ def upscale_images(
         TextsrError: as `upscale_batch` and `suited` do.
     """
     split = [_split(image) for image in images]
-    # By backend and size, image and plane.
-    waiting: dict[tuple[Backend, tuple[int, int]], list[tuple[int, int]]] = {}
+    # By backend and size, the images' numbers and the planes' names.
+    waiting: dict[tuple[Backend, tuple[int, int]], list[tuple[int, _Name]]] = {}
     for number, (image, planes) in enumerate(zip(images, split, strict=True)):
         by = suited(backend, image)
-        for turn, plane in enumerate(planes.upscaled):
+        for name, plane in planes.upscaled.items():
             size = padded_size(plane.shape, by.alignment)
-            waiting.setdefault((by, size), []).append((number, turn))
-    parts: dict[tuple[int, int], Tile] = {}
+            waiting.setdefault((by, size), []).append((number, name))
+    parts: list[dict[_Name, Iterator[Tile]]] = [{} for _ in images]
     for (by, size), places in waiting.items():
         together = max(_BATCH_PIXELS // (size[0] * size[1]), 1)
         for first in range(0, len(places), together):
             before_batch()
             batch = places[first : first + together]
-            planes_of = [split[number].upscaled[turn] for number, turn in batch]
+            planes_of = [split[number].upscaled[name] for number, name in batch]
             upscaled = upscale_batch(by, planes_of, threads=threads)
-            for place, plane, values in zip(batch, planes_of, upscaled, strict=True):
+            for (number, name), plane, values in zip(batch, planes_of, upscaled, strict=True):
                 height, width = plane.shape
-                parts[place] = Tile(slice(0, height), slice(0, width), values)
+                parts[number][name] = iter([Tile(slice(0, height), slice(0, width), values)])
     return [
-        _join(
-            image,
-            planes,
-            [iter([parts[number, turn]]) for turn in range(len(planes.upscaled))],
-            backend.scale,
-        )
-        for number, (image, planes) in enumerate(zip(images, split, strict=True))
+        _join(image, planes, parts_of, backend.scale)
+        for image, planes, parts_of in zip(images, split, parts, strict=True)
     ]
 
 
-class _Planes(NamedTuple):
-    """An image as it is upscaled."""
+_Name = Literal["luminance", "principal", "alpha"]
 
-    upscaled: list[FloatImage]
-    """Luminance, and alpha if it is not the same everywhere: the network's part."""
-    colours: FloatImage | None
-    """How chroma follows luminance, as `_follow` returns it; None of a grey image."""
+
+class _Planes(NamedTuple):
+    """An image as it is upscaled.
+
+    Attributes:
+        upscaled: the network's part: HxW planes in [0, 1], by name. Luminance; chroma's principal
+            plane if text lives in chroma; alpha if it is not the same everywhere.
+        weight: HxW, of the network's luminance, the rest being bicubic's; None: 1 everywhere.
+        colours: how chroma follows; None of a grey image.
+    """
+
+    upscaled: dict[_Name, FloatImage]
+    weight: FloatImage | None
+    colours: colour.Colours | None
+
+    def needed(self, name: _Name) -> Mask | None:
+        """Where a plane is to be upscaled; None: everywhere."""
+        if name != "principal" or self.colours is None or self.colours.principal is None:
+            return None
+        return self.colours.principal.weight >= _LEAST_WEIGHT
 
 
 def _split(image: LoadedImage) -> _Planes:
     values = to_float(image.pixels if image.alpha is None else _seen(image.pixels, image.alpha))
     if image.is_colour:
         values = np.asarray(cv2.cvtColor(values, cv2.COLOR_BGR2YCrCb), np.float32)
-    luminance = values[..., 0] if image.is_colour else values
-    colours = _follow(luminance, values[..., 1:]) if image.is_colour else None
-    upscaled = [luminance]
+    luminance = np.ascontiguousarray(values[..., 0]) if image.is_colour else values
+    upscaled: dict[_Name, FloatImage] = {"luminance": luminance}
+    weight = text_weight(luminance)
+    colours = colour.analyse(luminance, values[..., 1:], weight) if image.is_colour else None
+    if colours is not None and colours.principal is not None:
+        upscaled["principal"] = colours.principal.plane
+        weight = (1 if weight is None else weight) * (1 - colours.principal.weight)
     if image.alpha is not None and image.alpha.min() != image.alpha.max():
-        upscaled.append(to_float(image.alpha))
-    return _Planes(upscaled, colours)
+        upscaled["alpha"] = to_float(image.alpha)
+    return _Planes(upscaled, weight, colours)
 
 
 def _join(
-    image: LoadedImage, planes: _Planes, parts: Sequence[Iterator[Tile]], scale: int
+    image: LoadedImage, planes: _Planes, parts: Mapping[_Name, Iterator[Tile]], scale: int
 ) -> LoadedImage:
     """Put an image together of the parts of its upscaled planes."""
     shape = (image.height * scale, image.width * scale, *image.pixels.shape[2:])
     pixels: IntImage = np.empty(shape, image.pixels.dtype)
-    for part in parts[0]:
-        for band in _bands(part, scale):
-            colours = planes.colours
-            result = band.values if colours is None else _join_colours(band, colours, scale)
+    for part in parts["luminance"]:
+        principal = next(parts["principal"]) if "principal" in parts else None
+        for whole_band in _bands(part, scale):
+            band = _faded(whole_band, planes, scale)
+            result = (
+                band.values
+                if planes.colours is None
+                else colour.join(band, principal, planes.colours, scale)
+            )
             place = magnify(band.rows, scale), magnify(band.columns, scale)
             pixels[place] = to_integer(result, image.bit_depth)
     if image.alpha is None:
         return resized(image, pixels, None)
     alpha: IntImage = np.full(shape[:2], image.alpha.flat[0], image.alpha.dtype)
     lowest, highest = _range_around(image.alpha)
-    for part in parts[1] if len(parts) > 1 else ():
+    for part in parts.get("alpha", ()):
         place = magnify(part.rows, scale), magnify(part.columns, scale)
         low, high = (
             side[part.rows, part.columns].repeat(scale, 0).repeat(scale, 1)
@@ -158,6 +190,18 @@ def _join(
         )
         alpha[place] = to_integer(part.values, image.bit_depth).clip(low, high)
     return resized(image, pixels, alpha)
+
+
+def _faded(part: Tile, planes: _Planes, scale: int) -> Tile:
+    """The tile of luminance, averaged with bicubic interpolation's by the planes' weight."""
+    if planes.weight is None:
+        return part
+    rows, columns, values = part
+    weight = enlarge(planes.weight, rows, columns, scale, cv2.INTER_LINEAR)
+    if weight.min() == 1:
+        return part
+    interpolated = enlarge(planes.upscaled["luminance"], rows, columns, scale, cv2.INTER_CUBIC)
+    return Tile(rows, columns, interpolated + weight * (values - interpolated))
 
 
 def _range_around(alpha: IntImage) -> tuple[IntImage, IntImage]:
@@ -189,34 +233,3 @@ def _bands(part: Tile, scale: int) -> Iterator[Tile]:
         rows = slice(start, min(start + _BAND_ROWS, part.rows.stop))
         inner = magnify(slice(rows.start - part.rows.start, rows.stop - part.rows.start), scale)
         yield Tile(rows, part.columns, part.values[inner])
-
-
-def _follow(luminance: FloatImage, chroma: FloatImage) -> FloatImage:
-    """How chroma goes with luminance around each pixel: HxWx4, two slopes and two offsets.
-
-    A guided filter with luminance as the guide (He et al. 2013, section 3): letters and ground have
-    a colour each, so that where luminance steps, chroma does.
-    """
-
-    def mean(values: FloatImage) -> FloatImage:
-        return np.asarray(cv2.blur(values, _COLOUR_WINDOW, borderType=cv2.BORDER_REPLICATE))
-
-    guide = np.dstack([luminance, luminance])
-    guide_mean, chroma_mean = mean(guide), mean(chroma)
-    variance = mean(guide * guide) - guide_mean**2
-    slopes = (mean(guide * chroma) - guide_mean * chroma_mean) / (variance + _COLOUR_EVENNESS)
-    return mean(np.dstack([slopes, chroma_mean - slopes * guide_mean]))
-
-
-def _join_colours(part: Tile, colours: FloatImage, scale: int) -> FloatImage:
-    """The tile's BGR values, of its HR luminance and how the whole image's chroma follows it."""
-    height, width = colours.shape[:2]
-    rows, columns = widen(part.rows, _REACH, height), widen(part.columns, _REACH, width)
-    top, left = (part.rows.start - rows.start) * scale, (part.columns.start - columns.start) * scale
-    tall, wide = part.values.shape
-    enlarged = cv2.resize(
-        colours[rows, columns], None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR
-    )[top : top + tall, left : left + wide]
-    luminance = np.clip(part.values, 0, 1)
-    joined = np.dstack([luminance, enlarged[..., :2] * luminance[..., None] + enlarged[..., 2:]])
-    return np.asarray(cv2.cvtColor(joined, cv2.COLOR_YCrCb2BGR), np.float32)
