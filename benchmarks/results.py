@@ -6,7 +6,7 @@ docs/results.json, and the table of them into README.md and docs/reference/resul
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -25,6 +25,7 @@ from benchmarks.results_table import (
     FILE,
     HR,
     MODEL,
+    Judge,
     Kind,
     Results,
     ScoredSet,
@@ -39,12 +40,12 @@ from textsr.config import project
 from textsr.config.params import Params, load_params
 from textsr.errors import TextsrError
 from textsr.evaluation.run import bootstrap_of
-from textsr.evaluation.score import score_set
+from textsr.evaluation.score import network_upscale, score_set
 from textsr.evaluation.sets import EvaluationLine, load_real_set
 from textsr.files import write_json
-from textsr.models.spec import read_spec
+from textsr.models.package import BlendedModel, load_model
 from textsr.ocr.engine import OCREngine
-from textsr.ocr.engines import ENGINES, available_engines
+from textsr.ocr.engines import available_engines
 from textsr.progress import Progress
 from textsr.synthesis.sample import load_source
 
@@ -93,11 +94,19 @@ def measure(params: Params, arguments: argparse.Namespace) -> Results:
         kinds[name], sets[name] = kind, load_real_set(name, path, kind, params)
     use_threads(params.compute.threads)
     engines = available_engines(params.compute.threads)
+    model = load_model(pretrained.FOLDER)
+    judges = {
+        engine.name: Judge(engine.title, model.spec.blends.get(engine.name, model.spec.blend))
+        for engine in engines
+    }
     upscalers = [] if arguments.without_peers else list(peers.UPSCALERS)
     methods = list_methods(params, upscalers, [ModelFolder(MODEL, pretrained.FOLDER)])
     kept = peers.FOLDER / "scores"
     with progress() as start:
         tables, left_out = score_methods(methods, sets, engines, kept, start)
+        own = {
+            name: _score_own(model, name, of, engines, judges, start) for name, of in sets.items()
+        }
         for name, lines in sets.items():
             if all(line.hr is not None for line in lines):
                 tables[name][HR] = _score_truth(name, lines, engines, kept, start)
@@ -107,17 +116,39 @@ def measure(params: Params, arguments: argparse.Namespace) -> Results:
             "--without-peers"
         )
     bootstrap = bootstrap_of(params)
-    titles = {engine.name: ENGINES[engine.name].title for engine in engines}
     return Results(
         model=pretrained.VERSION,
-        blend=read_spec(pretrained.FOLDER).blend,
+        blend=model.spec.blend,
+        engines={engine.title: engine.version for engine in engines},
         peers=upscalers,
         confidence=bootstrap.confidence,
         sets=[
-            collect(ScoredSet(name, kinds[name], of), titles, bootstrap)
+            collect(ScoredSet(name, kinds[name], of, own[name]), judges, bootstrap)
             for name, of in tables.items()
         ],
     )
+
+
+def _score_own(
+    model: BlendedModel,
+    name: str,
+    lines: Sequence[EvaluationLine],
+    engines: Sequence[OCREngine],
+    judges: Mapping[str, Judge],
+    progress: Progress,
+) -> dict[str, pd.DataFrame]:
+    """Have each OCR engine read the model's output at its own weight, where that is another."""
+    tables = {}
+    for engine in engines:
+        blend = judges[engine.name].blend
+        if blend == model.spec.blend:
+            continue
+        spec = model.spec.model_copy(update={"blend": blend})
+        upscale = network_upscale(BlendedModel(spec, model.network).eval())
+        tick = progress(f"{MODEL} for {engine.title} on {name}", len(lines))
+        images = [upscale(line.lr) for line in lines]
+        tables[engine.name] = score_set(MODEL, name, lines, images, [engine], tick)
+    return tables
 
 
 def _score_truth(

@@ -22,7 +22,7 @@ from textsr.config.params import load_params
 from textsr.errors import TextsrError
 from textsr.files import write_text
 from textsr.models.package import WEIGHTS
-from textsr.models.spec import read_spec
+from textsr.models.spec import PEOPLE, read_spec
 from textsr.synthesis.sample import load_source
 
 FIRST_SEED = 5_000_000
@@ -72,7 +72,7 @@ def _write_page(arguments: argparse.Namespace) -> None:
     if arguments.seed < 0:
         raise TextsrError(f"--seed {arguments.seed}: must be 0 or more")
     spec = read_spec(arguments.model)
-    blend = spec.blends.get("people", 1.0) if arguments.blend is None else arguments.blend
+    blend = spec.blends.get(PEOPLE, 1.0) if arguments.blend is None else arguments.blend
     model = load_model(arguments.model, blend=blend)
     crops = _crops(arguments, folders)
     pairs = make_pairs(crops, model.backend, arguments.seed)

@@ -13,6 +13,7 @@ from benchmarks.results_table import (
     MODEL,
     PAGE,
     README,
+    Judge,
     Results,
     ScoredSet,
     SetResult,
@@ -29,7 +30,9 @@ from textsr.models.spec import read_spec
 
 ROOT = Path(__file__).parents[3]
 LINES = 200
-TITLES = {"one": "Engine One", "two": "Engine Two"}
+JUDGES = {"one": Judge("Engine One", 0.3), "two": Judge("Engine Two", 0.3)}
+ONE = {"one": JUDGES["one"]}
+RESAMPLING = Bootstrap(500, 0.95, 0)
 
 
 def table(**right: int) -> pd.DataFrame:
@@ -44,20 +47,26 @@ def table(**right: int) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def scored(**changes: pd.DataFrame) -> SetResult:
+def scored() -> SetResult:
     tables = {
         BICUBIC: table(one=100, two=50),
         "dull": table(one=90, two=60),
         "crisp": table(one=80, two=70),
         MODEL: table(one=101, two=90),
         HR: table(one=150, two=130),
-        **changes,
     }
-    return collect(ScoredSet("some_lines", "hr", tables), TITLES, Bootstrap(500, 0.95, 0))
+    return collect(ScoredSet("some_lines", "hr", tables, {}), JUDGES, RESAMPLING)
 
 
 def results(*sets: SetResult) -> Results:
-    return Results(model="v9", blend=0.3, peers=["dull", "crisp"], confidence=0.95, sets=list(sets))
+    return Results(
+        model="v9",
+        blend=0.3,
+        engines={judge.title: "1.0" for judge in JUDGES.values()},
+        peers=["dull", "crisp"],
+        confidence=0.95,
+        sets=list(sets),
+    )
 
 
 def row(markdown: str, engine: str) -> list[str]:
@@ -114,15 +123,33 @@ def test_without_peers_there_are_no_columns_of_them() -> None:
     assert len(row(text, "Engine One")) == 9
     assert "best peer" in text
     tables = {BICUBIC: table(one=100), MODEL: table(one=90), HR: table(one=150)}
-    found = collect(ScoredSet("mine", "hr", tables), TITLES, Bootstrap(500, 0.95, 0))
+    found = collect(ScoredSet("mine", "hr", tables, {}), ONE, RESAMPLING)
     text = render_results(results(found).model_copy(update={"peers": []}), in_full=True)
     assert len(row(text, "Engine One")) == 7
     assert "peer" not in text.lower()
 
 
+def test_an_engine_with_a_weight_of_its_own_is_shown_at_that_and_at_the_one_for_any() -> None:
+    tables = {BICUBIC: table(one=100, two=50), MODEL: table(one=110, two=60)}
+    judges = JUDGES | {"two": Judge("Engine Two", 0.8)}
+    scores = ScoredSet("mine", "lr", tables, {"two": table(two=90)})
+    found = collect(scores, judges, RESAMPLING)
+    one, two = found.readings
+    assert (one.model.value, one.for_any) == (0.55, None)
+    assert (two.model.value, two.gain.value) == (0.45, 0.2)
+    assert two.for_any is not None
+    assert two.gain_for_any is not None
+    assert (two.for_any.value, two.gain_for_any.value) == (0.3, 0.05)
+    text = render_results(results(found), in_full=True)
+    assert "Engine One 0.3, Engine Two 0.8" in text
+    assert row(text, "Engine One")[-2].startswith("55.0 [")
+    assert row(text, "Engine Two")[-2].startswith("30.0 [")
+    assert "for any" not in render_results(results(found), in_full=False)
+
+
 def test_cells_of_what_is_not_known_are_empty() -> None:
     tables = {BICUBIC: table(one=100), MODEL: table(one=90)}
-    found = collect(ScoredSet("mine", "lr", tables), TITLES, Bootstrap(500, 0.95, 0))
+    found = collect(ScoredSet("mine", "lr", tables, {}), ONE, RESAMPLING)
     text = render_results(results(found), in_full=True)
     cells = row(text, "Engine One")
     assert [number for number, cell in enumerate(cells) if not cell] == [3, 5, 7, 8]
