@@ -1,7 +1,6 @@
 """Upscaling one image of any kind."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Literal, NamedTuple
 
 import cv2
