@@ -102,8 +102,8 @@ def upscale(
     quality: Annotated[
         int | None,
         typer.Option(
-            help="Of JPEG, by default 95; of WebP and PDF, by default lossless, but for JPEGs that a "
-            "PDF holds already: 90.",
+            help="Of JPEG, by default 95; of WebP and PDF, by default lossless, but for JPEGs that "
+            "a PDF holds already: 90.",
             min=1,
             max=100,
             show_default=False,
