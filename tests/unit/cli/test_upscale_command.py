@@ -287,3 +287,30 @@ def test_names_of_files_break_neither_lines_nor_streams() -> None:
     shown = ("[red]a", r"new\x0aline", r"\x1b[31mb", r"\u65e5\u672c", r"caf\udce9")
     assert {*lines} == {f"in/{name}.png -> out/{name}.png" for name in shown}
     assert {path.stem for path in Path("out").glob("*.png")} == {*names}
+
+
+def test_a_searchable_result_is_a_pdf_of_a_language_that_tesseract_reads(
+    refusal: Callable[..., str],
+) -> None:
+    said = refusal("small.png", "-o", "out.tif", "--searchable")
+    assert said == "out.tif: only PDFs can be made searchable; write .pdf"
+    said = refusal("small.png", "-o", "out.pdf", "--searchable", "--language", "eng+xyz")
+    assert "Tesseract" in said
+    assert "install it" in said
+    assert not Path("out.pdf").exists()
+
+
+def test_a_tiff_of_pages_comes_out_with_all_of_them_or_is_refused(
+    upscale: Upscale, refusal: Callable[..., str]
+) -> None:
+    pages = [Image.new("L", (20 + 10 * number, 12), 200) for number in range(3)]
+    pages[0].save("scans.tif", save_all=True, append_images=pages[1:], dpi=(75, 75))
+    upscale("scans.tif", "-o", "out.tif", "--scale", "2")
+    with Image.open("out.tif") as result:
+        sizes = []
+        for number in range(3):
+            result.seek(number)
+            sizes.append((result.size, result.info["dpi"]))
+    assert sizes == [((40 + 20 * number, 24), (150, 150)) for number in range(3)]
+    said = refusal("scans.tif", "-o", "out.png")
+    assert said == "scans.tif: has 3 pages, and out.png would hold one; write .tif or .pdf"
