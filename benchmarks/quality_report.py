@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from textsr.evaluation.judges import describe_judges, judges_of_summary
 from textsr.evaluation.score import engine_names
 from textsr.evaluation.statistics import Bootstrap
 from textsr.evaluation.summary import compare_methods, summarise
@@ -79,6 +80,8 @@ def render_report(report: Mapping[str, Any]) -> str:
         "Accuracy is exact match of lower-cased letters and digits; brackets are "
         f"{report['confidence']:.0%} bootstrap intervals.\n"
     )
+    row = next(iter(next(iter(report["sets"].values()))["methods"].values()))
+    parts.append(f"{describe_judges(judges_of_summary(row))}\n")
     parts += [f"{name}: left out: {why}\n" for name, why in report.get("left_out", {}).items()]
     return "\n".join(parts)
 
@@ -99,7 +102,7 @@ def _heading(measure: str) -> str:
 
 
 def _engines(row: Mapping[str, Any]) -> list[str]:
-    return [name for name, value in row.items() if isinstance(value, dict)]
+    return list(judges_of_summary(row))
 
 
 def _scores(row: Mapping[str, Any]) -> list[str]:

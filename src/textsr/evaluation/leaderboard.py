@@ -9,6 +9,7 @@ import pandas as pd
 from textsr.config.params import Params
 from textsr.config.project import EVALUATION
 from textsr.evaluation.blend import choose
+from textsr.evaluation.judges import common_judges, describe_judges, judges_of_summary
 from textsr.evaluation.panels import Cell, save_panel, spread_evenly
 from textsr.evaluation.pictures import CASES, SLICES
 from textsr.evaluation.results import Metrics, Speed
@@ -61,10 +62,13 @@ def build_leaderboard(params: Params, evaluation: Path) -> dict[str, Any]:
                     **summary,
                 }
             )
+    judges = common_judges((row["method"], judges_of_summary(row)) for row in rows)
+    engines = {name: judges.get(name) for name in [*known_engines(), *judges]}
     for row in rows:
-        for engine in known_engines():
+        for engine in engines:
             row.setdefault(engine, None)
     return {
+        "engines": engines,
         "rows": rows,
         "confidence": params.evaluation.confidence,
         "winner": choose(candidates),
@@ -78,12 +82,12 @@ def render_leaderboard(leaderboard: Mapping[str, Any]) -> str:
     sets = []
     for name in dict.fromkeys(row["set"] for row in leaderboard["rows"]):
         rows = [row for row in leaderboard["rows"] if row["set"] == name]
-        engines = [engine for engine in known_engines() if any(row.get(engine) for row in rows)]
+        engines = [engine for engine in leaderboard["engines"] if rows[0].get(engine)]
         sets.append({"name": name, "rows": rows, "engines": engines})
     blends = {row["method"]: row["blends"] for row in leaderboard["rows"] if row.get("blends")}
     readers = [
         reader
-        for reader in (PEOPLE, ANY, *known_engines())
+        for reader in (PEOPLE, ANY, *leaderboard["engines"])
         if any(reader in weights for weights in blends.values())
     ]
     panels = f"{EVALUATION.as_posix()}/METHOD/panels"
@@ -94,6 +98,7 @@ def render_leaderboard(leaderboard: Mapping[str, Any]) -> str:
         sets=sets,
         blends=blends,
         readers=readers,
+        judges=describe_judges({k: v for k, v in leaderboard["engines"].items() if v}),
         cases=f"{panels}/{CASES}/SET-ENGINE.png",
         slices=f"{panels}/{SLICES}/{TEST}.png",
     )

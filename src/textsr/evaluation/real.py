@@ -7,9 +7,10 @@ import pandas as pd
 
 from textsr.config.judging import JudgingParams
 from textsr.errors import TextsrError
+from textsr.evaluation.judges import describe_judges, judges_of
 from textsr.evaluation.panels import Cell, save_panel, spread_evenly
 from textsr.evaluation.run import bootstrap_of
-from textsr.evaluation.score import bicubic_upscale, engine_names, network_upscale, score_set
+from textsr.evaluation.score import bicubic_upscale, network_upscale, score_set
 from textsr.evaluation.sets import load_real_set
 from textsr.evaluation.summary import compare_methods, summarise
 from textsr.models.package import BlendedModel
@@ -74,15 +75,16 @@ def score_folder(
 
 def _render(params: JudgingParams, tables: dict[str, pd.DataFrame], model: str) -> str:
     bootstrap = bootstrap_of(params)
-    engines = engine_names(tables["bicubic"])
+    judges = judges_of(tables["bicubic"])
     differences = compare_methods(tables[model], tables["bicubic"], bootstrap)
     page = render_page(
         "textsr.evaluation",
         "score.md.j2",
         rows={method: summarise(table, bootstrap) for method, table in tables.items()},
-        engines=engines,
+        engines=list(judges),
         model=model,
         lines=len(tables[model]),
-        gains={engine: differences[engine].in_points() for engine in engines},
+        gains={engine: differences[engine].in_points() for engine in judges},
+        judges=describe_judges(judges),
     )
     return page.rstrip()

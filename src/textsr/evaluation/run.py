@@ -14,6 +14,7 @@ from textsr.compute import use_threads
 from textsr.config.judging import JudgingParams
 from textsr.config.params import Params
 from textsr.evaluation.blend import choose_for_readers, choose_weight, score_blends
+from textsr.evaluation.judges import require_read_by
 from textsr.evaluation.panels import spread_evenly
 from textsr.evaluation.paper import Paper, measure_blends
 from textsr.evaluation.pictures import draw_pictures, draw_slices
@@ -94,6 +95,7 @@ def run_evaluation(
     engines = available_engines(params.compute.threads)
     trained = load_model(model)
     base = read_samples(baselines)
+    require_read_by(engines, baselines, base)
     paper = _measure_paper(params, trained, dataset)
     validation = _choose_blends(params, trained, base, dataset, engines, paper, progress)
 

@@ -65,7 +65,7 @@ def score_set(
     Returns:
         A row a line with `method`, `set`, `line_id`, `text`, `psnr_db` and `ssim` against HR (NaN
         where it is not known or is the image itself), and for each OCR engine `ENGINE_text`,
-        `ENGINE_exact`, `ENGINE_edits`, `ENGINE_length` (see `ocr.scoring`).
+        `ENGINE_exact`, `ENGINE_edits`, `ENGINE_length` (see `ocr.scoring`) and `ENGINE_version`.
     """
     rows: dict[str, Any] = {
         "method": [method] * len(lines),
@@ -82,6 +82,7 @@ def score_set(
         rows[f"{engine.name}_exact"] = exact
         rows[f"{engine.name}_edits"] = edits
         rows[f"{engine.name}_length"] = lengths
+        rows[f"{engine.name}_version"] = engine.version
     return pd.DataFrame(rows)
 
 

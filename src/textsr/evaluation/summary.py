@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 
 from textsr.errors import TextsrError
+from textsr.evaluation.judges import judges_of, require_same_versions
 from textsr.evaluation.score import engine_names
 from textsr.evaluation.statistics import Bootstrap, Estimate
 
@@ -14,7 +15,7 @@ def summarise(samples: pd.DataFrame, bootstrap: Bootstrap) -> dict[str, Any]:
 
     Returns:
         `samples`, `psnr_db`, `psnr_db_ci`, `ssim`, `ssim_ci` (None where there is no HR), and for
-        each OCR engine `accuracy`, `accuracy_ci`, `cer`, `cer_ci`.
+        each OCR engine `accuracy`, `accuracy_ci`, `cer`, `cer_ci` and `version`.
     """
     row: dict[str, Any] = {"samples": len(samples)}
     for metric in ("psnr_db", "ssim"):
@@ -22,7 +23,7 @@ def summarise(samples: pd.DataFrame, bootstrap: Bootstrap) -> dict[str, Any]:
         estimate = bootstrap.mean(known.tolist()) if len(known) else None
         row[metric] = estimate and estimate.value
         row[f"{metric}_ci"] = estimate and estimate.interval
-    for engine in engine_names(samples):
+    for engine, version in judges_of(samples).items():
         accuracy = bootstrap.mean(samples[f"{engine}_exact"].astype(float).tolist())
         cer = bootstrap.rate(
             samples[f"{engine}_edits"].tolist(), samples[f"{engine}_length"].tolist()
@@ -32,6 +33,7 @@ def summarise(samples: pd.DataFrame, bootstrap: Bootstrap) -> dict[str, Any]:
             "accuracy_ci": accuracy.interval,
             "cer": cer.value,
             "cer_ci": cer.interval,
+            "version": version,
         }
     return row
 
@@ -42,9 +44,11 @@ def compare_methods(
     """Estimate model - other, line by line: `psnr_db`, `ssim`, and `ENGINE` accuracies.
 
     Raises:
-        TextsrError: if the two tables are not of the same lines.
+        TextsrError: if the two tables are not of the same lines, or an OCR engine has read them in
+            two versions.
     """
     model, other = aligned(model, other)
+    require_same_versions(model, other)
     differences = {}
     for metric in ("psnr_db", "ssim"):
         if model[metric].notna().all() and other[metric].notna().all() and len(model):

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from textsr.config.params import Params
+from textsr.evaluation.judges import judges_of_summary
 from textsr.evaluation.results import Metrics, Speed
-from textsr.evaluation.run import bootstrap_of, read_samples
+from textsr.evaluation.run import TEST, bootstrap_of, read_samples
 from textsr.evaluation.summary import summarise
 from textsr.files import fingerprint, read_json
 from textsr.registry.packaging import log_model
@@ -30,6 +31,8 @@ def publish_evaluation(tracker: Tracker, trained: Path, evaluation: Path) -> str
         log_model(tracker, run_id, evaluation / "model")
         result = read_json(evaluation / "metrics.json", Metrics)
         speed = read_json(evaluation / "speed.json", Speed)
+        judges = judges_of_summary(result["sets"][TEST])
+        tracker.tag(run_id, {f"ocr.{name}": str(version) for name, version in judges.items()})
         tracker.log_evaluation(run_id, evaluation_metrics(result, speed), evaluation, key)
     return run_id
 

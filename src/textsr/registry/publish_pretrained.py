@@ -10,6 +10,7 @@ import torch
 from textsr.config.params import Params
 from textsr.datasets.shards import decode_grey
 from textsr.errors import TextsrError
+from textsr.evaluation.judges import describe_judges, judges_of_summary
 from textsr.evaluation.results import Metrics
 from textsr.files import read_json, replace_folder, write_text
 from textsr.images.grey import Image
@@ -174,6 +175,8 @@ def _titled(tags: Mapping[str, str]) -> dict[str, str]:
 
 def render_card(record: RunRecord, metrics: Mapping[str, Any], spec: ModelSpec, size: int) -> str:
     """Render the model card (Mitchell et al. 2019) as Markdown."""
+    titles = {name: entry.title for name, entry in known_engines().items()}
+    judges = {k: v for row in metrics["sets"].values() for k, v in judges_of_summary(row).items()}
     return render_page(
         "textsr.registry",
         "pretrained_card.md.j2",
@@ -183,5 +186,7 @@ def render_card(record: RunRecord, metrics: Mapping[str, Any], spec: ModelSpec, 
         blend=spec.blend,
         blends=spec.blends,
         sets=metrics["sets"],
-        engines={name: entry.title for name, entry in known_engines().items()},
+        titles=titles,
+        engines={name: titles.get(name, name) for name in judges},
+        judges=describe_judges(judges),
     )

@@ -171,4 +171,7 @@ def test_the_report_has_scores_and_paired_differences(tmp_path: Path) -> None:
         "",
         "Accuracy is exact match of lower-cased letters and digits; brackets are 95% bootstrap "
         "intervals.",
+        "",
+        "Read by brightness (reader 1). Not installed, and so not asked: "
+        "RapidOCR, Tesseract, EasyOCR.",
     ]

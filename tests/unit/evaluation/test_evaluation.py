@@ -327,10 +327,11 @@ def test_leaderboard_without_tesseract_and_without_hr() -> None:
     engine = {"accuracy": 0.5, "accuracy_ci": [0.4, 0.6], "cer": 0.2}
     row = {"method": "bicubic", "set": "test", "samples": 9, "psnr_db": None, "psnr_db_ci": None,
            "ssim": 0.5, "ssim_ci": [0.4, 0.6], "lines_per_second": None,
-           "rapidocr": engine, "tesseract": None}  # fmt: skip
+           "rapidocr": engine | {"version": "1.0"}, "tesseract": None}  # fmt: skip
     text = render_leaderboard(
         {
             "rows": [row],
+            "engines": {"rapidocr": "1.0", "tesseract": None, "easyocr": None},
             "confidence": 0.9,
             "winner": "byol",
             "paper": {"byol": []},
@@ -338,6 +339,7 @@ def test_leaderboard_without_tesseract_and_without_hr() -> None:
         }
     )
     assert "tesseract" not in text
+    assert "Read by RapidOCR (1.0). Not installed, and so not asked: Tesseract, EasyOCR." in text
     assert "Paper" not in text
     assert "| bicubic |  | 0.500 [0.400, 0.600] | 0.500 [0.400, 0.600] | 0.200 |" in text
     assert "**byol** (over bicubic there: rapidocr +1.5 points)" in text

@@ -51,6 +51,7 @@ def table(
             "rapidocr_exact": exact,
             "rapidocr_edits": [0 if hit else 3 for hit in exact],
             "rapidocr_length": 3,
+            "rapidocr_version": Scripted.version,
         }
     )
 
