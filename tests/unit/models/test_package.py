@@ -101,13 +101,13 @@ def test_a_model_carries_its_blends_and_one_without_is_as_ever(tmp_path: Path) -
     loaded = read_spec(tmp_path / "m")
     assert loaded == spec
     assert {reader: loaded.blend_for(reader) for reader in blends} == blends
-    with pytest.raises(TextsrError, match=r"no weight for easyocr; .*: people, any, tesseract"):
+    with pytest.raises(TextsrError, match=r"no weight for 'easyocr'; .*: any, people, tesseract"):
         loaded.blend_for("easyocr")
     path = tmp_path / "m" / "model.json"
     path.write_text(json.dumps(UPSAMPLER), encoding="utf-8")  # of before
     old = read_spec(tmp_path / "m")
     assert (old.blend, old.blends) == (1, {})
-    with pytest.raises(TextsrError, match="judged for: none"):
+    with pytest.raises(TextsrError, match="judged for: any"):
         old.blend_for("people")
     path.write_text(json.dumps(UPSAMPLER | {"blends": {"any": 1.1}}), encoding="utf-8")
     with pytest.raises(TextsrError, match=r"blends\.any"):
