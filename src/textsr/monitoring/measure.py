@@ -24,6 +24,9 @@ UNITS = {
 }
 """The unit of each property, the columns of `measure_images`; `Tolerance` names the same."""
 
+CONFIDENCE = ["confidence_before", "confidence_after"]
+"""The properties that an OCR engine tells: comparable where it is the same engine's."""
+
 VERSION = 1
 """To be raised with any change to what is measured: a kept profile must not be compared to it."""
 
@@ -117,7 +120,7 @@ def measure_images(
         if number in chosen:
             upscaled = upscale_image(backend, LoadedImage(image))
             both = [image, np.asarray(upscaled.pixels, np.uint8)]
-            row["confidence_before"], row["confidence_after"] = engine.confidence(both)
+            row |= zip(CONFIDENCE, engine.confidence(both), strict=True)
         rows.append(row)
         tick()
     return pd.DataFrame(rows, columns=list(UNITS), dtype=np.float64)

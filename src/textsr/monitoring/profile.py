@@ -33,23 +33,36 @@ class Profile:
         key: hash of all that they were made from.
         model: hash of the model that upscaled them.
         origin: where they are from, for reports.
+        engine: whose confidence is among the values (`identify`); "" where it is not recorded.
     """
 
     values: pd.DataFrame
     key: str
     model: str
     origin: str
+    engine: str = ""
+
+
+def identify(engine: OCREngine) -> str:
+    """Return an OCR engine's title and version."""
+    return f"{engine.title} ({engine.version})"
 
 
 def profile_key(
-    params: Params, dataset: Path, imported: Path, model: Path, extra_datasets: Path | None = None
+    params: Params,
+    dataset: Path,
+    imported: Path,
+    model: Path,
+    engine: OCREngine,
+    extra_datasets: Path | None = None,
 ) -> str:
-    """Hash what a profile depends on: the training lines, the model, how many are measured."""
+    """Hash what a profile depends on: the lines, the model, the OCR engine, how many are read."""
     monitoring, training = params.monitoring, params.training
     description = json.dumps(
         [
             *(VERSION, monitoring.reference_lines, monitoring.ocr_lines),
             *(training.imported_fraction, training.mixture),
+            identify(engine),
         ]
     )
     folders = [
@@ -105,9 +118,10 @@ def measure_profile(
     values = measure_images(lines, params.monitoring.ocr_lines, backend, engine, tick)
     return Profile(
         values=values,
-        key=profile_key(params, dataset, imported, folder, extra_datasets),
+        key=profile_key(params, dataset, imported, folder, engine, extra_datasets),
         model=fingerprint("", [folder]),
         origin=_origin(params, len(lines), extra_datasets),
+        engine=identify(engine),
     )
 
 
@@ -123,6 +137,7 @@ def save_profile(path: Path, profile: Profile) -> None:
         "key": profile.key,
         "model": profile.model,
         "origin": profile.origin,
+        "engine": profile.engine,
     }
     table = pa.Table.from_pandas(profile.values, preserve_index=False)
     with replace_file(path) as temporary:
@@ -141,6 +156,7 @@ def load_profile(path: Path) -> Profile:
         version, key, model, origin = (
             about[name] for name in ("version", "key", "model", "origin")
         )
+        engine = about.get("engine", "")  # profiles of before do not tell
     except FileNotFoundError as error:
         raise TextsrError(
             f"{path}: no such file; name a profile that `textsr monitor` made"
@@ -155,4 +171,4 @@ def load_profile(path: Path) -> Profile:
             f"{path}: measured by another version of textsr; remove it, `textsr monitor` makes it "
             "anew"
         )
-    return Profile(table.to_pandas(), key, model, origin)
+    return Profile(table.to_pandas(), key, model, origin, engine)

@@ -35,6 +35,8 @@ class DriftReport(BaseModel):
         unreadable: what is wrong with new ones that could not be.
         model: what upscaled the images.
         reference: where the training lines' profile is from.
+        engine: the OCR engine that read the images, and its version.
+        reference_engine: the one that read the training lines; "" where it is not recorded.
         data_hash: of the data that the champion was trained with, if it is known.
         differences: between the champion's lineage and the local project, a sentence each.
         thresholds: the section `monitoring` of params.yaml.
@@ -48,6 +50,8 @@ class DriftReport(BaseModel):
     unreadable: dict[str, str]
     model: str
     reference: str
+    engine: str
+    reference_engine: str
     data_hash: str | None
     differences: list[str]
     thresholds: Monitoring
@@ -71,6 +75,7 @@ def describe(
     production: Production,
     champion: Champion,
     profile: Profile,
+    engine: str,
     findings: list[Finding],
     thresholds: Monitoring,
 ) -> DriftReport:
@@ -83,6 +88,8 @@ def describe(
         unreadable=production.unreadable,
         model=champion.name,
         reference=profile.origin,
+        engine=engine,
+        reference_engine=profile.engine,
         data_hash=champion.data_hash,
         differences=list(champion.differences),
         thresholds=thresholds,

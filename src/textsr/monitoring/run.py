@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from textsr.compute import use_threads
 from textsr.config import project
 from textsr.config.params import Params
@@ -18,10 +20,11 @@ from textsr.monitoring.champion import (
     find_champion,
 )
 from textsr.monitoring.drift import compare, judge
-from textsr.monitoring.measure import measure_images
+from textsr.monitoring.measure import CONFIDENCE, measure_images
 from textsr.monitoring.production import read_production
 from textsr.monitoring.profile import (
     Profile,
+    identify,
     load_profile,
     measure_profile,
     profile_key,
@@ -67,9 +70,21 @@ def run_monitor(
     images = list(production.images.values())
     tick = start("measuring production images", len(images))
     measured = measure_images(images, params.monitoring.ocr_lines, backend, engine, tick)
+    if profile.engine not in ("", identify(engine)):
+        # Two engines are never equally sure, nor are two versions of one.
+        measured[CONFIDENCE] = np.nan
     findings = compare(profile.values, measured, params.monitoring)
     verdict = judge(findings, len(images), params.monitoring)
-    report = describe(watched, verdict, production, champion, profile, findings, params.monitoring)
+    report = describe(
+        watched,
+        verdict,
+        production,
+        champion,
+        profile,
+        identify(engine),
+        findings,
+        params.monitoring,
+    )
     write_report(output, report, profile.values, measured, production.images)
     return report
 
@@ -111,7 +126,7 @@ def _profile(
                 "`dvc repro synthesize extra_datasets`"
             )
         return kept
-    key = profile_key(params, dataset, imported, champion.folder, extra_datasets)
+    key = profile_key(params, dataset, imported, champion.folder, engine, extra_datasets)
     if path.exists():
         kept = load_profile(path)
         if kept.key == key:

@@ -8,6 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from reading import LineReader
 
 from textsr.config.params import Params
 from textsr.datasets.shards import decode_grey, encode_png, iterate_rows
@@ -27,7 +28,7 @@ from textsr.monitoring.profile import (
 def profile() -> Profile:
     values = pd.DataFrame(np.random.default_rng(0).normal(size=(9, len(UNITS))), columns=UNITS)
     values.loc[3:, "confidence_after"] = np.nan
-    return Profile(values, "a key", "a model", "artifacts/dataset/train")
+    return Profile(values, "a key", "a model", "artifacts/dataset/train", "Reader (1)")
 
 
 def with_params(params: Params, section: str, **changes: object) -> Params:
@@ -87,7 +88,7 @@ def test_the_key_changes_with_all_that_it_is_made_from(
     (changed_model / "model.json").write_text("{ }")
 
     keys = [
-        profile_key(params, folder, pairs, weights)
+        profile_key(params, folder, pairs, weights, LineReader())
         for params, folder, pairs, weights in (
             (tiny_params, dataset, imported, model),
             (with_params(tiny_params, "monitoring", reference_lines=90), dataset, imported, model),
@@ -98,9 +99,12 @@ def test_the_key_changes_with_all_that_it_is_made_from(
             (tiny_params, dataset, imported, changed_model),
         )
     ]
+    newer = LineReader()
+    newer.version = "reader 2"
+    keys.append(profile_key(tiny_params, dataset, imported, model, newer))
     assert len(set(keys)) == len(keys)
     thresholds = with_params(tiny_params, "monitoring", significance=0.5, max_images=99)
-    assert profile_key(thresholds, dataset, imported, model) == keys[0]
+    assert profile_key(thresholds, dataset, imported, model, LineReader()) == keys[0]
 
 
 def test_lines_are_those_of_the_training_split(
@@ -172,7 +176,8 @@ def test_the_mixture_makes_another_profile(
     mixed_params: Params, dataset: Path, extra_datasets: Path, tmp_path: Path
 ) -> None:
     def key(params: Params, folder: Path | None = extra_datasets) -> str:
-        return profile_key(params, dataset, tmp_path / "none", tmp_path / "model", folder)
+        none, model = tmp_path / "none", tmp_path / "model"
+        return profile_key(params, dataset, none, model, LineReader(), folder)
 
     other = with_params(mixed_params, "training", mixture={"dataset": 1, "tall": 1})
     assert len({key(mixed_params), key(other), key(mixed_params, None)}) == 3

@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from reading import LineReader
 from typer.testing import CliRunner
 
 from textsr.cli import main as cli
@@ -194,6 +195,31 @@ def test_without_training_lines_the_kept_profile_serves(
     kept = elsewhere / "monitoring/reference.parquet"
     shutil.copy(root / "monitoring/reference.parquet", kept)
     assert watch(unread, elsewhere, fresh).findings == before.findings
+
+
+def test_confidences_of_two_versions_of_an_engine_are_not_compared(
+    params: Params, root: Path, fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kept profile is of the engine of then, and there are no training lines to read anew."""
+    engine = LineReader()
+    monkeypatch.setattr(engine, "confidence", lambda lines: [0.5] * len(lines), raising=False)
+    monkeypatch.setattr("textsr.monitoring.run.first_engine", lambda threads: engine)
+    watch(params, root, fresh)
+    (tmp_path / "monitoring").mkdir()
+    shutil.move(root / "monitoring/reference.parquet", tmp_path / "monitoring")
+
+    def compared() -> set[str]:
+        report = watch(params, tmp_path, fresh)
+        assert report.engine == f"Reader ({engine.version})"
+        return {finding.name for finding in report.findings if "confidence" in finding.name}
+
+    assert compared() == {"confidence_before", "confidence_after"}
+    engine.version = "reader 2"
+    assert compared() == set()
+    page = (tmp_path / "monitoring/report/report.md").read_text()
+    assert "**Confidence is not compared**" in page
+    assert "read by Reader (reader 1)" in page
+    assert "Not judged, for lack of values: confidence_before, confidence_after." in page
 
 
 @pytest.mark.parametrize("place", ["watched", "above", "of something else", "a file"])
