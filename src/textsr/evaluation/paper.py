@@ -57,7 +57,10 @@ def measure_paper(upscale: Upscale, scale: int, lines: Sequence[Image] = ()) -> 
 
 
 def measure_blends(
-    network: torch.nn.Module, scale: int, lines: Sequence[Image], weights: Sequence[float]
+    network: Callable[[torch.Tensor], torch.Tensor],
+    scale: int,
+    lines: Sequence[Image],
+    weights: Sequence[float],
 ) -> list[Paper]:
     """Return `measure_paper` of each weight of a network's output against bicubic's.
 

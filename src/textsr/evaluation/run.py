@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -80,6 +80,7 @@ def run_evaluation(
     dataset: Path,
     data: Path,
     output: Path,
+    as_upscaled: Callable[[BlendedModel], Callable[[torch.Tensor], torch.Tensor]],
     progress: Progress,
 ) -> dict[str, Any]:
     """Choose a model's blends on val, score it on test and the real sets, draw its pictures.
@@ -87,6 +88,17 @@ def run_evaluation(
     What is scored is the blend for any reader. Writes under `output`: `model/` (the model with its
     blends), `samples.parquet`, `metrics.json`, `panels/` (see `draw_pictures` and `draw_slices`)
     and `speed.json`.
+
+    Args:
+        params: the whole of params.yaml.
+        model: the folder of the trained model.
+        baselines: the table that `run_baselines` wrote.
+        dataset: the folder of the splits.
+        data: the folder of source material, with the real sets.
+        output: where to write.
+        as_upscaled: the function of that name, which says how people get a network's output. It is
+            handed over since other stages import this module, and do without inference.
+        progress: starts progress bars.
 
     Returns:
         The content of `metrics.json`.
@@ -96,7 +108,7 @@ def run_evaluation(
     trained = load_model(model)
     base = read_samples(baselines)
     require_read_by(engines, baselines, base)
-    paper = _measure_paper(params, trained, dataset)
+    paper = _measure_paper(params, trained, as_upscaled(trained), dataset)
     validation = _choose_blends(params, trained, base, dataset, engines, paper, progress)
 
     chosen = {"blend": validation["chosen"]["weight"], "blends": validation["blends"]}
@@ -151,17 +163,30 @@ def _choose_blends(
         "candidates": candidates,
         "chosen": choose_weight(candidates),
         "blends": choose_for_readers(
-            candidates, {measure["weight"]: measure["added_levels"] for measure in paper}
+            candidates, {measure["weight"]: measure["upscaled_levels"] for measure in paper}
         ),
     }
 
 
-def _measure_paper(params: Params, trained: BlendedModel, dataset: Path) -> list[Paper]:
-    """Measure paper at each weight that may be chosen, and network only."""
+def _measure_paper(
+    params: Params,
+    trained: BlendedModel,
+    upscale: Callable[[torch.Tensor], torch.Tensor],
+    dataset: Path,
+) -> list[Paper]:
+    """Measure paper at each weight that may be chosen, and network only.
+
+    `upscaled_levels` are the `added_levels` of what `textsr upscale` makes of it, by `upscale`.
+    """
     lines = load_split(dataset / "val")
     spread = [lines[place].lr for place in spread_evenly(len(lines), _PAPER_LINES)]
     weights = sorted({*params.evaluation.blend_weights, 1.0})
-    return measure_blends(trained.network, trained.scale, spread, weights)
+    measures = measure_blends(trained.network, trained.scale, spread, weights)
+    upscaled = measure_blends(upscale, trained.scale, [], weights)
+    return [
+        measure | {"upscaled_levels": seen["added_levels"]}
+        for measure, seen in zip(measures, upscaled, strict=True)
+    ]
 
 
 def _set_metrics(table: pd.DataFrame, base: pd.DataFrame, bootstrap: Bootstrap) -> dict[str, Any]:

@@ -6,10 +6,13 @@ import numpy.typing as npt
 import pytest
 import torch
 
+from textsr.evaluation.as_upscaled import as_upscaled
 from textsr.evaluation.checkerboard import checkerboard_levels
 from textsr.evaluation.paper import measure_blends, measure_paper
 from textsr.evaluation.score import bicubic_upscale
 from textsr.images.grey import Image
+from textsr.models.bicubic import bicubic
+from textsr.models.package import BlendedModel, ModelSpec, build_network
 
 SCALE = 4
 KINDS = {"flat", "noisy", "jpeg", "photo"}
@@ -35,6 +38,24 @@ def lines(count: int = 12, height: int = 16) -> list[Image]:
             cv2.rectangle(line, (int(x), y), (int(x) + 7, y + height), int(rng.integers(90)), -1)
         drawn.append(cv2.resize(line, None, fx=1 / SCALE, fy=1 / SCALE, interpolation=3))
     return drawn
+
+
+def test_people_get_paper_as_textsr_upscale_leaves_it_and_text_as_the_network_draws_it() -> None:
+    torch.manual_seed(0)
+    spec = ModelSpec(name="x", architecture="srcnn_transposed", scale=SCALE, blend=0.3)
+    model = BlendedModel(spec, build_network(spec)).eval()
+    state = {key: value.clone() for key, value in model.state_dict().items()}
+    upscale = as_upscaled(model)
+    flat = torch.full((1, 1, 64, 64), 0.7)
+    text = torch.from_numpy(np.random.default_rng(0).integers(0, 2, (1, 1, 16, 64))).float()
+    with torch.inference_mode():
+        for images, expected in ((flat, bicubic(flat, SCALE)), (text, model.network(text))):
+            seen = upscale(images)
+            assert seen.shape == expected.shape
+            assert (seen - expected.clamp(0, 1)).abs().max() < 1 / 255
+        assert (model.network(flat) - bicubic(flat, SCALE)).abs().max() > 10 / 255
+    assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
+    assert model.spec == spec
 
 
 def test_bicubic_adds_nothing_to_itself() -> None:

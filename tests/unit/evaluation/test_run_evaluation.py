@@ -16,6 +16,7 @@ from reading import LineReader
 from textsr.config.params import Params
 from textsr.errors import TextsrError
 from textsr.evaluation import run as stage
+from textsr.evaluation.as_upscaled import as_upscaled
 from textsr.evaluation.blend import choose_weight
 from textsr.evaluation.leaderboard import build_leaderboard, run_comparison
 from textsr.evaluation.run import measure_speed, run_baselines, run_evaluation
@@ -117,6 +118,7 @@ def evaluated(
             dataset,
             real_data,
             folder / name,
+            as_upscaled,
             bars[name],
         )
     patch.undo()
@@ -182,7 +184,11 @@ def test_metrics_are_those_of_the_blended_model_over_bicubic(
         assert test["psnr_db_gain"] < -1
         assert test["unblended_psnr_db"] < test["psnr_db"]  # half of it is bicubic
 
-    paper = {measure["weight"]: measure["added_levels"] for measure in metrics["paper"]}
+    paper, upscaled = (
+        {measure["weight"]: measure[name] for measure in metrics["paper"]}
+        for name in ("added_levels", "upscaled_levels")
+    )
+    assert upscaled.keys() == paper.keys()
     assert paper.keys() == {0.5, 1.0}
     if model == "scratch":
         assert paper[1.0] < 0.1
@@ -312,7 +318,14 @@ def test_evaluation_of_what_is_no_model_is_refused(
     base = evaluated[0] / "baselines/samples.parquet"
     with pytest.raises(TextsrError, match=r"model\.json: no such file"):
         run_evaluation(
-            params, tmp_path, base, dataset, tmp_path / "data", tmp_path / "out", Ticks()
+            params,
+            tmp_path,
+            base,
+            dataset,
+            tmp_path / "data",
+            tmp_path / "out",
+            as_upscaled,
+            Ticks(),
         )
     assert not (tmp_path / "out").exists()
 
@@ -334,7 +347,8 @@ def test_of_weights_that_cannot_be_told_apart_the_least_is_kept(
     model = BlendedModel(spec, build_network(spec))
 
     def chosen(added_levels: float) -> dict[str, Any]:
-        paper = [{"weight": 0.4, "added_levels": 0}, {"weight": 0.6, "added_levels": added_levels}]
+        levels = {0.4: 0.0, 0.6: added_levels}
+        paper = [{"weight": w, "upscaled_levels": seen} for w, seen in levels.items()]
         return stage._choose_blends(
             tiny_params, model, base, dataset, [], paper, lambda name, total: lambda: None
         )
