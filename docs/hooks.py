@@ -20,6 +20,7 @@ from typer.cli import get_docs_for_click
 
 import textsr
 from textsr.cli.main import app
+from textsr.config.pages import Page
 from textsr.config.params import Params
 from textsr.config.sections import Effect
 
@@ -80,6 +81,15 @@ def params() -> str:
     return "\n\n".join(_section("", Params, values))
 
 
+def page_params() -> str:
+    """Return a table of the section `page` of an extra dataset: key, default, and what it is."""
+    rows = [
+        (key, _shown(field.default), _allowed(field), _cell(field.description or ""))
+        for key, field in Page.model_fields.items()
+    ]
+    return _table(rows, "unless said")
+
+
 def _section(path: str, model: type[BaseModel], values: Mapping[str, Any]) -> Iterator[str]:
     """Yield the blocks of a section; sections that have sections of their own get a heading."""
     if path:
@@ -112,8 +122,8 @@ Row = tuple[str, str, str, str]
 """A dotted key, its value, what is allowed, and what it is."""
 
 
-def _table(rows: Iterable[Row]) -> str:
-    head = "| key | in `params.yaml` | allowed | |\n| --- | --- | --- | --- |\n"
+def _table(rows: Iterable[Row], where: str = "in `params.yaml`") -> str:
+    head = f"| key | {where} | allowed | |\n| --- | --- | --- | --- |\n"
     return head + "\n".join(
         f"| `{key}` | {f'`{value}`' if value else ''} | {allowed} | {what} |"
         for key, value, allowed, what in rows
@@ -129,7 +139,7 @@ def _leaves(
 ) -> Iterator[Row]:
     """Yield the rows of a section, small sections within it included."""
     for key, field in model.model_fields.items():
-        if key in leave_out:
+        if key in leave_out or key not in values:
             continue
         comment = _comment(values, key)
         inner = _nested(field)
@@ -249,6 +259,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "cli": cli,
     "api": api,
     "params": params,
+    "page_params": page_params,
     "leaderboard": leaderboard,
     "data_card": data_card,
 }

@@ -599,15 +599,16 @@ def parse_params(raw: Any, source: str = "params.yaml") -> Params:
         )
     if renamed := list(_renamed(raw, source)):
         raise TextsrError("\n".join(renamed))
-    try:
-        params = Params.model_validate(raw)
-    except ValidationError as error:
-        raise TextsrError("\n".join(_explain(error, source))) from error
-    if params.synthesis.page is not None:
+    synthesis = raw.get("synthesis")
+    if isinstance(synthesis, Mapping) and synthesis.get("page") is not None:
         raise TextsrError(
             f"{source}: synthesis.page: models are judged on lines; draw pages in extra_datasets, "
             "e.g. { pages: { page: {}, samples: { train: 4000 } } }"
         )
+    try:
+        params = Params.model_validate(raw)
+    except ValidationError as error:
+        raise TextsrError("\n".join(_explain(error, source))) from error
     for name in params.extra_datasets:
         try:
             params.extra_dataset(name)
@@ -625,8 +626,8 @@ def _explain(error: ValidationError, source: str, section: str = "") -> Iterable
     problems = error.errors(include_url=False)
     for problem in problems[:_NAMED]:
         message = shorten(problem["msg"].removeprefix("Value error, "))
-        if not problem["loc"] and not section:  # of several sections together
-            yield f"{source}: {message}"
+        if not problem["loc"]:  # of several keys together, which the message names
+            yield f"{source}: {section}{message}"
             continue
         # pydantic adds "[key]" to the location of a bad mapping key.
         key = shorten(section + ".".join(str(part) for part in problem["loc"] if part != "[key]"))

@@ -147,7 +147,7 @@ class Canvas:
         A line whose strokes are too thin to leave ink is left out.
         """
         drawn = np.pad(
-            draw_layout(text.layout, text.font.path, size_px, sharp=True), self._pad(height_px)
+            draw_layout(text.layout, text.font.path, size_px, smooth=True), self._pad(height_px)
         )
         drawn = self._changed(drawn, text.layout.top * size_px, height_px)
         inked = drawn > _LEAST_INK

@@ -62,13 +62,14 @@ def lay_out(text: str, path: Path, tracking: float = 0.0) -> Layout:
     return Layout(text, tuple(places), min(lefts), max(rights), min(bottoms), max(tops))
 
 
-def draw_layout(layout: Layout, path: Path, size_px: float, *, sharp: bool = False) -> Plane:
+def draw_layout(layout: Layout, path: Path, size_px: float, *, smooth: bool = False) -> Plane:
     """Draw a line's ink, coverage of 0 to 1, cut to its bounds, rounded up to whole pixels.
 
-    Text of more than 80 pixels an em is enlarged, and a little blurred, unless it is to be `sharp`.
+    Text of more than 80 pixels an em is enlarged, which leaves steps in its edges, unless they are
+    to be `smooth`.
     """
     em = _EM
-    while sharp and em < size_px:
+    while smooth and em < size_px:
         em *= 2
     scale = size_px / em
     width = max(1, int(np.ceil((layout.right - layout.left) * em)))

@@ -93,7 +93,12 @@ class SuperResolution(LightningModule):
             frozen.to(self.device).to(memory_format=torch.channels_last)
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
-        """Return the loss of a batch."""
+        """Return the loss of a batch.
+
+        A line without a text, such as a part of one or empty paper, counts for its pixels alone. The
+        losses of text are divided by all lines, so that a line weighs the same whatever else is in
+        its batch.
+        """
         upscaled, frames = self._upscale(batch)
         loss = F.mse_loss(upscaled, batch.hr)
         self._log("train_mse", loss, batch)
@@ -105,14 +110,16 @@ class SuperResolution(LightningModule):
             loss = loss + self._distillation_weight * distance
         texts = list(batch.texts)
         if self.ctc_head is not None:
-            spelling = self.ctc_head.losses(frames, texts, self._frame_counts(batch)).mean()
+            losses = self.ctc_head.losses(frames, texts, self._frame_counts(batch))
+            spelling = losses.sum() / len(texts)
             self._log("train_ctc", spelling, batch)
             loss = loss + self._ctc_loss_weight * spelling
         if self._recognizers and self.global_step >= self._recognition_start_step:
             scale = batch.hr.shape[-1] // batch.lr.shape[-1]
             widths = [width * scale for width in batch.widths]
             shown = self._blended(batch, upscaled, scale)
-            reading = self._recognizers[0].losses(shown, texts, widths).clamp_max(_CEILING).mean()
+            losses = self._recognizers[0].losses(shown, texts, widths).clamp_max(_CEILING)
+            reading = losses.sum() / len(texts)
             self._log("train_reading", reading, batch)
             loss = loss + self._recognition_weight * reading
         return loss

@@ -354,11 +354,13 @@ def _texts(synthesis: Synthesis) -> Iterator[Expectation]:
     )
     told = f"`kind` is one of {', '.join(kinds)} ({named})."
     yield _in_set("kind_known", kinds, told, _GENERATOR, column="kind")
+    # Lines of a page are shown by a few of its crops.
+    copies, owners = ([1, 2], "one other row at most") if synthesis.page else ([1], "no other row")
     yield _in_set(
         "text_copies",
-        [1],
-        f"At least {_MIN_UNIQUE_TEXTS:.0%} of the rows have a text of their own in their "
-        "split, white space and case aside.",
+        copies,
+        f"At least {_MIN_UNIQUE_TEXTS:.0%} of the texts are shared with {owners} of their split, "
+        "white space and case aside.",
         "A net that sees few texts learns them by heart; add word lists or own text.",
         severity=WARNING,
         mostly=_MIN_UNIQUE_TEXTS,
@@ -553,8 +555,8 @@ def _split_sizes(params: Params) -> Iterator[Expectation]:
 def _kinds(params: Params) -> Iterator[Expectation]:
     """Expect each kind in each split as far as chance allows.
 
-    Of crops of pages, lines, since there may be no picture in many. Of lines, not
-    `custom`, which is absent without text of the user's; the others are then drawn more often.
+    Not `custom`, which is absent without text of the user's; the others are then drawn more often.
+    Of crops of pages, lines alone: many pages have no picture.
     """
     if params.synthesis.page is not None:
         yield from _lines_of_pages(params, params.synthesis.page)

@@ -55,3 +55,12 @@ def test_wide_lines_get_a_whole_of_their_own() -> None:
     wide = cut_texture("grain", 64, 4096, 1.0, np.random.default_rng(0))
     assert wide.shape == (64, 4096)
     assert abs(np.corrcoef(wide[:, :2048].ravel(), wide[:, 2048:].ravel())[0, 1]) < 0.05
+
+
+def test_what_is_higher_than_the_texture_goes_on_without_a_seam() -> None:
+    high = cut_texture("clouds", 1300, 80, 1.0, np.random.default_rng(0))
+    assert high.shape == (1300, 80)
+    assert high.dtype == np.float32
+    steps = np.abs(np.diff(high, axis=0)).max(axis=1)
+    assert steps[505:520].max() <= steps[:500].max()
+    assert not np.array_equal(high[:200], high[512:712])

@@ -70,3 +70,21 @@ def test_drawing_is_freetypes(font: Path, text: str) -> None:
 
 def test_spaces_alone_have_no_ink(font: Path) -> None:
     assert draw_layout(lay_out("  ", font), font, 40).max() == 0
+
+
+def test_large_text_has_smooth_edges_where_that_is_asked(font: Path) -> None:
+    """The slope of a V advances by as much in each row, and not by leaps."""
+    layout = lay_out("V", font)
+
+    def leaps(size: int, *, smooth: bool) -> float:
+        ink = draw_layout(layout, font, size, smooth=smooth)[size // 8 : size // 2]
+        columns = np.arange(ink.shape[1] // 2)
+        left = ink[:, : len(columns)]
+        # Where the stroke's left edge lies, to a part of a pixel.
+        edge = np.array([np.interp(0.5, row[: row.argmax() + 1], columns[: row.argmax() + 1])
+                         for row in left])  # fmt: skip
+        return float(np.abs(np.diff(edge, 2)).mean())
+
+    assert leaps(320, smooth=True) < 0.3 * leaps(320, smooth=False)
+    small = draw_layout(layout, font, 80, smooth=True)
+    assert np.array_equal(small, draw_layout(layout, font, 80))

@@ -358,3 +358,47 @@ def test_a_teachers_output_is_learned_beside_hr_and_the_teacher_stays() -> None:
     assert all(value.grad is None for value in teacher.parameters())
     assert len(module.state_dict()) == len(module.network.state_dict())
     assert all(torch.equal(teacher.state_dict()[name], value) for name, value in before.items())
+
+
+def test_lines_without_a_text_are_no_part_of_what_is_read() -> None:
+    """Paper and parts of lines teach pixels alone, and a line weighs the same beside them."""
+    torch.manual_seed(0)
+    spec = ModelSpec(name="x", architecture="upsampler", encoder="text", width=8, scale=4)
+    network = build_network(spec)
+    torch.nn.init.normal_(network.to_hr[0].weight, std=0.1)
+    head = CTCHead(network.encoder.channels[-1], "ab")
+    recognizer = Recognizer("ab").eval().requires_grad_(False)
+
+    class At(SuperResolution):
+        global_step = 0
+
+    def gradient(batch: Batch) -> tuple[dict[str, float], Tensor]:
+        """What is logged, and what the losses of text alone teach."""
+        module = At(
+            network,
+            learning_rate=1.0,
+            ctc_head=head,
+            ctc_loss_weight=1.0,
+            recognizer=recognizer,
+            recognition_weight=1.0,
+        )
+        logged: dict[str, float] = {}
+        module.log = lambda name, value, **kwargs: logged.update({name: float(value)})
+        network.zero_grad()
+        # HR that is the output: the pixels teach nothing.
+        with torch.no_grad():
+            batch = batch._replace(hr=network(batch.lr))
+        module.training_step(batch, 0).backward()
+        return logged, network.to_hr[0].weight.grad.clone()
+
+    lr = torch.rand(4, 1, 16, 32)
+    texts, widths = ("ab", "", "b", ""), (32, 32, 32, 32)
+    logged, taught = gradient(Batch(lr, lr, texts, widths))
+    only, taught_by_lines = gradient(Batch(lr[::2], lr[::2], texts[::2], widths[::2]))
+    for name in ("train_ctc", "train_reading"):
+        assert logged[name] == pytest.approx(only[name] / 2, rel=1e-4)
+        assert only[name] > 0
+    assert torch.allclose(taught, taught_by_lines / 2, rtol=1e-3, atol=1e-7)
+    nothing, untaught = gradient(Batch(lr, lr, ("",) * 4, widths))
+    assert (nothing["train_ctc"], nothing["train_reading"]) == (0, 0)
+    assert float(untaught.abs().max()) == 0
