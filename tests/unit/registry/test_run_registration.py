@@ -78,7 +78,9 @@ class Project:
         table("scratch", self.lines, right, psnr).to_parquet(evaluation / "samples.parquet")
         speed = {"ms_per_line": ms, "lines_per_second": 1000 / ms}
         write_json(evaluation / "speed.json", speed)
-        metrics = {"validation": {"chosen": {"weight": 1.0}}, "sets": {"test": {"ssim": 0.5}}}
+        judged = {"rapidocr": {"accuracy": 0.5, "version": Scripted.version}}
+        sets = {"test": {"ssim": 0.5} | judged}
+        metrics = {"validation": {"chosen": {"weight": 1.0}}, "sets": sets}
         write_json(evaluation / "metrics.json", metrics)
 
     def register(self) -> dict:
@@ -143,6 +145,7 @@ def test_first_good_model_is_promoted_and_all_of_it_recorded(project: Project) -
     assert "registration.json" in [item.path for item in client.list_artifacts(version.run_id)]
     run = client.get_run(version.run_id)
     assert run.data.metrics["test/ssim"] == 0.5
+    assert run.data.tags["ocr.rapidocr"] == Scripted.version
     assert "promoted" in run.data.tags["mlflow.note.content"]
     names = [item.info.run_name for item in client.search_runs([run.info.experiment_id])]
     assert names == ["scratch"]
