@@ -359,11 +359,13 @@ def test_8_bits_are_taken_with_the_packages_file_at_the_blend_that_they_were_jud
     [((12, 40), np.uint16), ((24, 56, 4), np.float32), ((150, 150), np.uint16)],
 )
 def test_deep_images_are_computed_in_floats_where_8_bits_are_the_default(
-    monkeypatch: pytest.MonkeyPatch, model: Model, shape: tuple[int, ...], dtype: type
+    monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...], dtype: type
 ) -> None:
     monkeypatch.setattr(choice, "has_vnni", lambda: True)
     monkeypatch.setattr(choice, "may_have_gpu", lambda: False)
-    usual, named = load_model(reader="any"), load_model(backend="onnx-int8")
+    usual, model, named = (
+        load_model(backend=backend, reader="any") for backend in ("auto", "onnx", "onnx-int8")
+    )
     assert usual.info.backend == named.info.backend == "onnx-int8"
     shallow, deep = (
         (RNG.random(shape) * most).astype(kind)
