@@ -95,7 +95,7 @@ def test_one_finished_run_a_trained_model_with_all_that_belongs_to_it(
         assert "test/rapidocr_gain" in tracked.data.metrics
         panels = client.list_artifacts(tracked.info.run_id, "evaluation/panels")
         assert {item.path for item in panels} == {
-            "evaluation/panels/test.png", "evaluation/panels/cases",
+            "evaluation/panels/test.png", "evaluation/panels/cases", "evaluation/panels/slices",
         }  # fmt: skip
         cases = client.list_artifacts(tracked.info.run_id, "evaluation/panels/cases")
         assert "evaluation/panels/cases/test-rapidocr.png" in {item.path for item in cases}
