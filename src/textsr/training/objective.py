@@ -95,9 +95,9 @@ class SuperResolution(LightningModule):
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """Return the loss of a batch.
 
-        A line without a text, such as a part of one or empty paper, counts for its pixels alone. The
-        losses of text are divided by all lines, so that a line weighs the same whatever else is in
-        its batch.
+        A line without a text, such as a part of one or empty paper, counts for its pixels alone.
+        The losses of text are divided by all lines, so that a line weighs the same whatever else is
+        in its batch.
         """
         upscaled, frames = self._upscale(batch)
         loss = F.mse_loss(upscaled, batch.hr)
