@@ -52,7 +52,7 @@ def test_files_and_folders(tmp_path: Path, make_image: MakeImage) -> None:
 
 def test_16_bits_all_the_way(tmp_path: Path) -> None:
     pixels = np.repeat(RNG.integers(20000, 45000, (12, 10, 1)), 3, axis=2).astype(np.uint16)
-    pixels[..., 0] //= 2
+    pixels[..., 0] -= 5000
     assert cv2.imwrite(str(tmp_path / "deep.png"), pixels)
     upscale_paths(TorchBackend(Bicubic(2)), [tmp_path / "deep.png"], tmp_path / "up.tif")
     result = read_image(tmp_path / "up.tif")
