@@ -33,7 +33,7 @@ from textsr.models.package import (
 from textsr.models.recognizer import Recognizer, load_recognizer, save_recognizer
 from textsr.models.upsampler import UpsamplerNet
 from textsr.pretraining.probe import probe_reconstruction
-from textsr.registry.gate import decide, render_decision
+from textsr.registry.gate import RealSet, decide, render_decision
 from textsr.registry.packaging import log_model
 from textsr.registry.pyfunc import LinesUpscaler
 from textsr.training.run import ENCODER_WEIGHTS, load_encoder
@@ -182,10 +182,20 @@ def test_no_candidate_is_chosen_beside_a_score_that_is_no_number(key: str) -> No
             choose({"scratch": pair[0], "byol": pair[1]})
 
 
-@pytest.mark.parametrize("part", ["rapidocr", "champion", "psnr_db", "ssim", "ms", "missing"])
+@pytest.mark.parametrize(
+    "part",
+    ["rapidocr", "champion", "psnr_db", "ssim", "ms", "missing", "slice", "real"],
+)
 @pytest.mark.parametrize("side", ["value", "low", "high"])
 def test_the_gate_refuses_what_is_no_number(part: str, side: str) -> None:
-    gate = Gate(min_psnr_gain_db=-1, min_ssim_gain=-1, max_ms_per_line=20, min_engines_better=1)
+    gate = Gate(
+        min_psnr_gain_db=-1,
+        min_ssim_gain=-1,
+        max_ms_per_line=20,
+        min_engines_better=1,
+        min_lines=20,
+        slice_significance=0.05,
+    )
     good = {"value": 0.1, "low": 0.05, "high": 0.2}
     bad = Estimate(**good | {side: math.nan})
     over = {name: Estimate(**good) for name in ("rapidocr", "tesseract", "psnr_db", "ssim")}
@@ -194,7 +204,15 @@ def test_the_gate_refuses_what_is_no_number(part: str, side: str) -> None:
         over[part] = bad
     if part == "missing":  # its column holds no numbers
         del over["psnr_db"]
-    decision = decide(gate, over, champion, math.nan if part == "ms" else 1.0)
+    slices = [
+        {"by": "kind of text", "slice": name, "lines": 20, "engines": {
+            "rapidocr": {"gain": 0.1, "gain_ci": [0.05, 0.2], "p_worse": chance}}}
+        for name, chance in (("url", 0.9), ("date", math.nan if part == "slice" else 0.8))
+    ]  # fmt: skip
+    receipts = {"rapidocr": bad if part == "real" else Estimate(**good)}
+    real = {"receipts": RealSet(20, receipts)}
+    ms = math.nan if part == "ms" else 1.0
+    decision = decide(gate, over, champion, ms, slices, real)
     assert not decision.promoted
     record = {"model_name": "m", "version": "1", "method": "x", **decision.model_dump()}
     assert "**fail**" in render_decision(record)

@@ -1,5 +1,6 @@
 """The slice of lines where a challenger is most certainly worse than bicubic."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,7 @@ class Worst:
         gain: in accuracy over bicubic.
         compared: the number of slices, times engines, of which it is the worst.
         p_value: the probability of such a difference by chance, times `compared` (Bonferroni), at
-            most 1.
+            most 1; NaN where that of a slice is no number.
     """
 
     by: str
@@ -49,7 +50,9 @@ def find_worst(slices: Sequence[Mapping[str, Any]], min_lines: int) -> Worst | N
     ]
     if not compared:
         return None
-    chance, gain, at, engine = min(compared, key=lambda row: row[:2])
+    chance, gain, at, engine = min(
+        compared, key=lambda row: (row[0] if math.isfinite(row[0]) else -1, row[1])
+    )
     return Worst(
         by=at["by"],
         name=at["slice"],
@@ -57,5 +60,5 @@ def find_worst(slices: Sequence[Mapping[str, Any]], min_lines: int) -> Worst | N
         lines=at["lines"],
         gain=Estimate(gain, *at["engines"][engine]["gain_ci"]),
         compared=len(compared),
-        p_value=min(1.0, chance * len(compared)),
+        p_value=min(chance * len(compared), 1.0),  # in this order, what is no number stays none
     )
