@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from textsr.config.effects import Render
-from textsr.config.pages import Page
 from textsr.config.params import Split, Synthesis
 from textsr.images.grey import Image
 from textsr.synthesis import ink as inks
@@ -87,9 +86,9 @@ def draw_page(
     draws = Draws(rng)
     view = _draw_view(synthesis, width, draws)
     bleed = view.bleed(height, width)
-    canvas, tone, writer = _compose(
-        (height + 2 * bleed, width + 2 * bleed), unit, page, render, corpus, fonts, split, draws
-    )
+    (tracking,) = draws.effect("tracking", render.tracking) or (0.0,)
+    writer = Writer(corpus, split, draw_fonts(fonts, rng), tracking, rng)
+    canvas, tone = _compose((height + 2 * bleed, width + 2 * bleed), synthesis, writer, draws)
     printed, coverage, places, pictures = _look(canvas, view, render, draws)
     inner = (slice(bleed, bleed + height), slice(bleed, bleed + width))
     image = _light(printed[inner], coverage[inner], tone, canvas.tones, unit, render, draws)
@@ -110,9 +109,7 @@ def draw_page(
 def _draw_view(synthesis: Synthesis, width: int, draws: Draws) -> _View:
     """Draw rotation, perspective and curvature; lengths grow with the page, as its angles stay."""
     render = synthesis.render
-    line = (
-        synthesis.lr_height * synthesis.scale * width / (synthesis.max_lr_width * synthesis.scale)
-    )
+    line = synthesis.lr_height * width / synthesis.max_lr_width  # high, were it as wide as the page
     (rotation,) = draws.effect("rotation", render.rotation) or (0.0,)
     (corner_shift,) = draws.effect("perspective", render.perspective) or (0.0,)
     (rise,) = draws.effect("curvature", render.curvature) or (0.0,)
@@ -120,19 +117,13 @@ def _draw_view(synthesis: Synthesis, width: int, draws: Draws) -> _View:
 
 
 def _compose(
-    size: tuple[int, int],
-    unit: float,
-    page: Page,
-    render: Render,
-    corpus: Corpus,
-    fonts: FontSet,
-    split: Split,
-    draws: Draws,
-) -> tuple[Canvas, Tone, Writer]:
-    """Fill the columns of a page of `size` (height, width)."""
+    size: tuple[int, int], synthesis: Synthesis, writer: Writer, draws: Draws
+) -> tuple[Canvas, Tone]:
+    """Fill the columns of a page of `size` (height, width); return it and the tone of its paper."""
+    page, render, unit = synthesis.page, synthesis.render, synthesis.scale / _PARAMS_SCALE
+    assert page is not None
     height, width = size
     rng = draws.rng
-    (tracking,) = draws.effect("tracking", render.tracking) or (0.0,)
     draws.effect("neighbours", render.neighbours)  # never: a page's are its own
     strengths = Strengths(
         *(
@@ -142,9 +133,8 @@ def _compose(
     )
     tone = Tone.draw(render, rng)
     canvas = Canvas.blank(height, width, unit, tone, strengths, rng)
-    writer = Writer(corpus, split, draw_fonts(fonts, rng), tracking, rng)
     if rng.random() < page.empty:
-        return canvas, tone, writer
+        return canvas, tone
     setter = Setter(canvas, writer, page, render, tone, rng)
     count = int(rng.integers(1, page.max_columns + 1))
     # A page's margins, or none: a part of a page.
@@ -158,7 +148,7 @@ def _compose(
         if number and rng.random() < 0.3:
             middle = left - gutter / 2
             canvas.fill((middle, margin, middle + max(2 * unit, 1), height - margin), tone.ink)
-    return canvas, tone, writer
+    return canvas, tone
 
 
 def _look(
@@ -191,12 +181,12 @@ def _look(
                     plane,
                     matrix,
                     (width, height),
-                    flags=cv2.INTER_LINEAR,
+                    flags=kernel,
                     borderMode=cv2.BORDER_REPLICATE,
                 ),
                 np.float32,
             )
-            for plane in (printed, coverage)
+            for plane, kernel in ((printed, cv2.INTER_CUBIC), (coverage, cv2.INTER_LINEAR))
         )
         boxes = [_seen(places, matrix) for places in boxes]
     if view.rise:
