@@ -73,7 +73,7 @@ def test_the_colour_of_letters_ends_where_they_end() -> None:
 
 def test_the_network_sees_luminance_and_only_that_changes() -> None:
     strokes = RNG.integers(-40, 40, (24, 24, 1))  # of a grey that is the same in all channels
-    image = LoadedImage((strokes + [120, 130, 200]).astype(np.uint8))
+    image = LoadedImage((np.array([120, 130, 200]) + strokes).astype(np.uint8))
     plain, darker = (upscale_image(TorchBackend(net(2)), image).pixels for net in (Bicubic, Darker))
     moved = plain.astype(int) - darker  # all channels move with the luminance
     assert np.abs(moved - 0.2 * 255)[plain < 250].max() <= 1
