@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup data repro demo check test lint docs audit bench peers preference results scale up down status ui lock clean
+.PHONY: help setup data repro demo check test lint docs audit bench peers preference results cases scale up down status ui lock clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -105,6 +105,9 @@ PAIRS ?=
 preference: data ## Make a page on which people judge bicubic and the model, e.g. PAIRS="mine=FOLDER"
 	$(RUN) python -m benchmarks.preference $(PAIRS)
 
+cases: data ## Upscale images and documents that upscalers stumble over, and write the page of what comes out
+	$(RUN) python -m benchmarks.cases
+
 scale: setup ## Measure memory and speed at 10,000, 100,000 and 1,000,000 lines (an hour, 9 GB)
 	$(RUN) python -m benchmarks.scale
 
@@ -121,7 +124,7 @@ ui: setup ## Open MLflow's UI at http://127.0.0.1:5000
 	@$(RUN) python -m pipelines.services ui
 
 lock: setup ## Resolve requirements.lock anew from pyproject.toml
-	$(RUN) uv pip compile pyproject.toml --extra pipeline --extra dev --extra tesseract --extra ocr-more --extra pdf --extra heif --extra textzoom --extra onnx --extra s3 \
+	$(RUN) uv pip compile pyproject.toml --extra pipeline --extra dev --extra tesseract --extra ocr-more --extra pdf --extra heif --extra ocrmypdf --extra textzoom --extra onnx --extra s3 \
 	  --extra ssh --extra docs --universal --python-version 3.11 --no-header --no-annotate \
 	  --no-emit-index-url --no-emit-find-links --generate-hashes --quiet --upgrade --output-file requirements.lock
 

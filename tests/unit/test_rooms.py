@@ -29,7 +29,7 @@ FLOORS = (
     ("registry",),
     ("monitoring",),
     ("api", "stages"),
-    ("cli",),
+    ("cli", "plugins"),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
