@@ -37,7 +37,14 @@ from textsr.images.image import LoadedImage
 from textsr.images.reading import MAX_PIXELS, count_pixels, decode_image, from_pillow, read_image
 from textsr.inference.backend import Backend
 from textsr.inference.choice import BACKENDS, open_folder
-from textsr.inference.stream import SMALL, SMALL_BYTES, Task, upscale_portion, upscale_stream
+from textsr.inference.stream import (
+    SMALL,
+    SMALL_BYTES,
+    Loaded,
+    Task,
+    upscale_portion,
+    upscale_stream,
+)
 from textsr.inference.suitability import Suitability, examine
 from textsr.inference.text_height import RANGE_PX
 from textsr.inference.turns import Turns
@@ -122,6 +129,7 @@ class Model:
 
         The network upscales luminance, which colour follows, and alpha. A warning tells where text
         is lower or higher than the network is made for, if that is known (`info.text_height_px`).
+        An image whose text runs down is turned for the network, and back.
 
         Args:
             image: one of
@@ -270,14 +278,15 @@ class Model:
                 yield result
 
     def _task(self, given: "_Given", channels: Channels, max_pixels: int) -> Task:
-        def load() -> tuple[LoadedImage, bool]:
+        def load() -> Loaded:
             loaded = _load(given.image, given.name, channels, max_pixels)
-            if self.info.text_height_px is None:
-                return loaded, False
-            suitability, height = examine(loaded, keep_sharp=self.keeps_sharp)
-            if suitability is not Suitability.MADE_FOR:
-                given.advice.append(f"{given.name}: {_ADVICE[suitability].format(height)}")
-            return loaded, suitability is Suitability.SHARP_ALREADY
+            text = examine(loaded, keep_sharp=self.keeps_sharp)
+            is_known = self.info.text_height_px is not None
+            if is_known and text.suitability is not Suitability.MADE_FOR:
+                advice = _ADVICE[text.suitability].format(text.height_px)
+                given.advice.append(f"{given.name}: {advice}")
+            is_kept = text.suitability is Suitability.SHARP_ALREADY
+            return Loaded(loaded, is_kept, text.runs_down)
 
         return Task(load, _is_small(given.image))
 

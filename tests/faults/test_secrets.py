@@ -287,9 +287,7 @@ def test_the_monitored_bucket_is_named_without_its_key(
     champion = SimpleNamespace(name="m", data_hash=None, differences=())
     profile = SimpleNamespace(origin="the dataset", engine="rapidocr")
     thresholds = tiny_params.monitoring
-    report = describe(
-        bucket, "no drift", production, champion, profile, "rapidocr", [], thresholds
-    )
+    report = describe(bucket, "no drift", production, champion, profile, "rapidocr", [], thresholds)
     assert report.folder == "s3://***@bucket/lines"
     raw = raw_params | {"monitoring": raw_params["monitoring"] | {"folder": [bucket]}}
     with pytest.raises(TextsrError, match=r"monitoring\.folder") as refused:

@@ -24,7 +24,7 @@ from textsr.inference.interpolation import BicubicBackend
 from textsr.inference.planning import Job, check_results, plan_jobs
 from textsr.inference.records import Records
 from textsr.inference.sizing import Sizing, at_factor
-from textsr.inference.stream import SMALL, SMALL_BYTES, go_on_unless
+from textsr.inference.stream import SMALL, SMALL_BYTES, Loaded, go_on_unless
 from textsr.inference.suitability import Suitability, examine
 from textsr.inference.text_height import RANGE_PX
 from textsr.inference.tiling import TILE, Progress, check_tiles
@@ -102,8 +102,9 @@ def upscale_jobs(
     Documents are worked a page at a time. When interrupted, it ends after the tiles in work, and
     leaves no part of a file. A warning names the images whose text is higher or lower than what the
     network is made for, another those whose text is large and sharp already, which bicubic
-    interpolation upscales instead, and a third those that have the resolution already which is
-    asked for, which stay as they are.
+    interpolation upscales instead, a third those whose text runs down, which are turned for the
+    network and back, and a fourth those that have the resolution already which is asked for, which
+    stay as they are.
 
     Args:
         backend: what computes the network.
@@ -141,6 +142,7 @@ def upscale_jobs(
     interpolation = BicubicBackend(backend.scale)
     unsuitable: list[str] = []
     sharp: list[str] = []
+    down: list[str] = []
     fine: list[str] = []
     further_pages: list[str] = []
     problems: dict[Job, str] = {}
@@ -160,13 +162,15 @@ def upscale_jobs(
             fine.append(str(name))
         return is_fine
 
-    def is_kept_sharp(image: LoadedImage, name: str | Path) -> bool:
-        """Return whether an image is to be upscaled without the network."""
-        suitability, height = examine(image, keep_sharp=keep_sharp)
-        if suitability is not Suitability.MADE_FOR:
-            is_sharp = suitability is Suitability.SHARP_ALREADY
-            (sharp if is_sharp else unsuitable).append(f"{name} ({height:.0f} px)")
-        return suitability is Suitability.SHARP_ALREADY
+    def examined(image: LoadedImage, name: str | Path) -> Loaded:
+        """Return an image with what its text asks for."""
+        text = examine(image, keep_sharp=keep_sharp)
+        is_sharp = text.suitability is Suitability.SHARP_ALREADY
+        if text.suitability is not Suitability.MADE_FOR:
+            (sharp if is_sharp else unsuitable).append(f"{name} ({text.height_px:.0f} px)")
+        if text.runs_down:
+            down.append(str(name))
+        return Loaded(image, is_sharp, text.runs_down)
 
     def compare(job: Job, image: LoadedImage, result: LoadedImage) -> None:
         if job.comparison is not None:
@@ -192,7 +196,7 @@ def upscale_jobs(
             if stays(factor, name):
                 result = page
             else:
-                result = upscale_alone(job, page, factor, is_kept=is_kept_sharp(page, name))
+                result = upscale_alone(job, examined(page, name), factor)
             pages += 1
             if pages == 1:
                 compare(job, page, result)
@@ -212,14 +216,13 @@ def upscale_jobs(
         )
         finish(job)
 
-    def upscale_alone(
-        job: Job, image: LoadedImage, factor: float, *, is_kept: bool = False
-    ) -> LoadedImage:
+    def upscale_alone(job: Job, loaded: Loaded, factor: float) -> LoadedImage:
+        image = loaded.image
         with turns.take(image) as share, _tile_bar(bars, job, stopped) as show_tiles:
             try:
                 upscaled = upscale_image(
-                    interpolation if is_kept else backend,
-                    image,
+                    interpolation if loaded.is_kept else backend,
+                    loaded.upright(),
                     tile=tile,
                     halo=halo,
                     threads=share,
@@ -227,15 +230,15 @@ def upscale_jobs(
                 )
             except TextsrError as error:
                 raise TextsrError(f"{job.source}: {error}") from error
-        return at_factor(upscaled, image, factor)
+        return at_factor(loaded.as_given(upscaled), image, factor)
 
-    def upscale_together(images: list[LoadedImage]) -> list[LoadedImage] | None:
+    def upscale_together(small: list[Loaded]) -> list[LoadedImage] | None:
         """Return the results, or None if one of the images breaks the network."""
         try:
-            with turns.take(images[0]) as share:
-                return upscale_images(
+            with turns.take(small[0].image) as share:
+                results = upscale_images(
                     backend,
-                    images,
+                    [loaded.upright() for loaded in small],
                     threads=share,
                     before_batch=partial(go_on_unless, stopped),
                 )
@@ -243,9 +246,10 @@ def upscale_jobs(
             raise
         except Exception:  # the backend's own; which image it was, is told when each comes alone
             return None
+        return [loaded.as_given(result) for loaded, result in zip(small, results, strict=True)]
 
     def work(portion: Sequence[Job]) -> None:
-        small: list[tuple[Job, LoadedImage, float]] = []
+        small: list[tuple[Job, Loaded, float]] = []
         for job in portion:
             with _told(job, problems):
                 go_on_unless(stopped)
@@ -261,21 +265,21 @@ def upscale_jobs(
                     write(job, image, image)
                     bars.advance(images)
                     continue
-                is_kept = is_kept_sharp(image, job.source)
-                if image.height * image.width <= SMALL and not is_kept:
-                    small.append((job, image, factor))
+                loaded = examined(image, job.source)
+                if image.height * image.width <= SMALL and not loaded.is_kept:
+                    small.append((job, loaded, factor))
                     continue
-                write(job, image, upscale_alone(job, image, factor, is_kept=is_kept))
+                write(job, image, upscale_alone(job, loaded, factor))
             bars.advance(images)
-        results = upscale_together([image for _, image, _ in small]) if small else None
-        for number, (job, image, factor) in enumerate(small):
+        results = upscale_together([loaded for _, loaded, _ in small]) if small else None
+        for number, (job, loaded, factor) in enumerate(small):
             with _told(job, problems):
                 go_on_unless(stopped)
                 if results is None:
-                    result = upscale_alone(job, image, factor)
+                    result = upscale_alone(job, loaded, factor)
                 else:
-                    result = at_factor(results[number], image, factor)
-                write(job, image, result)
+                    result = at_factor(results[number], loaded.image, factor)
+                write(job, loaded.image, result)
             bars.advance(images)
 
     console = Console(stderr=True)
@@ -288,6 +292,8 @@ def upscale_jobs(
         warnings.warn(_warning(sorted(unsuitable), total), stacklevel=2)
     if sharp:
         warnings.warn(_warning_of_sharp(sorted(sharp), total), stacklevel=2)
+    if down:
+        warnings.warn(_warning_of_down(sorted(down), total), stacklevel=2)
     if fine:
         warnings.warn(_warning_of_fine(sorted(fine), total, sizing), stacklevel=2)
     if problems:
@@ -381,6 +387,13 @@ def _warning_of_sharp(images: Sequence[str], total: int) -> str:
     return (
         f"large text that is sharp already in {len(images)} of {total} images: {_name(images)}; "
         "upscaled by bicubic interpolation, which reads no worse; --blend has the network do it"
+    )
+
+
+def _warning_of_down(images: Sequence[str], total: int) -> str:
+    return (
+        f"text that runs down in {len(images)} of {total} images: {_name(images)}; turned by 90 "
+        "degrees for the network, and back"
     )
 
 

@@ -11,6 +11,7 @@ from textsr.errors import TextsrError
 from textsr.images.image import LoadedImage
 from textsr.inference.backend import Backend
 from textsr.inference.interpolation import BicubicBackend
+from textsr.inference.orientation import turned
 from textsr.inference.turns import Turns
 from textsr.inference.upscale import upscale_image, upscale_images
 
@@ -24,15 +25,38 @@ _TOGETHER = 64  # small images that a worker takes at a time
 
 
 @dataclass(frozen=True)
+class Loaded:
+    """An image that was loaded.
+
+    Attributes:
+        image: as it was given.
+        is_kept: whether it is left to bicubic interpolation.
+        runs_down: whether its text runs down, so that it is turned for the network, and back.
+    """
+
+    image: LoadedImage
+    is_kept: bool
+    runs_down: bool
+
+    def upright(self) -> LoadedImage:
+        """Return the image as it is upscaled: its text runs across."""
+        return turned(self.image, 1) if self.runs_down else self.image
+
+    def as_given(self, upscaled: LoadedImage) -> LoadedImage:
+        """Return what came of the upright image, turned as the image is."""
+        return turned(upscaled, -1) if self.runs_down else upscaled
+
+
+@dataclass(frozen=True)
 class Task:
     """An image to upscale.
 
     Attributes:
-        load: returns it, and whether it is left to bicubic interpolation.
+        load: loads it.
         is_small: whether it is likely to have no more than `SMALL` pixels.
     """
 
-    load: Callable[[], tuple[LoadedImage, bool]]
+    load: Callable[[], Loaded]
     is_small: bool
 
 
@@ -92,28 +116,29 @@ def upscale_portion(
     """
     go_on = partial(go_on_unless, stopped)
     outcomes: dict[int, Outcome] = {}
-    small: dict[int, LoadedImage] = {}
+    small: dict[int, Loaded] = {}
     for number, task in enumerate(portion):
         go_on()
         try:
-            image, is_kept = task.load()
-            if image.height * image.width <= SMALL and not is_kept:
-                small[number] = image
+            loaded = task.load()
+            image = loaded.upright()
+            if image.height * image.width <= SMALL and not loaded.is_kept:
+                small[number] = loaded
                 continue
-            by = BicubicBackend(backend.scale) if is_kept else backend
+            by = BicubicBackend(backend.scale) if loaded.is_kept else backend
             with turns.take(image) as threads:
                 go_on()
-                outcomes[number] = upscale_image(
-                    by, image, threads=threads, progress=lambda *_: go_on()
+                outcomes[number] = loaded.as_given(
+                    upscale_image(by, image, threads=threads, progress=lambda *_: go_on())
                 )
         except CancelledError:
             raise
         except Exception as error:  # decoders' and backends' own, too
             outcomes[number] = _said(error)
     if small:
-        images = list(small.values())
-        with turns.take(images[0]) as threads:
-            outcomes |= zip(small, _upscale_small(backend, images, threads, go_on), strict=True)
+        together = list(small.values())
+        with turns.take(together[0].image) as threads:
+            outcomes |= zip(small, _upscale_small(backend, together, threads, go_on), strict=True)
     return [outcomes[number] for number in range(len(portion))]
 
 
@@ -128,17 +153,19 @@ def go_on_unless(stopped: threading.Event) -> None:
 
 
 def _upscale_small(
-    backend: Backend, images: list[LoadedImage], threads: int, go_on: Callable[[], None]
+    backend: Backend, small: list[Loaded], threads: int, go_on: Callable[[], None]
 ) -> list[Outcome]:
     """Upscale images together, or, if one of them breaks the network, each alone."""
+    images = [loaded.upright() for loaded in small]
     try:
-        return list(upscale_images(backend, images, threads=threads, before_batch=go_on))
+        results = upscale_images(backend, images, threads=threads, before_batch=go_on)
     except CancelledError:
         raise
     except Exception as error:
-        if len(images) == 1:
+        if len(small) == 1:
             return [_said(error)]
-        return [_upscale_small(backend, [image], threads, go_on)[0] for image in images]
+        return [_upscale_small(backend, [loaded], threads, go_on)[0] for loaded in small]
+    return [loaded.as_given(result) for loaded, result in zip(small, results, strict=True)]
 
 
 def _said(error: Exception) -> Exception:

@@ -1,8 +1,12 @@
 """Whether an image's text is what the network is made for."""
 
 from enum import Enum, auto
+from typing import NamedTuple
+
+import numpy as np
 
 from textsr.images.image import LoadedImage, flatten, luminance
+from textsr.inference.orientation import runs_down
 from textsr.inference.sharpness import is_sharp_already
 from textsr.inference.text_height import RANGE_PX, text_height
 
@@ -18,8 +22,22 @@ class Suitability(Enum):
     """Large and sharp: bicubic interpolation upscales it no worse."""
 
 
-def examine(image: LoadedImage, *, keep_sharp: bool) -> tuple[Suitability, float]:
-    """Return how an image's text suits the network, and its height in pixels (0: no text).
+class Text(NamedTuple):
+    """What an image's text is like.
+
+    Attributes:
+        suitability: how it suits the network.
+        height_px: its height in pixels; 0: there is none.
+        runs_down: whether the image is to be turned by a quarter for it to run across.
+    """
+
+    suitability: Suitability
+    height_px: float
+    runs_down: bool
+
+
+def examine(image: LoadedImage, *, keep_sharp: bool) -> Text:
+    """Return what the text of an image is like.
 
     Args:
         image: as it was read.
@@ -27,9 +45,12 @@ def examine(image: LoadedImage, *, keep_sharp: bool) -> tuple[Suitability, float
             `textsr.inference.sharpness`.
     """
     grey = luminance(flatten(image))
+    is_down = runs_down(grey)
+    if is_down:
+        grey = np.ascontiguousarray(np.rot90(grey))
     height = text_height(grey)
     if height is None or RANGE_PX[0] <= height <= RANGE_PX[1]:
-        return Suitability.MADE_FOR, height or 0
+        return Text(Suitability.MADE_FOR, height or 0, is_down)
     if keep_sharp and is_sharp_already(grey):
-        return Suitability.SHARP_ALREADY, height
-    return Suitability.OTHER_HEIGHT, height
+        return Text(Suitability.SHARP_ALREADY, height, is_down)
+    return Text(Suitability.OTHER_HEIGHT, height, is_down)

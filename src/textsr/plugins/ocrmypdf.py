@@ -112,6 +112,7 @@ def _upscale(page: PageContext, image: Image) -> Image | None:
     """Return a page upscaled; None if its text is large, whatever its resolution."""
     from textsr.images.conversion import to_pillow
     from textsr.images.reading import from_pillow
+    from textsr.inference.orientation import turned
     from textsr.inference.sizing import at_factor
     from textsr.inference.suitability import examine
     from textsr.inference.text_height import RANGE_PX
@@ -120,16 +121,18 @@ def _upscale(page: PageContext, image: Image) -> Image | None:
     options = page.options
     backend = _model(options).backend
     loaded = from_pillow(image, "its picture")
-    _, height = examine(loaded, keep_sharp=False)
+    text = examine(loaded, keep_sharp=False)
     factor = min(backend.scale, GOAL_DPI / min(image.info["dpi"]))
     if options.max_ocr_image_mpixels:
         most = options.max_ocr_image_mpixels * 1e6
         factor = min(factor, math.sqrt(most / (loaded.width * loaded.height)))
-    if height > RANGE_PX[1] or factor <= 1:
-        log.info("page %d: not upscaled, its text is %.0f px high", page.pageno + 1, height)
+    if text.height_px > RANGE_PX[1] or factor <= 1:
+        log.info("page %d: not upscaled, its text is %.0f px high", page.pageno + 1, text.height_px)
         return None
     threads = getattr(options, "textsr_threads", None)
-    result = at_factor(upscale_image(backend, loaded, threads=threads), loaded, factor)
+    upright = turned(loaded, 1) if text.runs_down else loaded
+    result = upscale_image(backend, upright, threads=threads)
+    result = at_factor(turned(result, -1) if text.runs_down else result, loaded, factor)
     upscaled = to_pillow(result)
     upscaled.info["dpi"] = tuple(
         dpi * new / old
