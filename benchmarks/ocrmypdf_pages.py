@@ -59,7 +59,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.ocrmypdf_pages", description=__doc__
     )
-    parser.add_argument("--dpi", type=int, nargs="+", default=[75, 100, 150])
+    parser.add_argument("--dpi", type=int, nargs="+", default=[60, 75, 100])
     parser.add_argument("--pages", type=int, default=8, help="of each resolution")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--data", type=Path, default=project.DATA)
