@@ -10,10 +10,17 @@ from pathlib import Path
 
 import boto3
 import pytest
-from clones import commit, make_clone, run
+from clones import ENVIRONMENT, commit, make_clone, run
 from machines import Servers, servers
 
 SSHD = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def readings(make_once: Callable[[str, Callable[[Path], object]], Path]) -> None:
+    """Projects of one run share what engines read: an image is read once, which takes longest."""
+    kept = make_once("readings", lambda _: None)
+    ENVIRONMENT["TEXTSR_READINGS"] = str(kept / "readings.sqlite")
 
 
 @pytest.fixture(scope="session")
