@@ -16,6 +16,7 @@ from benchmarks.cases.inputs import (
 )
 from benchmarks.cases.judging import refuses, says
 from benchmarks.cases.keeping import keeps
+from benchmarks.cases.pdfs import write_cut_pdf
 
 _OUT = ("-o", "big.png")
 _PNG = ("upscale", "page.png", *_OUT)
@@ -42,6 +43,22 @@ def cases() -> Iterator[Case]:
         "a refusal",
         refuses(r"page\.jpg: cannot be decoded", leaves="big.png"),
     )
+    pdf = ("upscale", "scans.pdf", "-o", "big.pdf")
+    for given, wanted, kept, judge in (
+        (
+            "PDF of three scans without its end",
+            "all pages, with a warning",
+            0.97,
+            says(r"scans\.pdf: is damaged, and was repaired", writes="big.pdf"),
+        ),
+        (
+            "PDF of three scans without its last third",
+            "a refusal that names the page",
+            2 / 3,
+            refuses(r"scans\.pdf: cannot be read.*page \d", leaves="big.pdf"),
+        ),
+    ):
+        yield Case(given, {"scans.pdf": partial(write_cut_pdf, kept=kept)}, pdf, wanted, judge)
     large: dict[str, Write] = {"profile": write_large_profile, "text": write_large_text}
     for what, write in large.items():
         yield Case(

@@ -52,6 +52,13 @@ def cases() -> Iterator[Case]:
         keeps("big.png", "page.png"),
         shell="mkfifo a b; cat page.png > a & cat b > big.png & textsr upscale a -o b; wait",
     )
+    yield Case(
+        "a folder with a PNG and a GIF of one name",
+        {"in/page.png": small().save, "in/page.gif": grey().save},
+        _FOLDER,
+        "a result of each",
+        holds("page.png and page.gif.png", _has_both),
+    )
     names = {f"in/{name}": _line().save for name in _NAMES}
     yield Case(
         f"{len(_NAMES)} file names with brackets, spaces, line ends, emoji ...",
@@ -113,6 +120,10 @@ def _line() -> Image.Image:
 
 def _has_names(folder: Path) -> bool:
     return {path.name for path in (folder / "out").glob("*.png")} == set(_NAMES)
+
+
+def _has_both(folder: Path) -> bool:
+    return {path.name for path in (folder / "out").glob("*.png")} == {"page.png", "page.gif.png"}
 
 
 def _has_three(folder: Path) -> bool:

@@ -25,6 +25,13 @@ def write_scanned_pdf(path: Path, *, pages: int = 1, turned: bool = False) -> No
         pdf.save(path)
 
 
+def write_cut_pdf(path: Path, *, kept: float) -> None:
+    """Write three scans as a PDF of which so large a share is there."""
+    write_scanned_pdf(path, pages=3)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: round(kept * len(whole))])
+
+
 def write_drawn_pdf(path: Path, lines: Sequence[str] = LINES) -> None:
     """Write a page whose letters a program drew."""
     with pikepdf.new() as pdf:

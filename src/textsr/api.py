@@ -185,16 +185,18 @@ class Model:
             strict: refuse images that are cut short.
 
         Raises:
-            TextsrError: before any work, if the result's format cannot hold it; if the source is
-                missing, damaged, too large or of no kind that is read; or if the result cannot be
-                written. Nothing is left half-written.
+            TextsrError: before any work, if the result would overwrite the source, or its format
+                cannot hold it; if the source is missing, damaged, too large or of no kind that is
+                read; or if the result cannot be written. Nothing is left half-written.
         """
         from textsr.inference.batch import upscale_jobs
-        from textsr.inference.planning import Job
+        from textsr.inference.planning import Job, check_collisions
 
+        jobs = [Job(Path(source), Path(result), None)]
+        check_collisions(jobs, named=True)
         upscale_jobs(
             self.backend,
-            [Job(Path(source), Path(result), None)],
+            jobs,
             max_pixels=max_pixels,
             keep_sharp=self.keeps_sharp,
             strict=strict,

@@ -584,3 +584,7 @@ def test_a_file_becomes_another_or_is_refused(model: Model, tmp_path: Path) -> N
         model.upscale_file(tmp_path / "small.png", tmp_path / "big.xyz")
     with pytest.raises(TextsrError, match=r"small\.png: has more than"):
         model.upscale_file(tmp_path / "small.png", tmp_path / "big.png", max_pixels=100)
+    before = (tmp_path / "small.png").read_bytes()
+    with pytest.raises(TextsrError, match=r"small\.png: its result would overwrite the input"):
+        model.upscale_file(tmp_path / "small.png", tmp_path / "small.png")
+    assert (tmp_path / "small.png").read_bytes() == before

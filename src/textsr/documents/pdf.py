@@ -36,20 +36,27 @@ _NAMED = 5  # pages in a warning
 
 
 def rewrite_pdf(
-    source: Path, result: Path, upscale: Upscale, *, max_pixels: int, quality: int | None = None
+    source: Path,
+    result: Path,
+    upscale: Upscale,
+    *,
+    max_pixels: int,
+    strict: bool = False,
+    quality: int | None = None,
 ) -> None:
     """Write a PDF with the images of its scanned pages upscaled, whole or not at all.
 
     One image is in memory at a time. An image of one bit a pixel stays so. One that was compressed
     with loss becomes a JPEG of `quality`, others stay without loss. A warning tells the pages that
-    are left as they are.
+    are left as they are, another that the PDF had to be repaired; if `strict`, that is an error.
 
     Raises:
-        TextsrError: if the PDF is damaged, encrypted or harmful, has too many pages, an image is
-            too large, or the result cannot be written; and what `upscale` raises.
+        TextsrError: if the PDF is encrypted or harmful, damaged so that pages lack what they show,
+            has too many pages, an image is too large, or the result cannot be written; and what
+            `upscale` raises.
     """
     with PdfReader(source) as reader, TemporaryDirectory() as folder:
-        pages = reader.inspect()
+        pages = _inspect(reader, source, strict=strict)
         pictures = Path(folder, "pictures.pdf")
         numbers: dict[tuple[int, int], int] = {}
         with open_pdf(pictures) as writer:
@@ -79,11 +86,11 @@ def pdf_page_sizes(source: Path, dpi: float) -> list[tuple[int, int]]:
         TextsrError: as `read_pdf_pages` does.
     """
     with PdfReader(source) as reader:
-        return [_pixels(page, _chosen_dpi(page, dpi)) for page in reader.inspect()]
+        return [_pixels(page, _chosen_dpi(page, dpi)) for page in reader.inspect()[0]]
 
 
 def read_pdf_pages(
-    source: Path, dpi: float, *, max_pixels: int
+    source: Path, dpi: float, *, max_pixels: int, strict: bool = False
 ) -> Iterator[tuple[LoadedImage, bool]]:
     """Yield each page as a picture, and whether it needs no upscaling.
 
@@ -95,13 +102,14 @@ def read_pdf_pages(
         dpi: pixels per inch of pages that are no scans.
         max_pixels: scans of more pixels are refused; of what is drawn here, those of 16 times as
             many.
+        strict: refuse a PDF that had to be repaired.
 
     Raises:
-        TextsrError: if the PDF is damaged, encrypted or harmful, has too many pages, or one is too
-            large.
+        TextsrError: if the PDF is encrypted or harmful, damaged so that pages lack what they show,
+            has too many pages, or one is too large.
     """
     with PdfReader(source) as reader:
-        for number, page in enumerate(reader.inspect()):
+        for number, page in enumerate(_inspect(reader, source, strict=strict)):
             name = f"{source}, page {number + 1}"
             drawn = _chosen_dpi(page, dpi)
             across, down = _pixels(page, drawn)
@@ -111,6 +119,16 @@ def read_pdf_pages(
                 yield upright(reader.extract(page.images[0], name), page), False
             else:
                 yield reader.render(number, drawn, across * down, name), not page.is_scan
+
+
+def _inspect(reader: PdfReader, source: Path, *, strict: bool) -> list[PdfPage]:
+    """Return what the pages show; say if the PDF had to be repaired, or refuse it."""
+    pages, is_repaired = reader.inspect()
+    if is_repaired and strict:
+        raise TextsrError(f"{source}: is damaged, and could be read only after a repair")
+    if is_repaired:
+        warnings.warn(f"{source}: is damaged, and was repaired to be read", stacklevel=3)
+    return pages
 
 
 def _is_one_image(page: PdfPage) -> bool:

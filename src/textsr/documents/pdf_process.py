@@ -39,12 +39,22 @@ _OF_PIXELS = (
 """Entries of an image that are wrong of other pixels."""
 
 
-def inspect(source: str, most_pages: int) -> list[dict[str, Any]]:
-    """Return what the pages show; `textsr.documents.pdf_reader.PdfPage` says what that is."""
+def inspect(source: str, most_pages: int) -> dict[str, Any]:
+    """Return what the pages show, and whether the file had to be repaired for that.
+
+    `textsr.documents.pdf_reader.PdfPage` says what a page is.
+    """
     with pikepdf.open(source) as document:
         if len(document.pages) > most_pages:
             raise ValueError(f"it has more than {most_pages} pages")
-        return [_look_at(page) for page in document.pages]
+        is_repaired = bool(document.get_warnings())
+        pages = []
+        for number, page in enumerate(document.pages, 1):
+            pages.append(_look_at(page))
+            is_empty = page.obj.get(Name.Contents) is None
+            if (pages[-1].pop("lacks_drawn") or is_empty) and is_repaired:
+                raise ValueError(f"it is cut short or damaged: page {number} lacks what it shows")
+        return {"pages": pages, "is_repaired": is_repaired}
 
 
 class _State(NamedTuple):
@@ -65,6 +75,7 @@ class _Seen:
         self.characters = 0
         self.hidden = 0
         self.drawn = 0
+        self.lacks_drawn = False
         self._parsed: dict[tuple[int, int], list[tuple[str, Any]]] = {}
 
     def parse(self, content: Page | Object) -> list[tuple[str, Any]]:
@@ -110,6 +121,7 @@ def _look_at(page: Page) -> dict[str, Any]:
         "covered": min(seen.covered, 1),
         "characters": seen.characters,
         "hidden": seen.hidden,
+        "lacks_drawn": seen.lacks_drawn,
     }
 
 
@@ -141,6 +153,7 @@ def _follow(
                     raise ValueError(f"a page draws more than {_MOST_DRAWN} forms and images")
                 drawn = objects.get(str(operands[0]))
                 if not isinstance(drawn, Stream):
+                    seen.lacks_drawn = True
                     continue
                 if drawn.get(Name.Subtype) == Name.Image:
                     seen.draw(drawn, state.matrix)
@@ -244,7 +257,7 @@ def assemble(source: str, pictures: str, numbers: list[list[int]], result: str) 
         seen: set[tuple[int, int]] = set()
         for page in document.pages:
             _replace(page.resources, new, seen)
-        document.save(result)
+        _write(document, result)
 
 
 def _replace(
@@ -270,7 +283,13 @@ def lay_under(source: str, texts: dict[str, str], result: str) -> None:
             page = document.pages[int(number)]
             text = opened.enter_context(pikepdf.open(path))
             page.add_underlay(text.pages[0], pikepdf.Rectangle(page.cropbox))
-        document.save(result)
+        _write(document, result)
+
+
+def _write(document: Pdf, result: str) -> None:
+    # A trailer that was cut off has none, and none would be written.
+    document.trailer[Name.Size] = len(document.objects) + 1
+    document.save(result)
 
 
 _VERBS: dict[str, Callable[..., Any]] = {

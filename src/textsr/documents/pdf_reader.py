@@ -117,10 +117,10 @@ class PdfReader:
     ) -> None:
         self._process.end()
 
-    def inspect(self) -> list[PdfPage]:
-        """Return what the pages show."""
-        pages = self._ask("inspect", _LONG, 0, str(self._source), most_pages=MOST_PAGES)
-        return [
+    def inspect(self) -> tuple[list[PdfPage], bool]:
+        """Return what the pages show, and whether the file had to be repaired for that."""
+        found = self._ask("inspect", _LONG, 0, str(self._source), most_pages=MOST_PAGES)
+        pages = [
             PdfPage(
                 **page
                 | {
@@ -130,8 +130,9 @@ class PdfReader:
                     ]
                 }
             )
-            for page in pages
+            for page in found["pages"]
         ]
+        return pages, found["is_repaired"]
 
     def extract(self, image: PdfImage, name: str) -> LoadedImage:
         """Return an image without its masks, with square pixels; messages call it `name`."""

@@ -81,7 +81,7 @@ def rewrite(
         upscale: upscales a page.
         scale: by how much, at most.
         max_pixels: pages of more are refused.
-        strict: refuse pages that are cut short.
+        strict: refuse pages that are cut short, and PDFs that had to be repaired.
         quality: 1 to 100, of JPEGs in a PDF; None: as `textsr.documents.pdf` says.
         drawn_dpi: pixels per inch of the pages of a PDF that are no scans, where the result is no
             PDF; None: `scale` times 150.
@@ -93,11 +93,11 @@ def rewrite(
     check_result(source, result, 1)
     is_from_pdf = is_pdf(source)
     if is_from_pdf and result.suffix.lower() == _PDF:
-        rewrite_pdf(source, result, upscale, max_pixels=max_pixels, quality=quality)
+        rewrite_pdf(source, result, upscale, max_pixels=max_pixels, strict=strict, quality=quality)
         return
     if is_from_pdf:
         dpi = drawn_dpi or scale * USUAL_DPI
-        pages = read_pdf_pages(source, dpi, max_pixels=max_pixels)
+        pages = read_pdf_pages(source, dpi, max_pixels=max_pixels, strict=strict)
         sizes = pdf_page_sizes(source, dpi / scale)
     else:
         read = read_pages(source, max_pixels=max_pixels, strict=strict)

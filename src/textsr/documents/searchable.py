@@ -34,7 +34,7 @@ def make_searchable(path: Path, *, language: str = "eng") -> int:
     check_searchable(path, language)
     with PdfReader(path) as reader, TemporaryDirectory() as folder:
         texts: dict[int, str] = {}
-        for number, page in enumerate(reader.inspect()):
+        for number, page in enumerate(reader.inspect()[0]):
             if not page.is_scan or page.hidden:
                 continue
             inches = page.points[0] * page.points[1] / 72**2

@@ -2,6 +2,7 @@
 
 import io
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -72,7 +73,7 @@ def plan_jobs(
 
     `output` is a folder if there is one, it ends with a slash, or it has no suffix; else it is the
     file of the one image. In a folder, results keep their inputs' names; those of formats that
-    cannot be written become PNG.
+    cannot be written become PNG. Of `a.png` and `a.gif`, the latter's is `a.gif.png`.
 
     Args:
         inputs: files and folders.
@@ -98,8 +99,8 @@ def plan_jobs(
         images = {_place(image): (image, name) for each in found for image, name in each.images}
         left_out = list(dict.fromkeys(path for each in found for path in each.left_out))
         named = {
-            image: folder / _result_name(image, relative, suffix)
-            for image, relative in images.values()
+            image: folder / name
+            for image, name in _result_names(list(images.values()), suffix).items()
         }
     else:
         folder = Path(output).parent
@@ -116,7 +117,7 @@ def plan_jobs(
             f"quality {quality}: none of the results is of a lossy format; write .jpg or .webp, or "
             "leave it out"
         )
-    _check_collisions(jobs, named=not is_folder)
+    check_collisions(jobs, named=not is_folder)
     return Plan(jobs, folder, is_folder, left_out)
 
 
@@ -250,6 +251,17 @@ def _place(path: Path) -> Path:
     return path.parent.resolve() / path.name
 
 
+def _result_names(images: Sequence[tuple[Path, Path]], suffix: str | None) -> dict[Path, Path]:
+    """Return the name of each result; where several would be one, with their inputs' suffixes."""
+    names = {image: _result_name(image, relative, suffix) for image, relative in images}
+    taken = Counter(names.values())
+    for image, relative in images:
+        name = names[image]
+        if taken[name] > 1 and relative.name != name.name:
+            names[image] = relative.with_name(relative.name + name.suffix)
+    return names
+
+
 def _result_name(image: Path, relative: Path, suffix: str | None) -> Path:
     own = relative.suffix.lower()
     if suffix is None:
@@ -265,7 +277,7 @@ def _comparison_path(result: Path) -> Path:
     return result.with_name(f"{result.stem}-compare.png")
 
 
-def _check_collisions(jobs: Sequence[Job], *, named: bool) -> None:
+def check_collisions(jobs: Sequence[Job], *, named: bool) -> None:
     """Refuse results that would overwrite an image: but for the one that the user has named."""
     sources = {_place(job.source): job.source for job in jobs}
     taken: dict[Path, Job] = {}

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from textsr.images.image import LoadedImage, flatten, luminance
+from textsr.images.image import FloatImage, LoadedImage, flatten, luminance
 from textsr.inference.orientation import runs_down
 from textsr.inference.sharpness import is_sharp_already
 from textsr.inference.text_height import RANGE_PX, text_height
@@ -44,7 +44,7 @@ def examine(image: LoadedImage, *, keep_sharp: bool) -> Text:
         keep_sharp: whether large text that is sharp already is told apart; see
             `textsr.inference.sharpness`.
     """
-    grey = luminance(flatten(image))
+    grey = _shown(luminance(flatten(image)))
     is_down = runs_down(grey)
     if is_down:
         grey = np.ascontiguousarray(np.rot90(grey))
@@ -54,3 +54,9 @@ def examine(image: LoadedImage, *, keep_sharp: bool) -> Text:
     if keep_sharp and is_sharp_already(grey):
         return Text(Suitability.SHARP_ALREADY, height, is_down)
     return Text(Suitability.OTHER_HEIGHT, height, is_down)
+
+
+def _shown(grey: FloatImage) -> FloatImage:
+    """Leave out the last rows if they are of one value: a JPEG that is cut short ends in grey."""
+    differ = np.flatnonzero((grey != grey[-1, -1]).any(1))
+    return grey if differ.size == 0 else grey[: differ[-1] + 1]

@@ -423,6 +423,56 @@ def test_a_damaged_pdf_is_refused(tmp_path: Path, content: bytes) -> None:
     assert not (tmp_path / "out.pdf").exists()
 
 
+def three_scans(path: Path) -> bytes:
+    """What a PDF of three scans is made of; its last page comes last."""
+
+    def build(document: Pdf) -> None:
+        rng = np.random.default_rng(2)
+        for _ in range(3):
+            noise = rng.integers(0, 256, GREY.shape, np.uint8)  # which compresses badly
+            made.add_page(document, made.full("A"), A=made.image(document, noise))
+
+    return made.save(path, build).read_bytes()
+
+
+def test_a_pdf_without_its_end_is_repaired_and_said(tmp_path: Path, images_of: ImagesOf) -> None:
+    path = tmp_path / "cut.pdf"
+    whole = three_scans(path)
+    path.write_bytes(whole[: whole.rindex(b"startxref")])
+    with pytest.warns(UserWarning, match=r"cut\.pdf: is damaged, and was repaired") as said:
+        result = rewritten(path)
+    assert len(said) == 1
+    with pikepdf.open(result) as document:
+        assert document.get_warnings() == []
+        assert len(document.pages) == 3
+    assert all(images_of(result, number)["A"].Width == 240 for number in range(3))
+    result.unlink()
+    for other in ("out.pdf", "out.tif"):
+        with pytest.raises(TextsrError, match=r"cut\.pdf: is damaged, and could be read only"):
+            rewrite(path, tmp_path / other, doubled, scale=2, strict=True)
+        assert not (tmp_path / other).exists()
+
+
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.8])
+@pytest.mark.parametrize("result", ["out.pdf", "out.tif"])
+def test_a_pdf_that_lost_what_a_page_shows_is_refused(
+    tmp_path: Path, share: float, result: str
+) -> None:
+    path = tmp_path / "cut.pdf"
+    whole = three_scans(path)
+    path.write_bytes(whole[: round(share * len(whole))])
+    with pytest.raises(TextsrError, match=r"cut\.pdf: cannot be read"):
+        rewrite(path, tmp_path / result, doubled, scale=2)
+    assert not (tmp_path / result).exists()
+
+
+def test_what_stands_before_a_pdf_is_passed_over(tmp_path: Path, images_of: ImagesOf) -> None:
+    path = tmp_path / "mail.pdf"
+    path.write_bytes(b"Content-Type: application/pdf\r\n\r\n" + three_scans(path))
+    assert is_document(path)
+    assert images_of(rewritten(path), 2)["A"].Width == 240
+
+
 def test_an_image_that_claims_to_be_large_is_refused(tmp_path: Path) -> None:
     def build(document: Pdf) -> None:
         image = made.image(document, GREY)

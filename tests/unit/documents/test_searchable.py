@@ -74,6 +74,31 @@ def test_words_lie_where_they_stand(tmp_path: Path, rotation: int) -> None:
     assert (across, down) == pytest.approx((44 * 0.48, 77 * 0.48), abs=6)
 
 
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_a_page_on_its_side_is_read_as_it_is_meant(tmp_path: Path, quarters: int) -> None:
+    page = Image.new("L", (450, 600), 245)
+    for line in range(9):
+        words = f"Invoice number {2024 + line} of Harbour Road"
+        ImageDraw.Draw(page).text((30, 30 + 60 * line), words, 20, ImageFont.load_default(22))
+    turned = np.rot90(np.asarray(page), quarters)
+
+    def build(document: Pdf) -> None:
+        added = made.add_page(document, made.full("A"), A=made.image(document, turned.copy()))
+        if quarters % 2:
+            added.mediabox = Array([0, 0, *made.POINTS[::-1]])
+            added.Contents = pikepdf.Stream(document, b"q 288 0 0 216 0 0 cm /A Do Q")
+
+    path = made.save(tmp_path / "scan.pdf", build)
+    assert make_searchable(path) == 1
+    read = unicodedata.normalize("NFKC", made.words(path))
+    assert read.count("Invoice") == read.count("Harbour") == 9
+    first, last = (places(path, 0, f"{year}") for year in (2024, 2032))
+    assert first is not None
+    assert last is not None
+    axis, sign = {1: (0, 1), 2: (1, 1), 3: (0, -1)}[quarters]  # where the next line is
+    assert sign * (last[axis] - first[axis]) > 100
+
+
 def test_pages_that_have_text_get_none(tmp_path: Path) -> None:
     def build(document: Pdf) -> None:
         made.add_page(document, made.text("drawn by a program", times=20))

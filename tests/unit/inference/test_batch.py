@@ -333,6 +333,18 @@ def test_text_of_another_height_is_warned_of(tmp_path: Path) -> None:
     assert len(said) == 1
 
 
+def test_of_a_jpeg_that_is_cut_short_the_part_that_is_there_is_examined(tmp_path: Path) -> None:
+    page = np.full((400, 300), 230, np.uint8)
+    for row in range(16):
+        cv2.putText(page, "Amounts due 12.50", (8, 24 + 24 * row), 0, 0.5, 20, 1, cv2.LINE_AA)
+    for missing in (0.2, 0.5, 0.8):
+        whole = cv2.imencode(".jpg", page)[1].tobytes()
+        (tmp_path / "cut.jpg").write_bytes(whole[: round(len(whole) * (1 - missing))])
+        with pytest.warns(UserWarning, match="is cut short; what it lacks is grey") as said:
+            upscale_paths(TorchBackend(Bicubic(2)), [tmp_path / "cut.jpg"], tmp_path / "out")
+        assert len(said) == 1  # and nothing of the text's height
+
+
 def test_large_text_that_is_sharp_already_is_left_to_bicubic(tmp_path: Path) -> None:
     line = np.full((90, 720), 230, np.uint8)
     cv2.putText(line, "Amounts due", (2, 64), 0, 90 / 32, 20, 4, cv2.LINE_AA)

@@ -70,6 +70,24 @@ def test_a_word_is_left_as_it_is_however_short(text: str, font_px: int) -> None:
         assert not runs_down(as_float(np.asarray(word)))
 
 
+@pytest.mark.parametrize("font_px", [8, 10, 12, 16, 20])
+@pytest.mark.parametrize(
+    "letters", ["0123456789", "ABCD", "TOTALAMOUNT", "\u25a1\u25a1\u25a1\u25a1"]
+)
+@pytest.mark.parametrize("columns", [1, 6])
+def test_a_list_of_single_letters_is_left_as_it_is(
+    font_px: int, letters: str, columns: int
+) -> None:
+    font = ImageFont.truetype(str(FONT), font_px)
+    drawn = Image.new("L", (40 + 60 * (columns - 1), 16 * int(1.5 * font_px)), 255)
+    for row in range(14):
+        for column in range(columns):
+            letter = letters[(row + 3 * column) % len(letters)]
+            place = (12 + 60 * column, 5 + row * 1.5 * font_px)
+            ImageDraw.Draw(drawn).text(place, letter, 0, font)
+    assert not runs_down(as_float(np.asarray(drawn)))
+
+
 def test_what_has_no_text_is_left_as_it_is() -> None:
     rng = np.random.default_rng(5)
     for size in ((1, 1), (1, 300), (300, 1), (200, 90)):

@@ -59,11 +59,23 @@ def test_an_image_named_twice_is_upscaled_once(tmp_path: Path, make_image: MakeI
     assert len(plan_jobs([source, tmp_path / "in", again], tmp_path / "out").jobs) == 1
 
 
-@pytest.mark.parametrize("second", ["two/a.png", "one/a.gif"])
-def test_two_images_for_one_result_are_refused(
-    tmp_path: Path, make_image: MakeImage, second: str
+def test_of_two_images_for_one_result_one_keeps_its_suffix(
+    tmp_path: Path, make_image: MakeImage
 ) -> None:
-    inputs = [make_image("one/a.png"), make_image(second)]
+    for name in ("a.png", "a.gif", "a.jpg", "sub/a.gif"):
+        make_image(f"in/{name}")
+    names = {
+        job.source.name if job.source.parent.name == "in" else "sub": job.result.name
+        for job in plan_jobs([tmp_path / "in"], tmp_path / "out").jobs
+    }
+    assert names == {"a.png": "a.png", "a.gif": "a.gif.png", "a.jpg": "a.jpg", "sub": "a.png"}
+    jobs = plan_jobs([tmp_path / "in"], tmp_path / "out", file_format="tif").jobs
+    results = {job.result.relative_to(tmp_path / "out").as_posix() for job in jobs}
+    assert results == {"a.png.tif", "a.gif.tif", "a.jpg.tif", "sub/a.tif"}
+
+
+def test_two_images_for_one_result_are_refused(tmp_path: Path, make_image: MakeImage) -> None:
+    inputs = [make_image("one/a.png"), make_image("two/a.png")]
     with pytest.raises(TextsrError, match="both would be written to") as caught:
         plan_jobs(inputs, tmp_path / "out")
     assert all(str(path) in str(caught.value) for path in inputs)
