@@ -44,21 +44,21 @@ def cases() -> Iterator[Case]:
         refuses(r"page\.jpg: cannot be decoded", leaves="big.png"),
     )
     pdf = ("upscale", "scans.pdf", "-o", "big.pdf")
-    for given, wanted, kept, judge in (
+    for given, wanted, write, judge in (
         (
-            "PDF of three scans without its end",
+            "PDF of three scans without its last 30 bytes",
             "all pages, with a warning",
-            0.97,
+            partial(write_cut_pdf, lost=30),
             says(r"scans\.pdf: is damaged, and was repaired", writes="big.pdf"),
         ),
         (
             "PDF of three scans without its last third",
             "a refusal that names the page",
-            2 / 3,
+            partial(write_cut_pdf, share=1 / 3),
             refuses(r"scans\.pdf: cannot be read.*page \d", leaves="big.pdf"),
         ),
     ):
-        yield Case(given, {"scans.pdf": partial(write_cut_pdf, kept=kept)}, pdf, wanted, judge)
+        yield Case(given, {"scans.pdf": write}, pdf, wanted, judge)
     large: dict[str, Write] = {"profile": write_large_profile, "text": write_large_text}
     for what, write in large.items():
         yield Case(

@@ -25,11 +25,11 @@ def write_scanned_pdf(path: Path, *, pages: int = 1, turned: bool = False) -> No
         pdf.save(path)
 
 
-def write_cut_pdf(path: Path, *, kept: float) -> None:
-    """Write three scans as a PDF of which so large a share is there."""
+def write_cut_pdf(path: Path, *, lost: int = 0, share: float = 0) -> None:
+    """Write three scans as a PDF that lacks so many bytes and such a share at its end."""
     write_scanned_pdf(path, pages=3)
     whole = path.read_bytes()
-    path.write_bytes(whole[: round(kept * len(whole))])
+    path.write_bytes(whole[: len(whole) - lost - round(share * len(whole))])
 
 
 def write_drawn_pdf(path: Path, lines: Sequence[str] = LINES) -> None:

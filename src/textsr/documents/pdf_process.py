@@ -276,12 +276,20 @@ def _replace(
                 _replace(drawn.Resources, new, seen)
 
 
-def lay_under(source: str, texts: dict[str, str], result: str) -> None:
-    """Write a PDF with other PDFs' first pages under some of its pages, counted from 0."""
+def lay_under(source: str, texts: dict[str, tuple[str, int]], result: str) -> None:
+    """Write a PDF with other PDFs' first pages under some of its pages, counted from 0.
+
+    Args:
+        source: the PDF.
+        texts: for each number of a page, the other PDF, and quarters by which it is turned
+            clockwise.
+        result: where to.
+    """
     with pikepdf.open(source) as document, ExitStack() as opened:
-        for number, path in texts.items():
+        for number, (path, quarters) in texts.items():
             page = document.pages[int(number)]
             text = opened.enter_context(pikepdf.open(path))
+            text.pages[0].rotate(90 * quarters, relative=True)
             page.add_underlay(text.pages[0], pikepdf.Rectangle(page.cropbox))
         _write(document, result)
 

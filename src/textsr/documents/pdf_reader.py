@@ -147,8 +147,11 @@ class PdfReader:
         """Write a page, counted from 0, as a PNG of about so many pixels."""
         self._ask("render", _SHORT, pixels, name, picture=str(picture), page=number, dpi=dpi)
 
-    def lay_under(self, texts: dict[int, str], result: Path) -> None:
-        """Write the PDF with the first pages of others under some pages, counted from 0."""
+    def lay_under(self, texts: dict[int, tuple[str, int]], result: Path) -> None:
+        """Write the PDF with the first pages of others under some pages, counted from 0.
+
+        Each is turned clockwise by so many quarters.
+        """
         self._ask("lay_under", _LONG, 0, str(self._source), texts=texts, result=str(result))
 
     def assemble(self, pictures: Path, numbers: dict[tuple[int, int], int], result: Path) -> None:

@@ -24,9 +24,7 @@ _SMOOTHING = ((5, 5), 1.0)
 _EVENNESS = 2e-5
 _LUMINANCE_NOISE = 0.7 * _LEVEL
 _EXPLAINED, _UNEXPLAINED = 0.8, 1.6  # chroma that luminance leaves over, times luminance's contrast
-_NOISE_QUANTILE = 0.4
-_CHROMA_NOISE_RANGE = (0.3 * _LEVEL, 0.7 * _LEVEL)
-_CHROMA_NOISE, _CHROMA_TEXT = 1.5, 4.0  # times the noise
+_CHROMA_NOISE, _CHROMA_TEXT = 1.5 * _LEVEL, 4.0 * _LEVEL
 _PRINCIPAL_EVENNESS = (3 * _LEVEL) ** 2
 
 
@@ -87,12 +85,9 @@ def analyse(luminance: FloatImage, chroma: FloatImage, text: FloatImage | None) 
     unexplained = smooth - slopes * guide[..., None] - offsets
     left = np.sqrt(_mean((unexplained**2).sum(axis=2)))
     contrast = np.sqrt(variance + _LUMINANCE_NOISE**2)
-    # What two fifths of the image do not exceed; one that is filled with text is not all noise.
-    noise = float(np.clip(np.quantile(left, _NOISE_QUANTILE), *_CHROMA_NOISE_RANGE))
-    weight = _ramp(left / contrast, _EXPLAINED, _UNEXPLAINED)
-    if text is not None:
-        weight = np.maximum(weight, 1 - text)
-    weight = _mean(weight * _ramp(left, _CHROMA_NOISE * noise, _CHROMA_TEXT * noise))
+    weight = _mean(
+        _ramp(left / contrast, _EXPLAINED, _UNEXPLAINED) * _ramp(left, _CHROMA_NOISE, _CHROMA_TEXT)
+    )
     followed = np.dstack([slopes, offsets])
     if not weight.any():
         return Colours(followed, None)

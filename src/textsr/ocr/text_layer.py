@@ -33,9 +33,6 @@ def check_language(language: str) -> Path:
 def write_text_layer(picture: Path, result: Path, *, language: str = "eng") -> None:
     """Read a page by Tesseract; write a PDF page of its words, invisible, where they stand.
 
-    A page that lies on its side or head is read as it is meant, if Tesseract has its data for that
-    (`osd.traineddata`, which comes with English on Debian).
-
     Args:
         picture: an image of the page that tells its resolution.
         result: where to; its suffix is `.pdf`.
@@ -47,9 +44,7 @@ def write_text_layer(picture: Path, result: Path, *, language: str = "eng") -> N
     data = check_language(language)
     import tesserocr
 
-    finds_direction = (data / "osd.traineddata").is_file()
-    mode = tesserocr.PSM.AUTO_OSD if finds_direction else tesserocr.PSM.AUTO
-    with tesserocr.PyTessBaseAPI(path=str(data), lang=language, psm=mode) as api:
+    with tesserocr.PyTessBaseAPI(path=str(data), lang=language, psm=tesserocr.PSM.AUTO) as api:
         for name in ("tessedit_create_pdf", "textonly_pdf"):
             api.SetVariable(name, "1")
         if not api.ProcessPages(str(result.with_suffix("")), str(picture)):

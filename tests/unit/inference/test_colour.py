@@ -19,9 +19,7 @@ FONT = ImageFont.truetype(
     str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"), 52
 )
 LUMINANCE = np.array([0.114, 0.587, 0.299])  # of blue, green and red (BT.601)
-VISIBLE = 24
-"""Levels between ink and ground (luminance, red and blue difference): fainter colours are blurred,
-as noise is, by a level or two."""
+VISIBLE = 32  # levels between ink and ground: luminance, red and blue difference together
 
 Pixels = npt.NDArray[np.uint8]
 
