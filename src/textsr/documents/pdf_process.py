@@ -29,6 +29,7 @@ _MOST_BILEVEL_BITS = 1
 _INVISIBLE = (3, 7)  # text rendering modes (ISO 32000-1, section 9.3.6)
 _BILEVEL_FILTERS = ("/CCITTFaxDecode", "/JBIG2Decode")
 _LOSSY_FILTERS = ("/DCTDecode", "/JPXDecode")
+_REBUILT = "reconstruct cross-reference table"  # in qpdf's warning
 _OPERATORS = "q Q cm Do Tr Tj TJ ' \""
 
 _OF_PIXELS = (
@@ -47,7 +48,7 @@ def inspect(source: str, most_pages: int) -> dict[str, Any]:
     with pikepdf.open(source) as document:
         if len(document.pages) > most_pages:
             raise ValueError(f"it has more than {most_pages} pages")
-        is_repaired = bool(document.get_warnings())
+        is_repaired = any(_REBUILT in str(warning) for warning in document.get_warnings())
         pages = []
         for number, page in enumerate(document.pages, 1):
             pages.append(_look_at(page))
