@@ -1,7 +1,9 @@
 """Readings that are kept: the same as without, from several processes, and from a broken file."""
 
-import multiprocessing
+import os
 import sqlite3
+import subprocess
+import sys
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
@@ -152,24 +154,34 @@ def test_the_oldest_make_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert engine.shown == 1
 
 
+def share(path: Path, number: int) -> None:
+    """Read lines that others read, too, and lines of one's own."""
+    warnings.simplefilter("error")
+    kept = KeptEngine(Counting(), Readings(path))
+    for grey in range(60):
+        lines = [line(grey), line(number, 5, grey + 1)]
+        assert kept.read(lines) == Counting().read(lines)
+
+
 def test_processes_share_a_file(tmp_path: Path) -> None:
     """Each writes what the others write, too; none is refused, and nothing is lost."""
     path = tmp_path / "readings.sqlite"
-
-    def work(number: int) -> None:
-        warnings.simplefilter("error")
-        kept = KeptEngine(Counting(), Readings(path))
-        for grey in range(60):
-            lines = [line(grey), line(number, 5, grey + 1)]
-            assert kept.read(lines) == Counting().read(lines)
-
-    fork = multiprocessing.get_context("fork")
-    started = [fork.Process(target=work, args=(number,)) for number in range(3)]
+    # Not forked: a copy of this process would have what other tests left in it.
+    program = (
+        f"import sys, pathlib, {__name__} as test; test.share(pathlib.Path(sys.argv[1]), {{}})"
+    )
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", program.format(number), str(path)],
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(3)
+    ]
     for process in started:
-        process.start()
-    for process in started:
-        process.join()
-        assert process.exitcode == 0
+        _, said = process.communicate()
+        assert process.returncode == 0, said
     engine = Counting()
     kept = KeptEngine(engine, Readings(path))
     kept.read([line(grey) for grey in range(60)])
