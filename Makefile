@@ -56,7 +56,7 @@ demo: repro ## From nothing to a registered model, and a sample upscaled with it
 	$(RUN) textsr upscale docs/images/sample.png -o out/sample.png --compare
 	$(RUN) textsr show
 
-check: lint ## Lint, types and the unit tests that are not slow: 80 seconds
+check: lint ## Lint, types and the unit tests that are not slow: two to three minutes
 	@# A thread for each of two processes: more would be in each other's way on two cores.
 	$(RUN) OMP_NUM_THREADS=1 python -m pytest tests/unit -m "not slow" -n 2 --no-loadscope-reorder -q
 
