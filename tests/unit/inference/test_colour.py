@@ -20,12 +20,18 @@ FONT = ImageFont.truetype(
 )
 LUMINANCE = np.array([0.114, 0.587, 0.299])  # of blue, green and red (BT.601)
 VISIBLE = 32  # levels between ink and ground: luminance, red and blue difference together
+FAINT = 12  # the same of text that can just be seen
 
 Pixels = npt.NDArray[np.uint8]
 
 
-def pairs(count: int, most_apart: float) -> npt.NDArray[np.int64]:
-    """Inks and grounds, (count, 2, 3), whose luminance is so many levels apart at most."""
+def pairs(
+    count: int, most_apart: float, low: float = VISIBLE, high: float = np.inf
+) -> npt.NDArray[np.int64]:
+    """Inks and grounds, (count, 2, 3), whose luminance is so many levels apart at most.
+
+    In all they are `low` to `high` levels apart.
+    """
     rng = np.random.default_rng(3)
     found = []
     while len(found) < count:
@@ -33,7 +39,7 @@ def pairs(count: int, most_apart: float) -> npt.NDArray[np.int64]:
         apart = rng.uniform(-most_apart, most_apart)
         ground[1] += (ink @ LUMINANCE + apart - ground @ LUMINANCE) / LUMINANCE[1]
         both = np.rint([ink, ground]).astype(int)
-        if both.min() >= 0 and both.max() <= 255 and distance(*both) >= VISIBLE:
+        if both.min() >= 0 and both.max() <= 255 and low <= distance(*both) < high:
             found.append(both)
     return np.array(found)
 
@@ -88,6 +94,12 @@ def test_text_of_any_two_colours_is_no_worse_than_by_bicubic_interpolation(
         worst = int(found.argmin())
         assert found[worst] >= -0.1, colours[worst]
         assert np.median(found) >= least_median_db
+
+
+@pytest.mark.slow
+@pytest.mark.xfail(strict=True, reason="faint text that lives in chroma is taken for noise")
+def test_faint_text_of_equal_luminance_is_no_worse_either() -> None:
+    assert gains(pairs(60, 10, FAINT, VISIBLE), None).min() >= -0.1
 
 
 def test_chroma_follows_luminance_unless_text_lives_in_it() -> None:
