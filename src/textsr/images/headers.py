@@ -30,6 +30,7 @@ KNOWN = (
 )
 """The formats that are read, for messages."""
 
+_PDF_HEAD = 1024
 _MOST_READS = 50_000
 _MOST_CHUNKS = 100_000  # of a PNG; as libpng writes them, they hold 800 MB
 _MOST_SCANS = 100  # of a JPEG; progressive ones have about ten
@@ -158,6 +159,9 @@ def read_header(stream: Stream) -> Header:
                 return read(stream)
             except (struct.error, IndexError, OverflowError) as error:
                 raise HeaderError("its header is cut short") from error
+    # Some have other bytes before it, which readers of PDFs pass over.
+    if re.search(rb"%PDF-\d\.\d", _at(stream, 0, _PDF_HEAD)):
+        return Header("PDF", pictures=None)
     raise HeaderError(f"its format is none of {KNOWN}")
 
 

@@ -17,7 +17,7 @@ UNKNOWN_DPI = 300
 """Pixels per inch of a page whose resolution is not known."""
 
 _POINTS = 72  # of an inch
-_MOST_POINTS = 14_400  # of a page's side, for Acrobat (annex C.2)
+_MOST_UNITS = 14_400  # of a page's side, for Acrobat (annex C.2); larger pages have larger units
 _MOST_JPEG = 65_500
 _CATALOG, _TREE = 1, 2
 _WHITE = 128
@@ -46,6 +46,8 @@ class PdfWriter:
         image = to_8_bit(image)
         picture = self._picture(image, quality or self._usual_quality, is_bilevel=is_bilevel)
         width, height = page_size(image.width, image.height, image.dpi)
+        unit = max(width, height, _MOST_UNITS) / _MOST_UNITS  # points
+        width, height = width / unit, height / unit
         shown = self._add({}, b"%.4f 0 0 %.4f 0 0 cm /P Do" % (width, height))
         page = {
             "Type": "/Page",
@@ -54,6 +56,8 @@ class PdfWriter:
             "Resources": f"<</XObject <</P {picture} 0 R>>>>",
             "Contents": f"{shown} 0 R",
         }
+        if unit > 1:
+            page["UserUnit"] = f"{unit:.6f}"
         self._pages.append(self._add(page))
         return picture
 
@@ -125,9 +129,7 @@ def open_pdf(path: Path, *, quality: int | None = None) -> Iterator[PdfWriter]:
 def page_size(width: int, height: int, dpi: Resolution | None) -> tuple[float, float]:
     """Return the points across and down of a page that shows so many pixels."""
     across, down = dpi or (UNKNOWN_DPI, UNKNOWN_DPI)
-    points = width / across * _POINTS, height / down * _POINTS
-    shrink = min(_MOST_POINTS / max(points), 1)
-    return points[0] * shrink, points[1] * shrink
+    return width / across * _POINTS, height / down * _POINTS
 
 
 def _packed(plane: IntImage, quality: int | None) -> tuple[dict[str, str], bytes]:

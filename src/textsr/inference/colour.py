@@ -24,7 +24,9 @@ _SMOOTHING = ((5, 5), 1.0)
 _EVENNESS = 2e-5
 _LUMINANCE_NOISE = 0.7 * _LEVEL
 _EXPLAINED, _UNEXPLAINED = 0.8, 1.6  # chroma that luminance leaves over, times luminance's contrast
-_CHROMA_NOISE, _CHROMA_TEXT = 1.5 * _LEVEL, 4.0 * _LEVEL
+_NOISE_QUANTILE = 0.1
+_CHROMA_NOISE_RANGE = (0.1 * _LEVEL, 0.5 * _LEVEL)
+_CHROMA_NOISE, _CHROMA_TEXT = 2.0, 4.0  # times the noise
 _PRINCIPAL_EVENNESS = (3 * _LEVEL) ** 2
 
 
@@ -85,9 +87,12 @@ def analyse(luminance: FloatImage, chroma: FloatImage, text: FloatImage | None) 
     unexplained = smooth - slopes * guide[..., None] - offsets
     left = np.sqrt(_mean((unexplained**2).sum(axis=2)))
     contrast = np.sqrt(variance + _LUMINANCE_NOISE**2)
-    weight = _mean(
-        _ramp(left / contrast, _EXPLAINED, _UNEXPLAINED) * _ramp(left, _CHROMA_NOISE, _CHROMA_TEXT)
-    )
+    # What a tenth of the image does not exceed: few images have text everywhere.
+    noise = float(np.clip(np.quantile(left, _NOISE_QUANTILE), *_CHROMA_NOISE_RANGE))
+    weight = _ramp(left / contrast, _EXPLAINED, _UNEXPLAINED)
+    if text is not None:
+        weight = np.maximum(weight, 1 - text)
+    weight = _mean(weight * _ramp(left, _CHROMA_NOISE * noise, _CHROMA_TEXT * noise))
     followed = np.dstack([slopes, offsets])
     if not weight.any():
         return Colours(followed, None)

@@ -466,6 +466,13 @@ def test_a_pdf_that_lost_what_a_page_shows_is_refused(
     assert not (tmp_path / result).exists()
 
 
+def test_what_stands_before_a_pdf_is_passed_over(tmp_path: Path, images_of: ImagesOf) -> None:
+    path = tmp_path / "mail.pdf"
+    path.write_bytes(b"Content-Type: application/pdf\r\n\r\n" + three_scans(path))
+    assert is_document(path)
+    assert images_of(rewritten(path), 2)["A"].Width == 240
+
+
 def test_an_image_that_claims_to_be_large_is_refused(tmp_path: Path) -> None:
     def build(document: Pdf) -> None:
         image = made.image(document, GREY)

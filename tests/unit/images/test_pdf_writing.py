@@ -62,8 +62,10 @@ def test_pages_have_the_size_of_their_pictures_in_inches(tmp_path: Path) -> None
     with pikepdf.open(tmp_path / "pages.pdf") as document:
         assert document.check_pdf_syntax() == []
         sizes = [tuple(float(x) for x in page.mediabox)[2:] for page in document.pages]
+        units = [float(page.obj.get("/UserUnit", 1)) for page in document.pages]
     expected = [(45 * 0.24, 31 * 0.24), (45 * 0.72, 31 * 1.44), (45 * 0.24, 31 * 0.24)]
     assert sizes == [pytest.approx(size, abs=1e-3) for size in [*expected, (14_400, 0.18)]]
+    assert units == [1, 1, 1, pytest.approx(80_000 / 9 * 72 / 14_400)]  # no larger page is allowed
 
 
 def test_with_a_quality_pictures_are_jpegs(tmp_path: Path) -> None:

@@ -97,7 +97,6 @@ def test_text_of_any_two_colours_is_no_worse_than_by_bicubic_interpolation(
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=True, reason="faint text that lives in chroma is taken for noise")
 def test_faint_text_of_equal_luminance_is_no_worse_either() -> None:
     assert gains(pairs(60, 10, FAINT, VISIBLE), None).min() >= -0.1
 
