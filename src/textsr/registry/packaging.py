@@ -1,53 +1,78 @@
 """Logging a model folder as an MLflow model, and getting it back.
 
-The loader is this package's own module, shipped along as code: nothing is pickled.
+The loader is this package's own module, shipped along as code: nothing is pickled. The folder gets
+its network as ONNX, too, so that what serves it needs no PyTorch.
 """
 
+import shutil
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import cv2
 import mlflow
 import numpy as np
+import onnx
+import pandas as pd
 from mlflow.models import ModelSignature
-from mlflow.types import Schema, TensorSpec
+from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
 import textsr
 from textsr.errors import TextsrError
+from textsr.images.image import to_float
+from textsr.inference.onnx_backend import FLOAT32, OnnxBackend
 from textsr.models.package import load_model
-from textsr.registry.pyfunc import LinesUpscaler
+from textsr.pretrained.onnx_files import build_onnx
 from textsr.tracking import Tracker
 
 _MODEL_URI = "textsr.model_uri"
 
-REQUIREMENTS = ("numpy", "pydantic", "safetensors", "torch")
-"""What the shipped code imports to load a model and predict; tests hold this against it."""
+_LOADER = "textsr.registry.pyfunc"  # by name: what serves a model makes no result of a stage
 
-LOADER = ("mlflow-skinny", "pandas")  # what MLflow needs to load and serve, without its servers
-RESNET = ("torchvision",)  # of which the encoder `resnet18` is
+REQUIREMENTS = ("numpy", "onnxruntime", "opencv-python-headless", "pillow", "pydantic")
+"""What the shipped code imports to load a model and predict; a test makes their environment."""
+
+SERVING = ("mlflow-skinny", "pandas")
+"""What MLflow needs to load and serve a model, without its tracking server."""
 
 
 def log_model(tracker: Tracker, run_id: str, folder: Path) -> str:
-    """Log a model folder onto a run, with signature and input example; return its URI."""
-    example = np.full((1, 16, 64), 255, np.uint8)
-    example[:, 6:10, 8:56] = 0
-    model = load_model(folder)
-    LinesUpscaler(model).predict(example)  # a model that cannot run is not logged
-    resnet = RESNET if model.spec.encoder == "resnet18" else ()
-    pixels = np.dtype(np.uint8)
-    signature = ModelSignature(
-        Schema([TensorSpec(pixels, (-1, -1, -1))]), Schema([TensorSpec(pixels, (-1, -1, -1))])
-    )
-    needed = sorted([*REQUIREMENTS, *LOADER, *resnet])
-    with mlflow.start_run(run_id=run_id):
-        info = mlflow.pyfunc.log_model(
-            name="model",
-            loader_module="textsr.registry.pyfunc",
-            data_path=str(folder),
-            code_paths=[str(Path(textsr.__file__).parent)],
-            signature=signature,
-            input_example=example,
-            pip_requirements=[f"{name}=={version(name)}" for name in needed],
-        )
+    """Log a model folder onto a run, with signature and input example; return its URI.
+
+    The signature names no inputs: MLflow has no schema that fits DataFrames and arrays alike.
+    `textsr.registry.pyfunc` checks what comes.
+
+    Raises:
+        TextsrError: if the folder holds no model, or what this draws is not finite.
+    """
+    spec = load_model(folder).spec
+    example = np.full((16, 64), 255, np.uint8)
+    example[6:10, 8:56] = 0
+    with TemporaryDirectory() as place:
+        packaged = Path(place) / folder.name
+        shutil.copytree(folder, packaged)
+        network = packaged / FLOAT32
+        if not network.exists():
+            onnx.save(build_onnx(packaged), network)
+        OnnxBackend(network).run(to_float(example[np.newaxis, np.newaxis]))
+        with mlflow.start_run(run_id=run_id):
+            info = mlflow.pyfunc.log_model(
+                name="model",
+                loader_module=_LOADER,
+                data_path=str(packaged),
+                code_paths=[str(Path(textsr.__file__).parent)],
+                signature=ModelSignature(
+                    outputs=Schema([ColSpec(DataType.binary, "image")]),
+                    params=ParamSchema(
+                        [
+                            ParamSpec("for", DataType.string, spec.usual_reader),
+                            ParamSpec("on_error", DataType.string, "raise"),
+                        ]
+                    ),
+                ),
+                input_example=pd.DataFrame({"image": [cv2.imencode(".png", example)[1].tobytes()]}),
+                pip_requirements=[f"{name}=={version(name)}" for name in (*REQUIREMENTS, *SERVING)],
+            )
     tracker.tag(run_id, {_MODEL_URI: info.model_uri})
     return str(info.model_uri)
 
