@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from mlflow.exceptions import MlflowException
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -35,7 +36,7 @@ from textsr.models.upsampler import UpsamplerNet
 from textsr.pretraining.probe import probe_reconstruction
 from textsr.registry.gate import RealSet, decide, render_decision
 from textsr.registry.packaging import log_model
-from textsr.registry.pyfunc import LinesUpscaler
+from textsr.registry.pyfunc import RegisteredModel
 from textsr.training.run import ENCODER_WEIGHTS, load_encoder
 
 TEXT = ModelSpec(name="x", architecture="upsampler", encoder="text", width=8, scale=2)
@@ -147,12 +148,17 @@ def test_upscale_ends_with_status_1_and_no_file(
     assert not (tmp_path / "b.png").exists()
 
 
-def test_evaluation_and_serving_refuse_such_an_output() -> None:
+def test_evaluation_and_serving_refuse_such_an_output(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     images = np.stack([np.full((8, 8), level, np.uint8) for level in (9, 255, 30)])
     with pytest.raises(TextsrError, match="not finite"):
         network_upscale(Bright())(images[1])
-    with pytest.raises(TextsrError, match=r"^image 2 of 3: .*not finite"):
-        LinesUpscaler(Bright()).predict(images)
+    save_model(tmp_path, SEED, build_network(SEED))
+    bright = TorchBackend(Bright())
+    monkeypatch.setattr("textsr.registry.pyfunc.open_folder", lambda folder, spec: bright)
+    with pytest.raises(MlflowException, match=r"^image 2 of 3: .*not finite"):
+        RegisteredModel(tmp_path).predict(images)
 
 
 def test_a_probe_of_features_that_are_not_finite_is_refused() -> None:

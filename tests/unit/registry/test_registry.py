@@ -18,6 +18,8 @@ from textsr.registry.aliases import (
 from textsr.registry.packaging import download_model, log_model, logged_model
 from textsr.tracking import RunRecord, Tracker
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -58,7 +60,7 @@ def test_model_is_usable_by_others_and_holds_nothing_pickled(
     assert out.dtype == np.uint8
     folder = Path(mlflow.artifacts.download_artifacts(logged[1]))
     described = yaml.safe_load((folder / "MLmodel").read_text())
-    assert described["signature"]["inputs"]
+    assert described["signature"]["outputs"]
     assert described["saved_input_example_info"]
     assert not [p for p in folder.rglob("*") if p.suffix in (".pkl", ".pt", ".pth", ".bin")]
 
@@ -68,11 +70,12 @@ def test_what_is_no_model_of_ours_is_refused(tracker: Tracker) -> None:
         download_model(tracker, "models:/nothing@champion")
 
 
-def test_from_challenger_to_champion_and_back(tracker: Tracker, model_folder: Path) -> None:
+def test_from_challenger_to_champion_and_back(tracker: Tracker, logged: tuple[str, str]) -> None:
     versions = []
+    packaged = download_model(tracker, logged[1])  # which has its ONNX file
     for name in ("first", "second"):
         record = run(tracker, name)
-        uri = log_model(tracker, record.run_id, model_folder)
+        uri = log_model(tracker, record.run_id, packaged)
         versions.append(register_challenger(tracker, "m", uri, record.run_id, "d"))
         assert register_challenger(tracker, "m", uri, record.run_id, "d").version == (
             versions[-1].version
