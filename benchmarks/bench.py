@@ -28,6 +28,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from benchmarks import peers
 from benchmarks.orchestration import bench_orchestration
+from benchmarks.spark import bench_spark
 from benchmarks.upscaling import bench_upscaling
 from textsr.config.params import Params, load_params
 from textsr.datasets.pairs import Batch, PairBatches, shuffled_pairs
@@ -82,6 +83,7 @@ def main() -> None:
         said += _bench_files(Path(folder))
     said += bench_orchestration()
     said.append(bench_upscaling())
+    said += bench_spark()
     Console().print(table)
     for sentence in said:
         Console().print(sentence)
