@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 import venv
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from packaging.requirements import Requirement
 
 import textsr
-from textsr.models.package import ModelSpec, build_network, save_model
+from textsr.pretrained import FOLDER
 from textsr.registry.packaging import REQUIREMENTS, SERVING, log_model
 from textsr.tracking import Tracker
 
@@ -39,12 +40,7 @@ print(*{name.partition(".")[0] for name in sys.modules}, sep="\\n")
 
 
 def test_it_predicts_in_an_environment_of_its_requirements(tmp_path: Path) -> None:
-    spec = ModelSpec(
-        name="x", architecture="upsampler", encoder="text", width=8, scale=4, blend=0.5
-    )
-    folder = tmp_path / "model"
-    save_model(folder, spec, build_network(spec))
-    package = _log(folder, tmp_path)
+    package = _log(tmp_path)
     lines = (package / "requirements.txt").read_text().split()
     assert all("==" in line for line in lines)
     assert {Requirement(line).name for line in lines} == {*REQUIREMENTS, *SERVING}
@@ -57,8 +53,7 @@ def test_it_predicts_in_an_environment_of_its_requirements(tmp_path: Path) -> No
         *(python, "-I", "-c", _PREDICT, package, SAMPLE, tmp_path / "given.npy", tmp_path)
     ).split()
 
-    # By PyTorch, of the weights that the package's ONNX file was made of.
-    ours = textsr.load_model(folder, backend="torch", device="cpu")
+    ours = textsr.load_model(FOLDER, backend="onnx")
     made = cv2.imread(str(tmp_path / "sample.png"), cv2.IMREAD_UNCHANGED)
     assert np.abs(made.astype(int) - ours.upscale(page)).max() <= 1
     expected = np.stack(list(ours.upscale_many(list(given))))
@@ -75,20 +70,21 @@ def test_it_predicts_in_an_environment_of_its_requirements(tmp_path: Path) -> No
     assert not {"torch", "safetensors", "onnx", "ruamel", "pyarrow", "typer"} & set(imported)
 
 
-def _log(folder: Path, root: Path) -> Path:
-    """Return the files of a model that was logged as `evaluate` does it."""
+def _log(root: Path) -> Path:
+    """Return the files of the pretrained weights, logged as `evaluate` does it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         tracker = Tracker(root)
-        uri = log_model(tracker, tracker.start("r", "e", {}, {}).run_id, folder)
+        uri = log_model(tracker, tracker.start("r", "e", {}, {}).run_id, FOLDER)
         return Path(mlflow.artifacts.download_artifacts(uri))
 
 
 def _make_environment(folder: Path, requirements: Path) -> Path:
     """Make an environment of these requirements; return its Python."""
-    venv.create(folder, with_pip=True)
+    venv.create(folder)
     python = folder / "bin" / "python"
-    _run(*(python, "-m", "pip", "--disable-pip-version-check", "install", "-q", "-r", requirements))
+    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", python)
+    _run(*pip, "install", "--quiet", "--no-compile", "--requirement", requirements)
     return python
 
 
