@@ -57,7 +57,7 @@ def log_model(tracker: Tracker, run_id: str, folder: Path) -> str:
         OnnxBackend(network).run(to_float(example[np.newaxis, np.newaxis]))
         with mlflow.start_run(run_id=run_id):
             info = mlflow.pyfunc.log_model(
-                name="model",
+                name=str(tracker.client.get_run(run_id).info.run_name),
                 loader_module=_LOADER,
                 data_path=str(packaged),
                 code_paths=[str(Path(textsr.__file__).parent)],
