@@ -38,12 +38,14 @@ class KilledError(BaseException):
     """Ends a change where a signal would."""
 
 
-def register(tracker: Tracker, name: str, count: int) -> list[ModelVersion]:
+def register(
+    tracker: Tracker, name: str, count: int, place: str = "file:///none"
+) -> list[ModelVersion]:
     """Register so many models that cannot be loaded; versions are 1, 2, ..."""
     made = []
     for number in range(count):
         run_id = tracker.start("r", "e", {}, {}).run_id
-        made.append(register_challenger(tracker, name, f"file:///none/{number}", run_id, ""))
+        made.append(register_challenger(tracker, name, f"{place}/{number}", run_id, ""))
     return made
 
 
@@ -161,7 +163,8 @@ def test_the_verb_tells_when_it_was_asked_for(monkeypatch: pytest.MonkeyPatch) -
     told: list[datetime] = []
     monkeypatch.setattr("textsr.tracking.Tracker", lambda folder: None)
     monkeypatch.setattr(
-        "textsr.registry.aliases.roll_back", lambda tracker, name, to, asked: told.append(asked)
+        "textsr.registry.aliases.roll_back",
+        lambda tracker, name, to, asked, reason: told.append(asked),
     )
     monkeypatch.setattr("signal.signal", lambda number, handler: None)
     monkeypatch.setattr("sys.argv", ["textsr", "rollback"])
@@ -172,9 +175,16 @@ def test_the_verb_tells_when_it_was_asked_for(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.fixture(scope="module")
-def versions(tracker: Tracker) -> list[ModelVersion]:
-    """Three versions of the model `cut`; registering takes many writes, and resetting a few."""
-    return register(tracker, "cut", 3)
+def versions(tracker: Tracker, tmp_path_factory: pytest.TempPathFactory) -> list[ModelVersion]:
+    """Three versions of the model `cut`; registering takes many writes, and resetting a few.
+
+    Their files are there, and are no models.
+    """
+    place = tmp_path_factory.mktemp("cut")
+    for number in range(3):
+        (place / f"{number}").mkdir()
+        (place / f"{number}" / "notes.txt").touch()
+    return register(tracker, "cut", 3, place.as_uri())
 
 
 def reset(tracker: Tracker, versions: list[ModelVersion], champion: str, previous: str) -> None:

@@ -1,4 +1,4 @@
-"""`textsr rollback`, `publish-pretrained`, `show` and the like; argument parsing only."""
+"""`textsr models`, `promote`, `rollback`, `show` and the like; argument parsing only."""
 
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +12,55 @@ from textsr.config import project
 app = typer.Typer()
 _PANEL = "3. Registered models"
 
+_ReasonOption = Annotated[
+    str | None,
+    typer.Option(metavar="TEXT", help="Why; it is kept with the version.", show_default=False),
+]
+_VERSION = "Its number, an alias such as champion, or an address such as models:/textsr/3"
+
+
+@app.command(rich_help_panel=_PANEL)
+def models(
+    version: Annotated[
+        str | None,
+        typer.Argument(help=f"{_VERSION}; by default all of them.", show_default=False),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List the versions, or tell of one what was decided about it, by whom and why."""
+    from textsr.registry import catalogue
+    from textsr.tracking import Tracker
+
+    tracker, name = Tracker(Path.cwd()), read_params().registration.model_name
+    if version is None:
+        entries = catalogue.list_versions(tracker, name)
+        said = (
+            catalogue.versions_as_json(entries)
+            if as_json
+            else catalogue.render_versions(name, entries)
+        )
+    else:
+        found = catalogue.require_version(tracker, name, version)
+        render = catalogue.version_as_json if as_json else catalogue.render_version
+        said = render(tracker, found)
+    typer.echo(said.rstrip())
+
+
+@app.command(rich_help_panel=_PANEL)
+def promote(
+    version: Annotated[str, typer.Argument(help=f"{_VERSION}.")],
+    force: Annotated[
+        bool, typer.Option("--force", help="Also what the gate refused; needs a reason.")
+    ] = False,
+    reason: _ReasonOption = None,
+) -> None:
+    """Make a version champion; the champion until now becomes `previous`."""
+    from textsr.registry.by_hand import promote_by_hand
+    from textsr.tracking import Tracker
+
+    name = read_params().registration.model_name
+    typer.echo(promote_by_hand(Tracker(Path.cwd()), name, version, reason, force=force))
+
 
 @app.command(rich_help_panel=_PANEL)
 def rollback(
@@ -24,6 +73,7 @@ def rollback(
             show_default=False,
         ),
     ] = None,
+    reason: _ReasonOption = None,
 ) -> None:
     """Make the previous champion, or a version of your choice, champion again."""
     from textsr.registry.aliases import roll_back
@@ -31,7 +81,7 @@ def rollback(
 
     asked: datetime | None = context.obj  # loading MLflow takes seconds
     name = read_params().registration.model_name
-    typer.echo(roll_back(Tracker(Path.cwd()), name, to, asked))
+    typer.echo(roll_back(Tracker(Path.cwd()), name, to, asked, reason))
 
 
 @app.command("smoke-test", rich_help_panel=_PANEL)

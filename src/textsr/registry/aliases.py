@@ -13,14 +13,25 @@ from datetime import UTC, datetime, timedelta
 from filelock import FileLock, Timeout
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST, ErrorCode
+from mlflow.protos.databricks_pb2 import (
+    INVALID_PARAMETER_VALUE,
+    RESOURCE_ALREADY_EXISTS,
+    RESOURCE_DOES_NOT_EXIST,
+    ErrorCode,
+)
 
 from textsr.errors import TextsrError
+from textsr.registry.records import THE_SMOKE_TEST, Grounds, record_decision
 from textsr.tracking import Tracker, unreachable
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
+ALIASES = (CHAMPION, CHALLENGER, PREVIOUS)
 ROLLED_BACK = "rolled_back"
 """Tag of a version that was rolled back from: no promotion or bare rollback returns to it."""
+GATE = "gate"
+"""Tag of a version: what the gate decided last, `promoted` or `refused`."""
+SMOKE_TEST, PASSED = "smoke_test", "passed"
+"""Tag of a version that was champion: what the smoke test found; and what it says of a good one."""
 
 _SINCE = "champion_since"  # tag: when it became champion
 _PENDING = "textsr.previous"  # tag of a champion: what `previous` must become
@@ -57,6 +68,20 @@ def find_version(tracker: Tracker, name: str, version: str) -> ModelVersion | No
         return None
 
 
+def aliases_of(tracker: Tracker, name: str) -> dict[str, str]:
+    """Return the versions that the aliases of a registered model name, gone or not; by alias.
+
+    Raises:
+        TextsrError: if the server cannot be asked.
+    """
+    try:
+        found = tracker.client.get_registered_model(name).aliases
+    except MlflowException as error:
+        _require_missing(tracker, error)
+        return {}
+    return {alias: str(version) for alias, version in found.items()}
+
+
 def _require_missing(tracker: Tracker, error: MlflowException) -> None:
     if error.error_code not in _MISSING:
         raise unreachable(tracker.uri, error) from error
@@ -70,8 +95,7 @@ def register_challenger(
     A model that is a version already is not registered twice.
     """
     with _alone(tracker):
-        if not tracker.client.search_registered_models(f"name = '{name}'"):
-            tracker.client.create_registered_model(name)
+        _make_registered_model(tracker, name)
         # A server demands the id beside the address; a store that is opened as a file does not.
         model_id = model_uri.removeprefix("models:/") if model_uri.startswith("models:/") else None
         known = [
@@ -95,23 +119,84 @@ def register_challenger(
     return version
 
 
-def promote(tracker: Tracker, name: str, version: ModelVersion) -> None:
+def _make_registered_model(tracker: Tracker, name: str) -> None:
+    if tracker.client.search_registered_models(f"name = '{name}'"):
+        return
+    try:
+        tracker.client.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):
+            raise  # else another machine has made it since it was looked for
+
+
+def promote(
+    tracker: Tracker, name: str, version: ModelVersion, grounds: Grounds | None = None
+) -> None:
     """Make a version champion; the champion until now becomes `previous`.
+
+    Args:
+        tracker: the tracking server.
+        name: of the registered model.
+        version: the champion to be.
+        grounds: why; None: a person wants it.
 
     Raises:
         TextsrError: if it was rolled back from.
     """
-    number = str(version.version)
     with _alone(tracker):
         _settle(tracker, name)
-        if why := rolled_back(tracker, name, number):
-            raise TextsrError(f"{name}: {why}")
-        champion = version_of(tracker, name, CHAMPION)
-        if champion is not None and str(champion.version) == number:
-            return
-        # What was rolled back from is nowhere to go back to; without a champion, none is replaced.
-        keep = champion is None or ROLLED_BACK in champion.tags
-        _move(tracker, name, number, None if keep or champion is None else str(champion.version))
+        _promote(tracker, name, version, version_of(tracker, name, CHAMPION), grounds or Grounds())
+
+
+def promote_over(
+    tracker: Tracker,
+    name: str,
+    version: ModelVersion,
+    champion: ModelVersion | None,
+    grounds: Grounds,
+) -> bool:
+    """Make a version champion that was judged against the present one; see `promote`.
+
+    Args:
+        tracker: the tracking server.
+        name: of the registered model.
+        version: the champion to be.
+        champion: what it was judged against; None if there was no champion.
+        grounds: why.
+
+    Returns:
+        Whether it is champion. It is not where another became champion in the meantime: it has to
+        be judged against that one.
+    """
+    with _alone(tracker):
+        _settle(tracker, name)
+        now = version_of(tracker, name, CHAMPION)
+        if _number(now) not in (_number(champion), str(version.version)):
+            return False
+        _promote(tracker, name, version, now, grounds)
+    return True
+
+
+def _promote(
+    tracker: Tracker,
+    name: str,
+    version: ModelVersion,
+    champion: ModelVersion | None,
+    grounds: Grounds,
+) -> None:
+    number = str(version.version)
+    if why := rolled_back(tracker, name, number):
+        raise TextsrError(f"{name}: {why}")
+    if _number(champion) == number:
+        return
+    record_decision(tracker, version, "promoted", champion, grounds)
+    # What was rolled back from is nowhere to go back to; without a champion, none is replaced.
+    keep = champion is None or ROLLED_BACK in champion.tags
+    _move(tracker, name, number, None if keep else _number(champion), champion)
+
+
+def _number(version: ModelVersion | None) -> str | None:
+    return None if version is None else str(version.version)
 
 
 def rolled_back(tracker: Tracker, name: str, version: str) -> str | None:
@@ -126,7 +211,11 @@ def rolled_back(tracker: Tracker, name: str, version: str) -> str | None:
 
 
 def roll_back(
-    tracker: Tracker, name: str, to: str | None = None, asked: datetime | None = None
+    tracker: Tracker,
+    name: str,
+    to: str | None = None,
+    asked: datetime | None = None,
+    reason: str | None = None,
 ) -> str:
     """Make another version champion, and mark the one that was as rolled back from.
 
@@ -139,6 +228,7 @@ def roll_back(
         to: the version; None for `previous`.
         asked: when the rollback was asked for. A champion that is newer, by more than clocks may
             differ, is not what was meant.
+        reason: why, for the record.
 
     Returns:
         A sentence about what was done.
@@ -149,25 +239,37 @@ def roll_back(
     with _alone(tracker):
         settled = _settle(tracker, name)
         champion = version_of(tracker, name, CHAMPION)
-        now = None if champion is None else str(champion.version)
+        now = _number(champion)
         if to is None and settled == _NONE:
             return f"{name}: {CHAMPION} is version {now}; a rollback that was cut off is finished"
-        target = _target(tracker, name, champion, to, asked)
-        if now not in (None, target):
+        version = _target(tracker, name, champion, to, asked)
+        target = str(version.version)
+        if champion is not None and now != target:
+            record_decision(tracker, champion, "rolled back from", champion, Grounds(reason=reason))
             mark = f"to version {target}, {_now():%Y-%m-%d %H:%M:%S} UTC"
             tracker.client.set_model_version_tag(name, str(now), ROLLED_BACK, mark)
         tracker.client.delete_model_version_tag(name, target, ROLLED_BACK)
         if now == target:
             return f"{name}: {CHAMPION} is version {target} already"
-        _move(tracker, name, target, _NONE)
+        record_decision(tracker, version, "rolled back to", champion, Grounds(reason=reason))
+        _move(tracker, name, target, _NONE, champion)
     said = f"{name}: {CHAMPION} is version {target}"
     return said if now is None else f"{said}; only `textsr rollback --to {now}` returns to {now}"
 
 
-def put_back(tracker: Tracker, name: str, version: str, before: str | None) -> str | None:
+def put_back(
+    tracker: Tracker, name: str, version: str, before: str | None, reason: str | None = None
+) -> str | None:
     """Take `champion` from a version that does not work, and give it to the champion before it.
 
     Does nothing where another version is champion by now. With no champion before it, none is left.
+
+    Args:
+        tracker: the tracking server.
+        name: of the registered model.
+        version: what does not work.
+        before: the champion before it, if there was one.
+        reason: what the smoke test found.
 
     Returns:
         The version that is champion now, if any.
@@ -177,10 +279,14 @@ def put_back(tracker: Tracker, name: str, version: str, before: str | None) -> s
         champion = version_of(tracker, name, CHAMPION)
         if champion is None or str(champion.version) != version:
             return None if champion is None else str(champion.version)
-        if before is None or before == version or find_version(tracker, name, before) is None:
+        grounds = Grounds(by=THE_SMOKE_TEST, reason=reason)
+        record_decision(tracker, champion, "failed", champion, grounds)
+        back = None if before in (None, version) else find_version(tracker, name, str(before))
+        if back is None:
             tracker.client.delete_registered_model_alias(name, CHAMPION)
             return None
-        _move(tracker, name, before, _NONE)
+        record_decision(tracker, back, "rolled back to", champion, grounds)
+        _move(tracker, name, str(back.version), _NONE, champion)
     return before
 
 
@@ -196,12 +302,13 @@ def _target(
     champion: ModelVersion | None,
     to: str | None,
     asked: datetime | None,
-) -> str:
+) -> ModelVersion:
     """Return the version to roll back to, which is there."""
     if to is not None:
-        if find_version(tracker, name, to) is None:
+        found = find_version(tracker, name, to)
+        if found is None:
             raise TextsrError(f"{name}: no version {to}; {_choice(tracker, name)}")
-        return to
+        return found
     since = None if champion is None else champion.tags.get(_SINCE)
     if champion is not None and since and asked and datetime.fromisoformat(since) > asked + _SKEW:
         raise TextsrError(
@@ -216,7 +323,7 @@ def _target(
         )
     if why := rolled_back(tracker, name, str(previous.version)):
         raise TextsrError(f"{name}: {PREVIOUS}: {why}, or {_choice(tracker, name)}")
-    return str(previous.version)
+    return previous
 
 
 def _choice(tracker: Tracker, name: str) -> str:
@@ -229,7 +336,13 @@ def _choice(tracker: Tracker, name: str) -> str:
     return f"choose one by `textsr rollback --to VERSION`: {said}"
 
 
-def _move(tracker: Tracker, name: str, version: str, previous: str | None) -> None:
+def _move(
+    tracker: Tracker,
+    name: str,
+    version: str,
+    previous: str | None,
+    before: ModelVersion | None,
+) -> None:
     """Make a version champion, in an order that may be cut off anywhere; see the module.
 
     Args:
@@ -237,9 +350,10 @@ def _move(tracker: Tracker, name: str, version: str, previous: str | None) -> No
         name: of the registered model.
         version: the champion to be.
         previous: what `previous` becomes; `_NONE` for nothing, None to leave it as it is.
+        before: the champion until now.
 
     Raises:
-        TextsrError: if another machine moved `champion` at the same time.
+        TextsrError: if another machine moved `champion`, or deleted the version, at the same time.
     """
     client = tracker.client
     client.set_model_version_tag(name, version, _SINCE, _now().isoformat())
@@ -250,17 +364,30 @@ def _move(tracker: Tracker, name: str, version: str, previous: str | None) -> No
     client.set_registered_model_alias(name, CHAMPION, version)
     _settle(tracker, name)
     # A server has no compare-and-set, and the lock is this machine's.
-    found = version_of(tracker, name, CHAMPION)
-    if found is None or str(found.version) != version:
-        other = "no version" if found is None else f"version {found.version}"
+    found = _number(version_of(tracker, name, CHAMPION))
+    if found == version:
+        return
+    if found is not None:
         raise TextsrError(
-            f"{name}: another machine made {other} {CHAMPION} at the same time as this one "
+            f"{name}: another machine made version {found} {CHAMPION} at the same time as this one "
             f"version {version}; look at both, and `textsr rollback --to VERSION`"
         )
+    back = None if before is None else find_version(tracker, name, str(before.version))
+    if back is not None:
+        client.set_registered_model_alias(name, CHAMPION, str(back.version))
+    said = "no version" if back is None else f"version {back.version}"
+    raise TextsrError(
+        f"{name}: version {version} was deleted while it became {CHAMPION}, which is {said} now; "
+        "`textsr models` lists what there is"
+    )
 
 
 def _settle(tracker: Tracker, name: str) -> str | None:
-    """Let `previous` follow the champion's tag, if it has one; return what the tag said."""
+    """Let `previous` follow the champion's tag, if it has one; return what the tag said.
+
+    Before that, aliases go that name a version which was deleted as they were set.
+    """
+    _drop_lost(tracker, name)
     champion = version_of(tracker, name, CHAMPION)
     wanted = None if champion is None else champion.tags.get(_PENDING)
     if champion is None or wanted is None:
@@ -271,6 +398,16 @@ def _settle(tracker: Tracker, name: str) -> str | None:
         tracker.client.set_registered_model_alias(name, PREVIOUS, wanted)
     tracker.client.delete_model_version_tag(name, str(champion.version), _PENDING)
     return wanted
+
+
+def _drop_lost(tracker: Tracker, name: str) -> None:
+    """Remove aliases of versions that are not there.
+
+    MLflow removes a version's aliases as it deletes it; one that is set in that moment stays.
+    """
+    for alias, version in aliases_of(tracker, name).items():
+        if alias in ALIASES and find_version(tracker, name, version) is None:
+            tracker.client.delete_registered_model_alias(name, alias)
 
 
 @contextmanager
@@ -287,6 +424,13 @@ def _alone(tracker: Tracker) -> Iterator[None]:
         ) from error
     except OSError as error:
         raise TextsrError(f"{tracker.registry_lock}: {error}; see to its permissions") from error
+    except MlflowException as error:
+        if error.error_code not in _MISSING:
+            raise
+        raise TextsrError(
+            f"{tracker.uri}: deleted while it was to be changed ({error}); `textsr models` lists "
+            "what there is"
+        ) from error
 
 
 def _now() -> datetime:

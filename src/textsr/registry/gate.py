@@ -87,7 +87,7 @@ def decide(
         slices: of the test split, as `evaluation.slices.score_slices` returns them.
         real_sets: the labelled sets of real images, by their names.
     """
-    engines = _engines(over_bicubic)
+    engines = engines_of(over_bicubic)
     checks = [_not_worse(engine, "bicubic", over_bicubic[engine]) for engine in engines]
     better = [engine for engine in engines if _known(x := over_bicubic[engine]) and x.low > 0]
     wanted = gate.min_engines_better
@@ -122,7 +122,8 @@ def decide(
     return Decision(promoted=all(check.passed for check in checks), checks=checks)
 
 
-def _engines(differences: Mapping[str, Estimate]) -> list[str]:
+def engines_of(differences: Mapping[str, Estimate]) -> list[str]:
+    """Return the OCR engines among the keys of differences, as `decide` takes them."""
     return [key for key in differences if key not in ("psnr_db", "ssim")]
 
 
@@ -144,7 +145,7 @@ def _not_worse_on(gate: Gate, name: str, real: RealSet) -> list[Check]:
         return [Check(name=f"{name}: not worse than bicubic", passed=True, evidence=few)]
     return [
         _not_worse(engine, f"bicubic on {name}", real.over_bicubic[engine])
-        for engine in _engines(real.over_bicubic)
+        for engine in engines_of(real.over_bicubic)
     ]
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from mlflow.entities.model_registry import ModelVersion
 
 from textsr.config.params import Params
 from textsr.errors import TextsrError
@@ -19,16 +20,20 @@ from textsr.ocr.engines import available_engines
 from textsr.progress import Progress
 from textsr.registry.aliases import (
     CHAMPION,
+    GATE,
     PREVIOUS,
+    find_version,
     finish_interrupted,
-    promote,
+    promote_over,
     register_challenger,
     rolled_back,
     version_of,
 )
+from textsr.registry.catalogue import record_gains
 from textsr.registry.evaluations import publish_baselines, publish_evaluation
 from textsr.registry.gate import Check, Decision, RealSet, decide, render_decision
 from textsr.registry.packaging import download_model, logged_model
+from textsr.registry.records import THE_GATE, Grounds, gates_record, record_decision
 from textsr.tracking import Tracker
 
 
@@ -68,26 +73,53 @@ def run_registration(
         for name, table in everywhere.groupby("set")
         if name != TEST
     }
-    finish_interrupted(tracker, name)
-    champion = version_of(tracker, name, CHAMPION)
-    over_champion: dict[str, Estimate] | None = None
-    if champion is not None and champion.tags.get("model_uri") != model_uri:
-        folder = download_model(tracker, f"models:/{name}@{CHAMPION}")
-        theirs = _score(params, folder, dataset, progress)
-        over_champion = compare_methods(samples, theirs, bootstrap)
     speed = read_json(evaluation / winner / "speed.json", Speed)
     metrics = read_json(evaluation / winner / "metrics.json", Metrics)
-    decision = decide(
-        params.registration.gate,
-        over_bicubic,
-        over_champion,
-        speed["ms_per_line"],
-        metrics.get("slices", []),
-        real_sets,
-    )
+    gate = params.registration.gate
 
+    def judge() -> tuple[ModelVersion | None, Decision]:
+        finish_interrupted(tracker, name)
+        champion = version_of(tracker, name, CHAMPION)
+        over_champion: dict[str, Estimate] | None = None
+        if champion is not None and champion.tags.get("model_uri") != model_uri:
+            folder = download_model(tracker, f"models:/{name}/{champion.version}")
+            theirs = _score(params, folder, dataset, progress)
+            over_champion = compare_methods(samples, theirs, bootstrap)
+        return champion, decide(
+            gate,
+            over_bicubic,
+            over_champion,
+            speed["ms_per_line"],
+            metrics.get("slices", []),
+            real_sets,
+        )
+
+    champion, decision = judge()
     version = register_challenger(tracker, name, model_uri, run_ids[winner], "")
-    decision = _heed_rollback(tracker, name, str(version.version), decision)
+    record_gains(tracker, version, over_bicubic)
+    while True:
+        decision = _heed_rollback(tracker, name, str(version.version), decision)
+        record = _record(tracker, name, version, winner, champion, decision)
+        grounds = Grounds(by=THE_GATE, checks=decision.checks, thresholds=gate.model_dump())
+        if not decision.promoted:
+            _record_refusal(tracker, name, version, champion, grounds)
+            break
+        if promote_over(tracker, name, version, champion, grounds):
+            break
+        champion, decision = judge()  # another registration made a champion in the meantime
+    write_json(reports / "registration.json", record)
+    return record
+
+
+def _record(
+    tracker: Tracker,
+    name: str,
+    version: ModelVersion,
+    winner: str,
+    champion: ModelVersion | None,
+    decision: Decision,
+) -> dict[str, Any]:
+    """Write the gate's decision onto a version and its run; return it as `registration.json`."""
     # Where it is champion already, a registration of it was cut off, or is made again.
     again = champion is not None and champion.version == version.version
     before = version_of(tracker, name, PREVIOUS) if again else champion
@@ -95,19 +127,31 @@ def run_registration(
         "model_name": name,
         "version": str(version.version),
         "method": winner,
-        "run_id": run_ids[winner],
+        "run_id": str(version.run_id),
         "champion_before": before and str(before.version),
         **decision.model_dump(),
     }
-    client = tracker.client
+    client, run_id = tracker.client, record["run_id"]
     client.update_model_version(name, version.version, render_decision(record))
-    client.set_model_version_tag(name, version.version, "gate", _verdict(decision.promoted))
-    client.log_dict(run_ids[winner], record, "registration.json")
-    tracker.describe(run_ids[winner], render_decision(record))
-    if decision.promoted:
-        promote(tracker, name, version)
-    write_json(reports / "registration.json", record)
+    client.set_model_version_tag(name, version.version, GATE, _verdict(decision.promoted))
+    client.log_dict(run_id, record, "registration.json")
+    tracker.describe(run_id, render_decision(record))
     return record
+
+
+def _record_refusal(
+    tracker: Tracker,
+    name: str,
+    version: ModelVersion,
+    champion: ModelVersion | None,
+    grounds: Grounds,
+) -> None:
+    """Keep a refusal with the version, unless the gate's last word on it was the same."""
+    found = find_version(tracker, name, str(version.version))
+    last = None if found is None else gates_record(found)
+    said_so = last is not None and last.outcome == "refused" and last.checks == grounds.checks
+    if not said_so:
+        record_decision(tracker, version, "refused", champion, grounds)
 
 
 def _heed_rollback(tracker: Tracker, name: str, version: str, decision: Decision) -> Decision:
