@@ -125,7 +125,7 @@ ui: setup ## Open MLflow's UI at http://127.0.0.1:5000
 
 lock: setup ## Resolve requirements.lock anew from pyproject.toml
 	$(RUN) uv pip compile pyproject.toml --extra pipeline --extra dev --extra tesseract --extra ocr-more --extra pdf --extra heif --extra ocrmypdf --extra textzoom --extra onnx --extra s3 \
-	  --extra ssh --extra docs --universal --python-version 3.11 --no-header --no-annotate \
+	  --extra ssh --extra hub --extra docs --universal --python-version 3.11 --no-header --no-annotate \
 	  --no-emit-index-url --no-emit-find-links --generate-hashes --quiet --upgrade --output-file requirements.lock
 
 clean: ## Remove outputs, not the environment, the data or MLflow's records

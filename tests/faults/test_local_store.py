@@ -13,8 +13,9 @@ from textsr.cli import main as cli
 from textsr.errors import TextsrError
 from textsr.models.package import load_model
 from textsr.pretrained import FOLDER
-from textsr.registry.aliases import promote, register_challenger, version_of
+from textsr.registry.aliases import aliases_of, promote, register_challenger, version_of
 from textsr.registry.packaging import download_model, log_model
+from textsr.registry.smoke import smoke_test
 from textsr.tracking import Tracker, local_store
 from textsr.tracking import client as tracking
 
@@ -102,6 +103,34 @@ def test_a_copy_leaves_the_original_alone(project: Path, tmp_path: Path) -> None
     assert sorted(project.rglob("*")) == before
     shutil.rmtree(project)
     load_model(download_model(Tracker(copy), "models:/textsr@champion"))
+
+
+def test_a_copy_registers_for_itself(project: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(project, copy)
+    database = project / "mlruns/mlflow.db"
+    before = {path: path.read_bytes() for path in project.rglob("*") if path.is_file()}
+    artifact_utils._artifact_repos_cache.clear()
+    tracker = Tracker(copy)
+    run_id = tracker.start("second", "e", {}, {}).run_id
+    second = register_challenger(tracker, "textsr", log_model(tracker, run_id, FOLDER), run_id, "")
+    promote(tracker, "textsr", second)
+    assert aliases_of(tracker, "textsr") == {"challenger": "2", "champion": "2", "previous": "1"}
+    load_model(download_model(tracker, "models:/textsr@champion"))
+    assert database in before
+    assert {path: path.read_bytes() for path in project.rglob("*") if path.is_file()} == before
+
+
+def test_a_smoke_test_after_a_move_leaves_the_alias(project: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "moved"
+    project.rename(moved)
+    artifact_utils._artifact_repos_cache.clear()
+    record = {"model_name": "textsr", "version": "1", "champion_before": None}
+    said = smoke_test(
+        Tracker(moved), record, ROOT / "docs/images/sample.png", tmp_path / "large.png"
+    )
+    assert "version 1 upscales" in said
+    assert aliases_of(Tracker(moved), "textsr")["champion"] == "1"
 
 
 def test_a_place_that_was_chosen_by_hand_stays(project: Path) -> None:

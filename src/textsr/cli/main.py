@@ -46,6 +46,7 @@ _EXTRAS = {
     **dict.fromkeys(("onnx", "onnxscript"), "onnx"),
     **dict.fromkeys(("safetensors", "torch", "torchvision"), "torch"),
     **dict.fromkeys(("rapidfuzz", "rapidocr"), "ocr"),
+    "huggingface_hub": "hub",
     "lmdb": "textzoom",
     "tesserocr": "tesseract",
 }

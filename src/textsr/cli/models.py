@@ -16,6 +16,7 @@ _ReasonOption = Annotated[
     str | None,
     typer.Option(metavar="TEXT", help="Why; it is kept with the version.", show_default=False),
 ]
+_JSONOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _VERSION = "Its number, an alias such as champion, or an address such as models:/textsr/3"
 
 
@@ -25,12 +26,19 @@ def models(
         str | None,
         typer.Argument(help=f"{_VERSION}; by default all of them.", show_default=False),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: _JSONOption = False,
+    card: Annotated[
+        bool, typer.Option("--card", help="Print the version's model card instead.")
+    ] = False,
 ) -> None:
     """List the versions, or tell of one what was decided about it, by whom and why."""
     from textsr.registry import catalogue
+    from textsr.registry.card import CARD
+    from textsr.registry.origin import read_kept
     from textsr.tracking import Tracker
 
+    if card and (version is None or as_json):
+        raise typer.BadParameter("--card is of one version, and no JSON; name a VERSION alone")
     tracker, name = Tracker(Path.cwd()), read_params().registration.model_name
     if version is None:
         entries = catalogue.list_versions(tracker, name)
@@ -42,8 +50,35 @@ def models(
     else:
         found = catalogue.require_version(tracker, name, version)
         render = catalogue.version_as_json if as_json else catalogue.render_version
-        said = render(tracker, found)
+        said = read_kept(tracker, found, CARD) if card else render(tracker, found)
     typer.echo(said.rstrip())
+
+
+@app.command(rich_help_panel=_PANEL)
+def lineage(
+    version: Annotated[str, typer.Argument(help=f"{_VERSION}.")],
+    as_json: _JSONOption = False,
+    file: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Print a file that is kept with it, e.g. dvc.lock.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Tell what a version came from: data, code, params, parents, environment, engines, machine."""
+    from textsr.registry import origin
+    from textsr.registry.catalogue import require_version
+    from textsr.tracking import Tracker
+
+    tracker, name = Tracker(Path.cwd()), read_params().registration.model_name
+    found = require_version(tracker, name, version)
+    if file is not None:
+        typer.echo(origin.read_kept(tracker, found, file), nl=False)
+        return
+    render = origin.lineage_as_json if as_json else origin.render_lineage
+    typer.echo(render(tracker, found).rstrip())
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -82,6 +117,24 @@ def rollback(
     asked: datetime | None = context.obj  # loading MLflow takes seconds
     name = read_params().registration.model_name
     typer.echo(roll_back(Tracker(Path.cwd()), name, to, asked, reason))
+
+
+@app.command("push-to-hub", rich_help_panel=_PANEL)
+def push_to_hub(
+    version: Annotated[str, typer.Argument(help=f"{_VERSION}.")],
+    repo: Annotated[str, typer.Argument(help="Of the hub: OWNER/NAME; made if it is missing.")],
+    private: Annotated[
+        bool, typer.Option("--private", help="Make it its owner's alone, if it is made.")
+    ] = False,
+) -> None:
+    """Push a version, its card and its params to Hugging Face's hub, or HF_ENDPOINT."""
+    from textsr.registry.catalogue import require_version
+    from textsr.registry.hub import push_to_hub
+    from textsr.tracking import Tracker
+
+    tracker, name = Tracker(Path.cwd()), read_params().registration.model_name
+    found = require_version(tracker, name, version)
+    typer.echo(push_to_hub(tracker, found, repo, private=private))
 
 
 @app.command("smoke-test", rich_help_panel=_PANEL)

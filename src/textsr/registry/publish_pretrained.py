@@ -10,33 +10,22 @@ import torch
 from textsr.config.params import Params
 from textsr.datasets.shards import decode_grey
 from textsr.errors import TextsrError
-from textsr.evaluation.judges import describe_judges, judges_of_summary
 from textsr.evaluation.results import Metrics
 from textsr.files import read_json, replace_folder, write_text
 from textsr.images.grey import Image
-from textsr.models.package import WEIGHTS, load_model, save_model
+from textsr.models.package import WEIGHTS, BlendedModel, load_model, save_model
 from textsr.models.recognizer import load_recognizer, save_recognizer
-from textsr.models.spec import ANY, ModelSpec, write_spec
-from textsr.ocr.engines import known_engines
+from textsr.models.spec import ANY, write_spec
 from textsr.pages import render_page
 from textsr.pretrained import NAME
 from textsr.pretrained.onnx_files import write_onnx_files
+from textsr.registry.card import Card, count_parameters, render_card
+from textsr.registry.origin import titled
 from textsr.synthesis.sample import load_source, make_sample
 from textsr.tracking import RunRecord
 
 MAX_BYTES = 4_000_000
 """Of the weights: they travel with every installation and every clone."""
-
-_LINEAGE = {
-    "git_commit": "git commit",
-    "git_changes": "changed beside it",
-    "data_hash": "`data.dvc`",
-    "dvc_lock_hash": "`dvc.lock`",
-    "initial_weights": "started from weights (BLAKE2b)",
-    "seed": "seed",
-    "hardware": "hardware",
-}
-
 
 CALIBRATION_SEED = 2_000_000
 """Of the lines that the ranges of 8-bit values are measured on; far from any dataset's."""
@@ -87,7 +76,7 @@ def publish_pretrained(
             )
         write_onnx_files(folder, lines)
         shutil.copyfile(params, folder / "params.yaml")
-        write_text(folder / "README.md", render_card(record, metrics, model.spec, size))
+        write_text(folder / "README.md", render_pretrained_card(record, metrics, model, size))
     return target
 
 
@@ -165,28 +154,24 @@ def render_recognizer_card(
         "recognizer_card.md.j2",
         metrics=metrics,
         from_pretrained=from_pretrained,
-        lineage=_titled(lineage),
+        lineage=titled(lineage),
     )
 
 
-def _titled(tags: Mapping[str, str]) -> dict[str, str]:
-    return {title: tags[tag] for tag, title in _LINEAGE.items() if tag in tags}
-
-
-def render_card(record: RunRecord, metrics: Mapping[str, Any], spec: ModelSpec, size: int) -> str:
-    """Render the model card (Mitchell et al. 2019) as Markdown."""
-    titles = {name: entry.title for name, entry in known_engines().items()}
-    judges = {k: v for row in metrics["sets"].values() for k, v in judges_of_summary(row).items()}
-    return render_page(
-        "textsr.registry",
-        "pretrained_card.md.j2",
-        model=record.name,
-        lineage=_titled(record.tags),
-        size=size,
-        blend=spec.blend,
-        blends=spec.blends,
-        sets=metrics["sets"],
-        titles=titles,
-        engines={name: titles.get(name, name) for name in judges},
-        judges=describe_judges(judges),
+def render_pretrained_card(
+    record: RunRecord, metrics: Mapping[str, Any], model: BlendedModel, size: int
+) -> str:
+    """Render the model card of pretrained weights as Markdown."""
+    return render_card(
+        Card(
+            title="Pretrained weights",
+            model=record.name,
+            spec=model.spec,
+            parameters=count_parameters(model),
+            size=size,
+            bits=8,
+            lineage=titled(record.tags),
+            sets=metrics["sets"],
+            slices=metrics.get("slices", []),
+        )
     )

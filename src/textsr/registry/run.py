@@ -1,13 +1,16 @@
 """The `register` stage."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
 from mlflow.entities.model_registry import ModelVersion
 
+from textsr.config import project
 from textsr.config.params import Params
 from textsr.errors import TextsrError
+from textsr.evaluation.judges import judges_of_summary
 from textsr.evaluation.results import Leaderboard, Metrics, Speed
 from textsr.evaluation.run import TEST, bootstrap_of, read_samples
 from textsr.evaluation.score import network_upscale, score_set
@@ -29,11 +32,13 @@ from textsr.registry.aliases import (
     rolled_back,
     version_of,
 )
+from textsr.registry.card import write_card
 from textsr.registry.catalogue import record_gains
 from textsr.registry.evaluations import publish_baselines, publish_evaluation
 from textsr.registry.gate import Check, Decision, RealSet, decide, render_decision
+from textsr.registry.origin import is_kept, keep_files, titled, write_origin
 from textsr.registry.packaging import download_model, logged_model
-from textsr.registry.records import THE_GATE, Grounds, gates_record, record_decision
+from textsr.registry.records import THE_GATE, Grounds, gates_record, record_decision, run_tags
 from textsr.tracking import Tracker
 
 
@@ -97,6 +102,8 @@ def run_registration(
     champion, decision = judge()
     version = register_challenger(tracker, name, model_uri, run_ids[winner], "")
     record_gains(tracker, version, over_bicubic)
+    if not is_kept(version):
+        _keep(tracker, version, params, evaluation / winner, reports.parent)
     while True:
         decision = _heed_rollback(tracker, name, str(version.version), decision)
         record = _record(tracker, name, version, winner, champion, decision)
@@ -137,6 +144,25 @@ def _record(
     client.log_dict(run_id, record, "registration.json")
     tracker.describe(run_id, render_decision(record))
     return record
+
+
+def _keep(
+    tracker: Tracker, version: ModelVersion, params: Params, evaluation: Path, root: Path
+) -> None:
+    """Keep with a version what it came from, and its card; as it was when it was made a version."""
+    metrics = read_json(evaluation / "metrics.json", Metrics)
+    with TemporaryDirectory() as made:
+        folder = Path(made)
+        write_origin(folder, root, params, judges_of_summary(metrics["sets"][TEST]))
+        write_card(
+            folder,
+            f"{version.name} version {version.version}",
+            evaluation,
+            titled(run_tags(tracker, version)),
+            root / project.DATA,
+            params.synthesis.lr_height,
+        )
+        keep_files(tracker, version, folder)
 
 
 def _record_refusal(

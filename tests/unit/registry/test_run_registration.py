@@ -13,6 +13,9 @@ from textsr.evaluation.sets import EvaluationLine, load_split
 from textsr.files import read_json, write_json
 from textsr.models.package import ModelSpec, build_network, save_model
 from textsr.registry import run as stage
+from textsr.registry.aliases import promote, promote_over, register_challenger
+from textsr.registry.origin import read_kept, render_lineage
+from textsr.registry.records import read_records
 from textsr.registry.run import run_registration
 from textsr.tracking import Tracker
 from textsr.training.curves import write_curves
@@ -152,11 +155,23 @@ def test_first_good_model_is_promoted_and_all_of_it_recorded(project: Project) -
     references = client.search_runs([client.get_experiment_by_name(NAME).experiment_id])
     assert sorted(item.info.run_name for item in references) == ["bicubic", "hr"]
 
+    assert version.tags["textsr.kept"] == "versions/1"
+    card = read_kept(project.tracker, version, "card.md")
+    assert card.startswith("# textsr version 1\n")
+    assert "evaluated it: 5.0 ms." in card
+    lineage = render_lineage(project.tracker, version)
+    assert f"- rapidocr: {Scripted.version}" in lineage
+    assert "| `data.dvc` | none |" in lineage
+
 
 def test_registering_again_changes_nothing(project: Project) -> None:
     project.train(right=20)
     first = project.register()
+    kept = project.folder / "mlruns/artifacts"
+    before = {path: path.stat().st_mtime_ns for path in kept.rglob("versions/**/*")}
+    assert any(path.name == "origin.json" for path in before)
     assert project.register() == first
+    assert {path: path.stat().st_mtime_ns for path in kept.rglob("versions/**/*")} == before
     assert project.aliases() == {"challenger": "1", "champion": "1"}
     client = project.tracker.client
     assert len(client.search_model_versions(f"name = '{NAME}'")) == 1
@@ -183,6 +198,9 @@ def test_refused_model_is_registered_with_the_reasons(
     assert not record["promoted"]
     assert failed(record) == reasons
     assert project.aliases() == {"challenger": "1"}
+    assert project.register() == record
+    [kept] = read_records(project.tracker.client.get_model_version(NAME, "1"))  # said once
+    assert (kept.outcome, kept.by) == ("refused", "the gate")
     version = project.tracker.client.get_model_version_by_alias(NAME, "challenger")
     assert version.tags["gate"] == "refused"
     for reason in reasons:
@@ -210,6 +228,36 @@ def test_next_model_must_be_no_worse_than_the_champion_scored_anew(
     else:
         assert failed(record) == ["rapidocr: accuracy not worse than the champion"]
         assert project.aliases() == {"challenger": "2", "champion": "1"}
+
+
+def test_a_champion_that_came_meanwhile_is_what_the_next_is_judged_against(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.train(right=20)
+    project.register()
+    project.train(right=20)
+    tracker, overtaken = project.tracker, []
+
+    def overtake(*arguments: object) -> bool:
+        if not overtaken:
+            run_id = tracker.start("other", "e", {}, {}).run_id
+            uri = tracker.client.get_model_version(NAME, "1").tags["model_uri"]
+            overtaken.append(register_challenger(tracker, NAME, uri, run_id, ""))
+            promote(tracker, NAME, overtaken[0])
+        return promote_over(*arguments)
+
+    monkeypatch.setattr(stage, "promote_over", overtake)
+    # The champion of then reads nothing, and that of now as much.
+    engine = Scripted(iter([""] * len(project.lines) * 2))
+    monkeypatch.setattr(stage, "available_engines", lambda threads: [engine])
+    record = project.register()
+    assert next(engine._readings, None) is None  # both were read
+    assert (record["version"], record["champion_before"]) == ("2", "3")
+    assert project.aliases() == {"challenger": "3", "champion": "2", "previous": "3"}
+    [judged] = read_records(tracker.client.get_model_version(NAME, "2"))
+    assert (judged.outcome, judged.by, judged.champion_before) == ("promoted", "the gate", "3")
+    assert [check.name for check in judged.checks] == [check["name"] for check in record["checks"]]
+    assert judged.thresholds["min_lines"] == project.params.registration.gate.min_lines
 
 
 def test_slices_and_real_sets_are_part_of_the_evidence(project: Project) -> None:
