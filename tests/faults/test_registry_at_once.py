@@ -150,10 +150,10 @@ def require_sound(tracker: Tracker, said: str) -> None:
     if champion is not None:  # it became so by a decision that is kept
         outcomes = {record.outcome for record in read_records(champion)}
         assert outcomes & {"promoted", "rolled back to"}, said
-    newest = max(
-        tracker.client.search_model_versions(f"name = '{NAME}'"), key=lambda v: int(v.version)
-    )
-    promote(tracker, NAME, newest)  # and it goes on from there
+    registered(tracker, NAME, 1)  # and it goes on from there
+    newest = version_of(tracker, NAME, "challenger")
+    assert newest is not None
+    promote(tracker, NAME, newest)
     assert aliases_of(tracker, NAME)[CHAMPION] == str(newest.version)
 
 

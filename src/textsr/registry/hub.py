@@ -11,9 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import httpx
 from huggingface_hub import EvalResult, HfApi, ModelCard, ModelCardData
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
+from huggingface_hub.errors import HFValidationError, LocalTokenNotFoundError
 from mlflow.entities.model_registry import ModelVersion
 
 from textsr.config import project
@@ -70,7 +69,7 @@ def push_to_hub(tracker: Tracker, version: ModelVersion, repo: str, *, private: 
             raise TextsrError(
                 f"{api.endpoint}: no token of the hub; set HF_TOKEN, or `hf auth login`"
             ) from error
-        except (HfHubHTTPError, httpx.HTTPError) as error:
+        except Exception as error:  # the client's own types, and those of what it sends by
             raise TextsrError(
                 f"{api.endpoint}: {repo} cannot be pushed ({shorten(str(error))}); see to "
                 "HF_TOKEN, which must be allowed to write there, and to HF_ENDPOINT"

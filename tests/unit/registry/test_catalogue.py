@@ -39,7 +39,7 @@ def register(tracker: Tracker, name: str, number: int, *, passed: bool) -> Model
     record_gains(tracker, version, GAINS)
     outcome = "promoted" if passed else "refused"
     tracker.client.set_model_version_tag(name, version.version, GATE, outcome)
-    check = Check(name="sharp | enough", passed=passed, evidence="7 of 9")
+    check = Check(name="sharp enough", passed=passed, evidence="7 of 9")
     grounds = Grounds(by=THE_GATE, checks=[check], thresholds={"min_lines": 20})
     record_decision(tracker, version, outcome, None, grounds)
     return version
@@ -126,7 +126,7 @@ def test_what_the_gate_refused_takes_force_and_a_reason(tracker: Tracker) -> Non
     good, bad = (register(tracker, name, n, passed=n == 0) for n in range(2))
     said = promote_by_hand(tracker, name, "1", None, force=False)
     assert said == "force version 1 is champion"
-    with pytest.raises(TextsrError, match=r"refused it \(sharp \| enough\).*--force --reason TEXT"):
+    with pytest.raises(TextsrError, match=r"refused it \(sharp enough\).*--force --reason TEXT"):
         promote_by_hand(tracker, name, "2", "looks good", force=False)
     for reason in (None, " "):
         with pytest.raises(TextsrError, match="--force needs a --reason"):
@@ -143,7 +143,7 @@ def test_what_the_gate_refused_takes_force_and_a_reason(tracker: Tracker) -> Non
     assert "promoted by force, by a person" in page
     assert "the champion until then: 1; data: 0123456789ab.dir" in page
     assert "Reason: the customer's fonts" in page
-    assert page.count("| **fail** | sharp | enough | 7 of 9 |") == 2
+    assert page.count("| **fail** | sharp enough | 7 of 9 |") == 2
     assert "Thresholds: min_lines 20" in page
     assert promote_by_hand(tracker, name, "2", "again", force=True).endswith("champion already")
     assert len(decisions(tracker, name, bad)) == 2
