@@ -11,14 +11,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from huggingface_hub import EvalResult, HfApi, ModelCard, ModelCardData
+from huggingface_hub import CommitOperationAdd, EvalResult, HfApi, ModelCard, ModelCardData
 from huggingface_hub.errors import HFValidationError, LocalTokenNotFoundError
 from mlflow.entities.model_registry import ModelVersion
 
 from textsr.config import project
 from textsr.errors import TextsrError, shorten
 from textsr.evaluation.judges import judges_of_summary
-from textsr.files import read_json, read_text
+from textsr.files import find_files, read_json, read_text
 from textsr.models.package import FILES
 from textsr.ocr.engines import known_engines
 from textsr.registry.card import CARD, DATA, PICTURES, Card
@@ -55,12 +55,13 @@ def push_to_hub(tracker: Tracker, version: ModelVersion, repo: str, *, private: 
             shutil.copytree(kept / PICTURES, folder / PICTURES)
         card = Card.model_validate(read_json(kept / DATA, Card))
         ModelCard(front_matter(card) + read_text(kept / CARD)).save(folder / "README.md")
+        files = find_files(folder)
         api = HfApi(library_name="textsr")
         try:
             api.create_repo(repo, exist_ok=True, private=private)
-            done = api.upload_folder(
-                repo_id=repo,
-                folder_path=folder,
+            done = api.create_commit(  # one: `upload_folder` may leave half a version
+                repo,
+                [CommitOperationAdd(str(path.relative_to(folder)), path) for path in files],
                 commit_message=f"{version.name} version {version.version}",
             )
         except HFValidationError as error:

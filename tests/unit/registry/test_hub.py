@@ -65,7 +65,9 @@ class Answer(BaseHTTPRequestHandler):
             where = f"{self.server.address}/me/lines/commit/abc"
             self._answer(200, {"commitUrl": where, "commitOid": "abc", "success": True})
         else:
-            self._answer(200, {"url": f"{self.server.address}/me/lines", "warnings": []})
+            self._answer(
+                200, {"url": f"{self.server.address}/me/lines", "errors": [], "warnings": []}
+            )
 
     def _answer(self, status: int, content: object) -> None:
         sent = json.dumps(content).encode()
