@@ -99,7 +99,7 @@ def mlflow_server(folder: Path) -> Iterator[str]:
         stderr=subprocess.STDOUT,
     )
     try:
-        deadline = time.monotonic() + 300
+        deadline = time.monotonic() + 600
         while True:
             try:
                 if httpx.get(f"{address}/health", timeout=5).is_success:

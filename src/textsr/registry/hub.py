@@ -71,8 +71,9 @@ def push_to_hub(tracker: Tracker, version: ModelVersion, repo: str, *, private: 
                 f"{api.endpoint}: no token of the hub; set HF_TOKEN, or `hf auth login`"
             ) from error
         except Exception as error:  # the client's own types, and those of what it sends by
+            said = shorten(" ".join(str(error).split()))
             raise TextsrError(
-                f"{api.endpoint}: {repo} cannot be pushed ({shorten(str(error))}); see to "
+                f"{api.endpoint}: {repo} cannot be pushed ({said}); see to "
                 "HF_TOKEN, which must be allowed to write there, and to HF_ENDPOINT"
             ) from error
     return str(done.commit_url)

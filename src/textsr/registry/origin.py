@@ -107,9 +107,7 @@ def write_origin(
 def cpu_name() -> str:
     """Return what the system calls the CPU; results are equal to the bit on one type alone."""
     try:
-        found = re.search(
-            r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE
-        )
+        told = Path("/proc/cpuinfo").read_text()
     except OSError:  # not Linux
         told = ""
     found = re.search(r"^model name\s*:\s*(.+)$", told, re.MULTILINE)

@@ -82,7 +82,7 @@ class Project:
         speed = {"ms_per_line": ms, "lines_per_second": 1000 / ms}
         write_json(evaluation / "speed.json", speed)
         judged = {"rapidocr": {"accuracy": 0.5, "version": Scripted.version}}
-        sets = {"test": {"ssim": 0.5} | judged}
+        sets = {"test": {"samples": len(self.lines), "ssim": 0.5} | judged}
         metrics = {"validation": {"chosen": {"weight": 1.0}}, "sets": sets}
         write_json(evaluation / "metrics.json", metrics)
 
