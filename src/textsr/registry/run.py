@@ -1,5 +1,6 @@
 """The `register` stage."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -8,7 +9,7 @@ import pandas as pd
 from mlflow.entities.model_registry import ModelVersion
 
 from textsr.config import project
-from textsr.config.params import Params
+from textsr.config.params import SPLITS, Params
 from textsr.errors import TextsrError
 from textsr.evaluation.judges import judges_of_summary
 from textsr.evaluation.results import Leaderboard, Metrics, Speed
@@ -17,7 +18,7 @@ from textsr.evaluation.score import network_upscale, score_set
 from textsr.evaluation.sets import load_split
 from textsr.evaluation.statistics import Estimate
 from textsr.evaluation.summary import compare_methods
-from textsr.files import read_json, write_json
+from textsr.files import fingerprint, read_json, write_json
 from textsr.models.package import load_model
 from textsr.ocr.engines import available_engines
 from textsr.progress import Progress
@@ -34,6 +35,7 @@ from textsr.registry.aliases import (
 )
 from textsr.registry.card import write_card
 from textsr.registry.catalogue import record_gains
+from textsr.registry.comparison import BICUBIC, HR, Method, publish_comparison
 from textsr.registry.evaluations import publish_baselines, publish_evaluation
 from textsr.registry.gate import Check, Decision, RealSet, decide, render_decision
 from textsr.registry.origin import is_kept, keep_files, titled, write_origin
@@ -114,8 +116,51 @@ def run_registration(
         if promote_over(tracker, name, version, champion, grounds):
             break
         champion, decision = judge()  # another registration made a champion in the meantime
+    _show(params, tracker, run_ids, dataset, evaluation, record)
     write_json(reports / "registration.json", record)
     return record
+
+
+def _show(
+    params: Params,
+    tracker: Tracker,
+    run_ids: Mapping[str, str],
+    dataset: Path,
+    evaluation: Path,
+    record: Mapping[str, Any],
+) -> None:
+    """Bring the comparison of all methods onto MLflow's pages."""
+    baselines = evaluation / "baselines" / "samples.parquet"
+    base, key = _on(read_samples(baselines), TEST), fingerprint("", [baselines])
+    methods = [
+        Method(method, _baseline_run(tracker, params, method, key), base[base["method"] == method])
+        for method in (BICUBIC, HR)
+        if (base["method"] == method).any()
+    ]
+    for model, run_id in run_ids.items():
+        folder = evaluation / model
+        samples = _on(read_samples(folder / "samples.parquet"), TEST)
+        speed = read_json(folder / "speed.json", Speed)
+        methods.append(Method(model, run_id, samples, folder / "model", speed["ms_per_line"]))
+    publish_comparison(
+        tracker,
+        params.tracking.experiment,
+        methods,
+        load_split(dataset / TEST),
+        params.synthesis.scale,
+        bootstrap_of(params),
+        record["method"],
+        render_decision(record),
+        fingerprint("", [dataset / split for split in SPLITS]),
+    )
+
+
+def _baseline_run(tracker: Tracker, params: Params, method: str, key: str) -> str:
+    """Return the run of bicubic or HR that `publish_baselines` has made."""
+    experiment = tracker.experiment_id(params.tracking.experiment)
+    found = tracker.client.search_runs([experiment], f"attributes.run_name = '{method}'")
+    ids = (str(run.info.run_id) for run in found)
+    return next(each for each in ids if tracker.evaluation_key(each) == key)
 
 
 def _record(
@@ -142,7 +187,6 @@ def _record(
     client.update_model_version(name, version.version, render_decision(record))
     client.set_model_version_tag(name, version.version, GATE, _verdict(decision.promoted))
     client.log_dict(run_id, record, "registration.json")
-    tracker.describe(run_id, render_decision(record))
     return record
 
 
