@@ -23,6 +23,7 @@ from xmlrpc.client import Fault, ServerProxy
 
 import httpx
 import psutil
+from mlflow import MlflowClient
 from pydantic import AfterValidator, NonNegativeInt, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -33,8 +34,11 @@ from pipelines.credentials import (
     read_credentials,
 )
 from textsr.cli.streams import escape_unprintable
+from textsr.config import project
+from textsr.config.params import load_params
 from textsr.errors import TextsrError
-from textsr.tracking.local_store import open_store
+from textsr.registry.saved_view import view_address
+from textsr.tracking.local_store import DATABASE, open_store
 
 CLONE = Path(__file__).resolve().parents[1]
 _CONFIGURATION = CLONE / "pipelines" / "supervisord.conf"
@@ -199,9 +203,19 @@ def ui(settings: Settings) -> None:
     os.umask(0o077)
     _demand_free("MLFLOW", settings.mlflow_port)
     os.environ.update(settings.environment())
-    _say(f"compare runs at {settings.mlflow} (Ctrl-C ends it)")
+    _say(f"compare runs at {comparison_address(settings)} (Ctrl-C ends it)")
     _say(f"browsers ask for what is in {credentials_path(settings.home)}")
     serve("mlflow", settings)
+
+
+def comparison_address(settings: Settings) -> str:
+    """Return the page of MLflow's UI on which models are compared, or its first if none is."""
+    database = CLONE / "mlruns" / DATABASE
+    if not database.stat().st_size:
+        return settings.mlflow
+    experiment = load_params(CLONE / project.PARAMS).tracking.experiment
+    found = MlflowClient(f"sqlite:///{database}").get_experiment_by_name(experiment)
+    return settings.mlflow if found is None else view_address(settings.mlflow, found.experiment_id)
 
 
 def down(settings: Settings) -> None:
