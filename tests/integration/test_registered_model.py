@@ -24,6 +24,7 @@ SAMPLE = Path(__file__).parents[2] / "docs" / "images" / "sample.png"
 
 # What is imported is printed: a name a line.
 _PREDICT = """
+import sys
 from pathlib import Path
 
 import mlflow.pyfunc
