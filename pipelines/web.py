@@ -23,6 +23,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from pipelines.credentials import read_credentials
 from pipelines.services import HOSTS, Settings, read_settings
 from textsr.errors import TextsrError
+from textsr.serving.guard import is_of_another_page
 
 _DATA_DOCS = Path("artifacts/validation/data_docs")
 
@@ -44,7 +45,7 @@ class _Guard:
     def _refusal(self, scope: Scope) -> PlainTextResponse | None:
         headers = Headers(scope=scope)
         # A browser adds credentials that it knows to what any page asks for.
-        if _is_of_another_page(headers):
+        if is_of_another_page(headers, HOSTS):  # Prefect's UI at `localhost` asks at 127.0.0.1
             return PlainTextResponse("Pages of other servers may not ask here", 403)
         is_open = scope["type"] == "http" and scope["path"] in self._open_paths
         if self._expected is None or is_open:
@@ -53,17 +54,6 @@ class _Guard:
             return None
         asked = {"WWW-Authenticate": 'Basic realm="textsr"'}
         return PlainTextResponse("Credentials are in .services/credentials", 401, asked)
-
-
-def _is_of_another_page(headers: Headers) -> bool:
-    port = headers.get("host", "").partition(":")[2]
-    origin = headers.get("origin")
-    if origin is not None:  # Prefect's UI at `localhost` asks at 127.0.0.1
-        return origin not in {f"http://{host}:{port}" for host in HOSTS}
-    # Its pictures, scripts and frames come without an Origin (Fetch Metadata, W3C). A link that the
-    # user follows is none of them.
-    is_foreign = headers.get("sec-fetch-site") in ("cross-site", "same-site")
-    return is_foreign and headers.get("sec-fetch-dest") != "document"
 
 
 def guarded(app: ASGIApp, credentials: str | None, open_paths: Collection[str] = ()) -> ASGIApp:

@@ -285,7 +285,7 @@ class Model:
             text = examine(loaded, keep_sharp=self.keeps_sharp)
             is_known = self.info.text_height_px is not None
             if is_known and text.suitability is not Suitability.MADE_FOR:
-                advice = _ADVICE[text.suitability].format(text.height_px)
+                advice = ADVICE[text.suitability].format(text.height_px)
                 given.advice.append(f"{given.name}: {advice}")
             is_kept = text.suitability is Suitability.SHARP_ALREADY
             return Loaded(loaded, is_kept, text.runs_down)
@@ -305,12 +305,13 @@ class _Given:
     advice: list[str] = field(default_factory=list)
 
 
-_ADVICE = {
+ADVICE = {
     Suitability.OTHER_HEIGHT: "text of {:.0f} px, outside "
     f"{RANGE_PX[0]} to {RANGE_PX[1]} px; it may come out no better than by bicubic interpolation",
     Suitability.SHARP_ALREADY: "text of {:.0f} px that is sharp already; upscaled by bicubic "
     "interpolation, which reads no worse",
 }
+"""What to say of an image whose text does not suit the network, with a place for its height."""
 
 
 def load_model(

@@ -29,6 +29,7 @@ FLOORS = (
     ("registry",),
     ("monitoring",),
     ("api", "stages"),
+    ("serving",),
     ("cli", "plugins"),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import typer
 
 from textsr import __version__
-from textsr.cli import data, dvc, imports, judging, models, stages, upscale
+from textsr.cli import data, dvc, imports, judging, models, serve, stages, upscale
 from textsr.cli.streams import escape_unprintable, on_one_line
 from textsr.errors import TextsrError
 from textsr.redaction import redact
@@ -31,7 +31,7 @@ app = typer.Typer(
 )
 
 app.add_typer(imports.app, name="import", rich_help_panel="1. Source material")
-for group in (data, stages, models, upscale, judging, dvc):
+for group in (data, stages, models, upscale, serve, judging, dvc):
     app.add_typer(group.app)
 
 # Libraries that would report home; the pipeline works without a network.
@@ -47,6 +47,8 @@ _EXTRAS = {
     **dict.fromkeys(("safetensors", "torch", "torchvision"), "torch"),
     **dict.fromkeys(("rapidfuzz", "rapidocr"), "ocr"),
     "huggingface_hub": "hub",
+    **dict.fromkeys(("fastapi", "fastapi_offline", "mimeparse"), "serve"),
+    **dict.fromkeys(("prometheus_client", "starlette", "uvicorn"), "serve"),
     "lmdb": "textzoom",
     "tesserocr": "tesseract",
 }

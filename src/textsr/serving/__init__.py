@@ -1,0 +1,1 @@
+"""Upscaling over HTTP: `textsr serve`."""

@@ -1,0 +1,99 @@
+"""Results as files: an image, or several in a ZIP."""
+
+import itertools
+import json
+import re
+import zipfile
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from textsr.errors import TextsrError
+from textsr.images.image import LoadedImage
+from textsr.images.writing import has_quality, write_image
+from textsr.serving.media import ResultFormat, choose_format
+from textsr.serving.problems import RefusedError
+from textsr.serving.work import Taken
+
+PROBLEMS = "problems.json"
+"""What tells in a ZIP which images have no result, and why."""
+
+_numbers = itertools.count()
+_ODD = re.compile(r"[^\w.+ -]")
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Writes results.
+
+    Attributes:
+        scratch: a folder.
+        accept: the client's `Accept` header.
+        named: the format that it named, if any.
+        quality: see `textsr.images.writing.write_image`.
+    """
+
+    scratch: Path
+    accept: str
+    named: ResultFormat | None
+    quality: int | None
+
+    def write(self, taken: Taken, result: LoadedImage) -> Path:
+        """Write a result into a file of its own, whose suffix is its format.
+
+        Raises:
+            TextsrError: if its format cannot hold it, or has no quality.
+        """
+        chosen = choose_format(taken.format, self.accept, self.named)
+        path = self.scratch / f"{next(_numbers)}.{chosen}"
+        if self.quality is not None and not has_quality(path):
+            raise TextsrError(
+                f"quality {self.quality}: {chosen} is lossless; ask for jpg or webp, or "
+                "leave it out"
+            )
+        try:
+            write_image(path, result, quality=self.quality)
+        except TextsrError as error:
+            raise TextsrError(str(error).replace(f"{path}: ", "the result: ")) from error
+        return path
+
+    def encode(self, taken: Taken, result: LoadedImage) -> tuple[str, bytes]:
+        """Return a result's format and its file's content.
+
+        Raises:
+            TextsrError: as `write` does.
+        """
+        path = self.write(taken, result)
+        try:
+            return path.suffix[1:], path.read_bytes()
+        finally:
+            path.unlink()
+
+
+def write_zip(
+    path: Path, results: Sequence[tuple[str, Path]], problems: Sequence[tuple[str, RefusedError]]
+) -> None:
+    """Write a ZIP of results, named as their images are.
+
+    Args:
+        path: where to.
+        results: of each image the name that its client gave it, and its result's file.
+        problems: of images that have none, likewise.
+    """
+    taken: Counter[str] = Counter()
+    with zipfile.ZipFile(path, "w") as archive:  # stored: images are compressed by themselves
+        for name, file in results:
+            stem = _stem(name)
+            taken[stem + file.suffix] += 1
+            count = taken[stem + file.suffix]
+            archive.write(file, f"{stem}{f'-{count}' if count > 1 else ''}{file.suffix}")
+        if problems:
+            listed = [{"file": name, **problem.content()} for name, problem in problems]
+            archive.writestr(PROBLEMS, json.dumps(listed, indent=2))
+
+
+def _stem(name: str) -> str:
+    """Return what a result may be called: no folder, and no name that hides it."""
+    plain = PurePosixPath(PureWindowsPath(name).name).stem
+    return _ODD.sub("_", plain).strip(". ") or "image"

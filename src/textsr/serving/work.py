@@ -1,0 +1,277 @@
+"""Working off the images of all requests: one a core at a time, small ones together."""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future
+from dataclasses import dataclass, field
+from typing import Generic, NamedTuple, TypeVar
+
+from textsr.api import ADVICE, Model
+from textsr.errors import TextsrError
+from textsr.images.headers import BytesStream, HeaderError, read_header, tiff_pages
+from textsr.images.image import LoadedImage
+from textsr.images.reading import decode_image
+from textsr.inference.sizing import Sizing, at_factor
+from textsr.inference.stream import SMALL_BYTES, Loaded, Task, upscale_portion
+from textsr.inference.suitability import Suitability, examine
+from textsr.inference.turns import LARGE, Turns
+from textsr.serving.notes import heard
+from textsr.serving.problems import RefusedError
+
+T = TypeVar("T")
+
+_TOGETHER = 64  # small images that a worker takes at a time
+_NOT_TAKEN = {
+    "PDF": "a PDF, and images alone are taken; `textsr upscale` takes documents",
+    "JXL": "a JPEG XL, which is not read; convert it to PNG, for example by `djxl`",
+}
+
+
+class Taken(NamedTuple):
+    """An image that was decoded.
+
+    Attributes:
+        format: of its file, by Pillow's name.
+        loaded: with what its text asks for.
+    """
+
+    format: str
+    loaded: Loaded
+
+
+class Done(NamedTuple, Generic[T]):
+    """What became of an image.
+
+    Attributes:
+        value: what `Job.finish` made of it.
+        pixels: of the image.
+        notes: what its user is to know.
+    """
+
+    value: T
+    pixels: int
+    notes: list[str]
+
+
+@dataclass(eq=False)
+class Job(Generic[T]):
+    """An image to upscale.
+
+    Attributes:
+        encoded: its file.
+        name: what messages call it.
+        model: what upscales it.
+        sizing: how large the result is to be.
+        max_pixels: of more, it is refused.
+        finish: makes what is wanted of it and its result, in the worker.
+        done: what becomes of it: `RefusedError` and `TextsrError` are the client's to mend.
+        stopped: nobody waits for it any more.
+    """
+
+    encoded: bytes
+    name: str
+    model: Model
+    sizing: Sizing
+    max_pixels: int
+    finish: Callable[[Taken, LoadedImage], T]
+    done: Future[Done[T]] = field(default_factory=Future)
+    stopped: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it is likely to go through the network together with others."""
+        return len(self.encoded) <= SMALL_BYTES
+
+    def stop(self) -> None:
+        """Have no more work done for it than the tile or batch that is in work."""
+        self.stopped.set()
+        self.done.cancel()
+
+
+class Pool:
+    """Threads that work off images in the order in which they come.
+
+    Small ones that wait go through the network together, so that lines of many clients take about
+    as long as a folder of them. An image that is alone has all cores.
+    """
+
+    def __init__(self, workers: int, threads: int) -> None:
+        """Start the threads.
+
+        Args:
+            workers: how many images, or portions of small ones, are worked at a time.
+            threads: of the CPU, which these share.
+        """
+        self._waiting: deque[Job[object]] = deque()
+        self._changed = threading.Condition()
+        self._in_work = 0
+        self._closed = False
+        self._shared, self._alone = Turns(workers, threads), Turns(1, threads)
+        self._one_large = threading.Lock()
+        self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(workers)]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def workers(self) -> int:
+        """How many images are worked at a time."""
+        return len(self._threads)
+
+    @property
+    def waiting(self) -> int:
+        """How many images wait."""
+        return len(self._waiting)
+
+    def submit(self, job: Job[T]) -> None:
+        """Have an image upscaled when its turn comes."""
+        with self._changed:
+            self._waiting.append(job)  # type: ignore[arg-type]
+            self._changed.notify()
+
+    def close(self) -> None:
+        """End the threads, after what is in work and waits."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._closed)
+                if not self._waiting:
+                    return
+                portion = self._take()
+                turns = self._shared if self._in_work or self._waiting else self._alone
+                self._in_work += 1
+            try:
+                self._work_off(portion, turns)
+            finally:
+                with self._changed:
+                    self._in_work -= 1
+
+    def _take(self) -> list[Job[object]]:
+        """Take the next image, and small ones with a small one, but leave the others' share."""
+        first = self._waiting.popleft()
+        if not first.is_small:
+            return [first]
+        share = min(-(-(len(self._waiting) + 1) // self.workers), _TOGETHER)
+        alike = [job for job in self._waiting if job.is_small and job.model is first.model]
+        taken = set(alike[: share - 1])
+        self._waiting = deque(job for job in self._waiting if job not in taken)
+        return [first, *alike[: share - 1]]
+
+    def _work_off(self, portion: list[Job[object]], turns: Turns) -> None:
+        started = [job for job in portion if job.done.set_running_or_notify_cancel()]
+        prepared = [each for job in started if (each := _prepare(job)) is not None]
+        if not prepared:
+            return
+        pixels = sum(each.pixels for each in prepared)
+        if pixels <= LARGE:
+            self._upscale(prepared, turns)
+            return
+        with self._one_large:  # so that the memory of decoded results does not add up
+            self._upscale(prepared, turns)
+
+    def _upscale(self, prepared: "list[_Prepared]", turns: Turns) -> None:
+        to_do = [each for each in prepared if not each.stays]
+        # Of several, one that nobody waits for any more must not end the others.
+        stopped = prepared[0].job.stopped if len(prepared) == 1 else threading.Event()
+        tasks = [Task(each.load, is_small=True) for each in to_do]
+        try:
+            outcomes = upscale_portion(prepared[0].job.model.backend, tasks, turns, stopped)
+        except CancelledError:
+            outcomes = [CancelledError()] * len(to_do)
+        results = dict(zip(map(id, to_do), outcomes, strict=True))
+        for each in prepared:
+            _finish(each, results.get(id(each), each.taken.loaded.image))
+
+
+@dataclass(frozen=True, eq=False)
+class _Prepared:
+    """An image that was decoded, and how many times as large it becomes."""
+
+    job: Job[object]
+    taken: Taken
+    factor: float
+    notes: list[str]
+
+    @property
+    def pixels(self) -> int:
+        return self.taken.loaded.image.height * self.taken.loaded.image.width
+
+    @property
+    def stays(self) -> bool:
+        """Whether it has the resolution already that is asked for."""
+        return self.job.sizing.target_dpi is not None and self.factor == 1
+
+    def load(self) -> Loaded:
+        return self.taken.loaded
+
+
+def _prepare(job: Job[object]) -> _Prepared | None:
+    """Decode an image and look at its text; None if that fails, which it is told."""
+    try:
+        with heard() as notes:
+            file_format = _check_kind(job)
+            image = decode_image(job.encoded, job.name, max_pixels=job.max_pixels)
+            image = job.sizing.measured(image)
+            try:
+                factor = job.sizing.factor(image, job.model.info.scale)
+            except TextsrError as error:
+                raise TextsrError(f"{job.name}: {error}") from error
+            text = examine(image, keep_sharp=job.model.keeps_sharp)
+        is_known = job.model.info.text_height_px is not None
+        if is_known and text.suitability is not Suitability.MADE_FOR:
+            notes.append(f"{job.name}: {ADVICE[text.suitability].format(text.height_px)}")
+        is_kept = text.suitability is Suitability.SHARP_ALREADY
+        loaded = Loaded(image, is_kept, text.runs_down)
+        return _Prepared(job, Taken(file_format, loaded), factor, notes)
+    except Exception as error:
+        job.done.set_exception(error)
+        return None
+
+
+def _check_kind(job: Job[object]) -> str:
+    """Return Pillow's name of an image's format.
+
+    Raises:
+        RefusedError: 415 if it is a document that others take, 422 if it has several pages.
+        TextsrError: if its header is damaged or unknown.
+    """
+    try:
+        with BytesStream(job.encoded) as stream:
+            found = read_header(stream).format
+            pages = len(tiff_pages(stream)) if found == "TIFF" else 1
+    except HeaderError as error:
+        raise TextsrError(f"{job.name}: {error}") from error
+    except Exception as error:  # of damaged files, almost anything
+        raise TextsrError(f"{job.name}: cannot be decoded ({error}); it is damaged") from error
+    if found in _NOT_TAKEN:
+        raise RefusedError(415, f"{job.name}: {_NOT_TAKEN[found]}")
+    if pages > 1:
+        raise RefusedError(
+            422,
+            f"{job.name}: has {pages} pages, and a result holds one; send a page, or use `textsr "
+            "upscale`, which takes documents",
+        )
+    return found
+
+
+def _finish(prepared: _Prepared, outcome: LoadedImage | Exception) -> None:
+    """Make what is wanted of a result."""
+    job, image = prepared.job, prepared.taken.loaded.image
+    try:
+        if isinstance(outcome, TextsrError):
+            raise TextsrError(f"{job.name}: {outcome}") from outcome
+        if isinstance(outcome, Exception):
+            raise outcome
+        with heard() as notes:
+            if not prepared.stays:
+                outcome = at_factor(outcome, image, prepared.factor)
+            value = job.finish(prepared.taken, outcome)
+        job.done.set_result(Done(value, prepared.pixels, [*prepared.notes, *notes]))
+    except BaseException as error:
+        job.done.set_exception(error)
