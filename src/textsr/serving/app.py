@@ -79,22 +79,6 @@ _BODY: dict[str, Any] = {
         },
     }
 }
-_REFUSALS: dict[int | str, dict[str, Any]] = {
-    status: {
-        "description": meaning,
-        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}},
-    }
-    for status, meaning in {
-        400: "The form or a header cannot be read, or the Host is not this server's.",
-        403: "A page of another server asks.",
-        406: "No format that can be written is acceptable.",
-        408: "The body does not come in time.",
-        413: "The body is too long.",
-        415: "The body is no image, or of a kind that is not taken.",
-        422: "The image cannot be decoded or is too large, or a parameter is wrong.",
-        503: "No room, no time or no model yet; `Retry-After` tells when to ask again.",
-    }.items()
-}
 
 
 class ProblemDetails(BaseModel):
@@ -104,6 +88,25 @@ class ProblemDetails(BaseModel):
     status: int
     detail: str
     """What is wrong, and the remedy."""
+
+
+_REFUSALS: dict[int | str, dict[str, Any]] = {
+    status: {
+        "description": meaning,
+        "content": {MEDIA_TYPE: {"schema": ProblemDetails.model_json_schema()}},
+    }
+    for status, meaning in {
+        400: "The form or a header cannot be read, or the Host is not this server's.",
+        403: "A page of another server asks.",
+        406: "No format that can be written is acceptable.",
+        408: "The body does not come in time.",
+        413: "The body is too long.",
+        415: "The body is no image, or of a kind that is not taken.",
+        422: "The image cannot be decoded or is too large, or a parameter is wrong.",
+        501: "No OCR engine is installed.",
+        503: "No room, no time or no model yet; `Retry-After` tells when to ask again.",
+    }.items()
+}
 
 
 class ServedModel(BaseModel):
@@ -163,8 +166,8 @@ def make_app(service: Service, host_names: Collection[str] = ()) -> ASGIApp:
         lifespan=lifespan,
     )
     _add_pages(app)
-    _add_probes(app, service)
     _add_work(app, service)
+    _add_probes(app, service)
     _add_problems(app)
     guarded = Guard(app, {*LOOPBACK, *host_names}, _PROBES, _DOCS)
     return service.metrics.counted(guarded, _PATHS)
@@ -229,7 +232,7 @@ def _add_work(app: FastAPI, service: Service) -> None:
                 "description": "The result; of several images, a ZIP of results.",
                 "content": dict.fromkeys((*MEDIA_TYPES.values(), ZIP), _IMAGE),
             },
-            **_REFUSALS,
+            **{status: said for status, said in _REFUSALS.items() if status != 501},
         },
     )
     async def upscale(
@@ -282,7 +285,7 @@ def _add_work(app: FastAPI, service: Service) -> None:
         response.headers[_MODEL] = _latin(served.said)
         return response
 
-    @app.post("/read", openapi_extra=_BODY, responses={501: {}, **_REFUSALS})
+    @app.post("/read", openapi_extra=_BODY, responses=_REFUSALS)
     async def read(request: Request, reader: ReaderQuery = None) -> Readings:
         """Tell what an OCR engine reads in an image: enlarged by bicubic interpolation; upscaled.
 
@@ -320,7 +323,15 @@ async def _one(
 ) -> Response:
     """Answer with an image."""
     check_acceptable(writer.accept, writer.named)
-    job = Job(uploads[0].encoded, "image", model, sizing, service.limits.pixels, writer.encode)
+    job = Job(
+        uploads[0].encoded,
+        "image",
+        model,
+        sizing,
+        service.limits.pixels,
+        writer.encode,
+        writer.check,
+    )
     (outcome,) = await service.outcomes(request, [job], deadline)
     done = _require_done(outcome)
     file_format, content = done.value
@@ -343,7 +354,15 @@ async def _several(
     if not is_acceptable(ZIP, writer.accept):
         raise not_acceptable([ZIP], writer.accept)
     jobs = [
-        Job(each.encoded, each.name, model, sizing, service.limits.pixels, writer.write)
+        Job(
+            each.encoded,
+            each.name,
+            model,
+            sizing,
+            service.limits.pixels,
+            writer.write,
+            writer.check,
+        )
         for each in uploads
     ]
     results: list[tuple[str, Path]] = []

@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+import warnings
 import zipfile
 from collections import Counter
 from collections.abc import Sequence
@@ -11,8 +12,9 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from textsr.errors import TextsrError
 from textsr.images.image import LoadedImage
-from textsr.images.writing import has_quality, write_image
+from textsr.images.writing import check_fits, has_quality, write_image
 from textsr.serving.media import ResultFormat, choose_format
+from textsr.serving.notes import heard
 from textsr.serving.problems import RefusedError
 from textsr.serving.work import Taken
 
@@ -39,23 +41,37 @@ class Writer:
     named: ResultFormat | None
     quality: int | None
 
+    def check(self, given: str, width: int, height: int) -> None:
+        """Refuse a result that its format cannot hold, or that is to have a quality and cannot.
+
+        Args:
+            given: the image's format by Pillow's name.
+            width: of the result, in pixels.
+            height: likewise.
+
+        Raises:
+            TextsrError: naming the remedy.
+        """
+        path = Path(f"the result.{choose_format(given, self.accept, self.named)}")
+        if self.quality is not None and not has_quality(path):
+            raise TextsrError(
+                f"quality {self.quality}: {path.suffix[1:]} is lossless; ask for jpg or webp, or "
+                "leave it out"
+            )
+        check_fits(path, width, height)
+
     def write(self, taken: Taken, result: LoadedImage) -> Path:
         """Write a result into a file of its own, whose suffix is its format.
 
         Raises:
-            TextsrError: if its format cannot hold it, or has no quality.
+            TextsrError: if the disk refuses.
         """
         chosen = choose_format(taken.format, self.accept, self.named)
         path = self.scratch / f"{next(_numbers)}.{chosen}"
-        if self.quality is not None and not has_quality(path):
-            raise TextsrError(
-                f"quality {self.quality}: {chosen} is lossless; ask for jpg or webp, or "
-                "leave it out"
-            )
-        try:
+        with heard() as notes:
             write_image(path, result, quality=self.quality)
-        except TextsrError as error:
-            raise TextsrError(str(error).replace(f"{path}: ", "the result: ")) from error
+        for note in notes:
+            warnings.warn(note.replace(str(path), "the result"), stacklevel=2)
         return path
 
     def encode(self, taken: Taken, result: LoadedImage) -> tuple[str, bytes]:

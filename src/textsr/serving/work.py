@@ -65,6 +65,8 @@ class Job(Generic[T]):
         sizing: how large the result is to be.
         max_pixels: of more, it is refused.
         finish: makes what is wanted of it and its result, in the worker.
+        check: refuses, before any work, what `finish` could not make: is given the format of the
+            image's file, by Pillow's name, and the result's width and height.
         done: what becomes of it: `RefusedError` and `TextsrError` are the client's to mend.
         stopped: nobody waits for it any more.
     """
@@ -75,6 +77,7 @@ class Job(Generic[T]):
     sizing: Sizing
     max_pixels: int
     finish: Callable[[Taken, LoadedImage], T]
+    check: Callable[[str, int, int], None] = lambda *_: None
     done: Future[Done[T]] = field(default_factory=Future)
     stopped: threading.Event = field(default_factory=threading.Event)
 
@@ -222,6 +225,7 @@ def _prepare(job: Job[object]) -> _Prepared | None:
                 factor = job.sizing.factor(image, job.model.info.scale)
             except TextsrError as error:
                 raise TextsrError(f"{job.name}: {error}") from error
+            job.check(file_format, round(image.width * factor), round(image.height * factor))
             text = examine(image, keep_sharp=job.model.keeps_sharp)
         is_known = job.model.info.text_height_px is not None
         if is_known and text.suitability is not Suitability.MADE_FOR:

@@ -85,7 +85,7 @@ async function read() {
     part("readings").querySelector("tbody").replaceChildren(...lines.map(row));
     part("readings").hidden = false;
     const differ = lines.filter((line) => line.bicubic !== line.upscaled).length;
-    say(lines.length ? `${engine} read ${lines.length} lines, ${differ} of them differently.` : `${engine}: no line of text was found.`);
+    say(lines.length ? `Of ${lines.length} lines, ${engine} reads ${differ} differently.` : `${engine}: no line of text was found.`);
   } catch (error) {
     if (number === asked) say(error.message, true);
   } finally {
@@ -116,7 +116,7 @@ function zoomTo(factor) {
 }
 
 function fit() {
-  zoomTo(Math.min(view.clientWidth / after.naturalWidth, (innerHeight * 0.65) / after.naturalHeight, 1));
+  zoomTo(Math.min(view.clientWidth / after.naturalWidth, (innerHeight * 0.65 - 4) / after.naturalHeight, 1));
 }
 
 function step(direction) {
