@@ -1,6 +1,7 @@
 """The server: what it answers at which path."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
@@ -40,6 +41,8 @@ from textsr.serving.served import Served
 from textsr.serving.service import Service
 from textsr.serving.uploads import Upload, read_uploads
 from textsr.serving.work import Done, Job, Taken
+
+log = logging.getLogger(__name__)
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _SWAGGER = Path(fastapi_offline.__file__).parent / "static"
@@ -424,13 +427,20 @@ def _require_done(outcome: Done[Any] | BaseException) -> Done[Any]:
     """Return what was done.
 
     Raises:
-        RefusedError: why not, where the client can mend it.
+        RefusedError: why not; the log has what is no mistake of the client's.
     """
     if isinstance(outcome, Done):
         return outcome
+    if isinstance(outcome, RefusedError):
+        raise outcome
     if isinstance(outcome, TextsrError):
         raise RefusedError(422, str(outcome)) from outcome
-    raise outcome
+    log.error("an image could not be upscaled", exc_info=outcome)
+    raise _of_ours() from outcome
+
+
+def _of_ours() -> RefusedError:
+    return RefusedError(500, "an error of the server's; its log tells more")
 
 
 def _accepted(request: Request) -> str:
@@ -460,7 +470,7 @@ def _add_problems(app: FastAPI) -> None:
         return RefusedError(422, said).answer()
 
     async def of_us(_: Request, error: Exception) -> JSONResponse:
-        return RefusedError(500, "an error of the server's; its log tells more").answer()
+        return _of_ours().answer()
 
     app.add_exception_handler(RefusedError, of_problem)
     app.add_exception_handler(HTTPException, of_http)

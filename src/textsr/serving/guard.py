@@ -113,7 +113,7 @@ def _host_and_port(host: str) -> tuple[str, str]:
         port = parts.port
     except ValueError:
         return "", ""
-    if parts.netloc != host:
+    if parts.netloc != host or "@" in host:
         return "", ""
     return (parts.hostname or "").lower(), "" if port is None else f":{port}"
 

@@ -39,7 +39,7 @@ def serve(
     Raises:
         TextsrError: if the port is taken, or the model cannot be loaded.
     """
-    listener = _listen(host, port)
+    listener = listen(host, port)
     address = f"[{host}]" if ":" in host else host
     log.info("listening at http://%s:%d", address, listener.getsockname()[1])
     config = uvicorn.Config(
@@ -52,6 +52,27 @@ def serve(
     _Server(config, service, drain_seconds).run([listener])
     if service.failure is not None:
         raise service.failure
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens at an address; at port 0, at a free one.
+
+    Raises:
+        TextsrError: if that cannot be done; it names the remedy.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        listener = socket.socket(family)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        # Now, not when the server starts: two that bind one port would else both go on.
+        listener.listen()
+    except OSError as error:
+        raise TextsrError(
+            f"{host}:{port}: cannot be listened at ({error.strerror or error}); name "
+            "another --port, or another --host"
+        ) from error
+    return listener
 
 
 class _Server(uvicorn.Server):
@@ -75,19 +96,3 @@ class _Server(uvicorn.Server):
             super().handle_exit(signal.SIGTERM, None)
             self._stop_at = float("inf")
         return await super().on_tick(counter) or self._service.failure is not None
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        listener = socket.socket(family)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        # Now, not when the server starts: two that bind one port would else both go on.
-        listener.listen()
-    except OSError as error:
-        raise TextsrError(
-            f"{host}:{port}: cannot be listened at ({error.strerror or error}); name "
-            "another --port, or another --host"
-        ) from error
-    return listener

@@ -151,6 +151,7 @@ class Service:
         work = asyncio.gather(
             *(asyncio.wrap_future(job.done) for job in jobs), return_exceptions=True
         )
+        work.add_done_callback(_forget)
         try:
             left = deadline - time.monotonic()
             waited: set[asyncio.Future[Any]] = {gone, work}
@@ -220,6 +221,12 @@ class Service:
         if sentence != self._said:
             log.info(sentence)
         self._said = sentence
+
+
+def _forget(work: "asyncio.Future[Any]") -> None:
+    """Take note of how it ended: where nobody waits any more, it would be told as an error."""
+    if not work.cancelled():
+        work.exception()
 
 
 async def _until_gone(request: Request) -> None:
