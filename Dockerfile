@@ -1,3 +1,24 @@
+# `textsr serve` alone: the core and what serving needs, none of the pipeline (target `serve`).
+FROM python:3.11-slim-bookworm AS serve
+
+SHELL ["/bin/bash", "-o", "pipefail", "-c"]
+WORKDIR /build
+COPY requirements.lock pyproject.toml README.md LICENSE ./
+COPY src src
+# Versions and hashes are the lock's. What builds our own package is in it, too, and not needed after.
+RUN python -m venv /textsr \
+  && sed -n '/^setuptools==/,/[^\\]$/p' requirements.lock > setuptools.lock \
+  && /textsr/bin/pip install --no-cache-dir --no-deps --require-hashes -r setuptools.lock \
+  && /textsr/bin/pip install --no-cache-dir --no-build-isolation -c requirements.lock '.[serve]' \
+  && rm -rf /build/*
+USER 1000:1000
+WORKDIR /tmp
+ENV PATH=/textsr/bin:$PATH
+EXPOSE 8000
+HEALTHCHECK --start-period=60s CMD ["python", "-c", \
+  "from urllib.request import urlopen; urlopen('http://127.0.0.1:8000/healthz', timeout=5)"]
+ENTRYPOINT ["textsr", "serve", "--host", "0.0.0.0"]
+
 # The clone with its environment, for Prefect's workers in Docker and Kubernetes.
 FROM python:3.11-slim-bookworm
 

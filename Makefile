@@ -124,7 +124,7 @@ ui: setup ## Open MLflow's UI at http://127.0.0.1:5000
 	@$(RUN) python -m pipelines.services ui
 
 lock: setup ## Resolve requirements.lock anew from pyproject.toml
-	$(RUN) uv pip compile pyproject.toml --extra pipeline --extra dev --extra tesseract --extra ocr-more --extra pdf --extra heif --extra ocrmypdf --extra textzoom --extra onnx --extra s3 \
+	$(RUN) uv pip compile pyproject.toml --extra pipeline --extra dev --extra tesseract --extra ocr-more --extra pdf --extra heif --extra ocrmypdf --extra serve --extra textzoom --extra onnx --extra s3 \
 	  --extra ssh --extra hub --extra docs --universal --python-version 3.11 --no-header --no-annotate \
 	  --no-emit-index-url --no-emit-find-links --generate-hashes --quiet --upgrade --output-file requirements.lock
 
