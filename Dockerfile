@@ -3,14 +3,13 @@ FROM python:3.11-slim-bookworm AS serve
 
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 WORKDIR /build
-COPY requirements.lock pyproject.toml README.md LICENSE ./
-COPY src src
-# Versions and hashes are the lock's. What builds our own package is in it, too, and not needed after.
+COPY requirements.lock requirements-serve.lock pyproject.toml README.md LICENSE ./
 RUN python -m venv /textsr \
   && sed -n '/^setuptools==/,/[^\\]$/p' requirements.lock > setuptools.lock \
   && /textsr/bin/pip install --no-cache-dir --no-deps --require-hashes -r setuptools.lock \
-  && /textsr/bin/pip install --no-cache-dir --no-build-isolation -c requirements.lock '.[serve]' \
-  && rm -rf /build/*
+    -r requirements-serve.lock
+COPY src src
+RUN /textsr/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
 USER 1000:1000
 WORKDIR /tmp
 ENV PATH=/textsr/bin:$PATH

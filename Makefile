@@ -78,12 +78,12 @@ docs: setup ## Build the site into out/site, without a network
 audit: setup ## Look for known vulnerabilities in what requirements.lock names
 	$(RUN) python .ci/audit.py requirements.lock .ci/audit.toml
 
-# What to measure: all, or upscaling alone.
+# What to measure: all, or upscaling or serving alone.
 BENCH ?= all
 
-bench: setup ## Measure speeds side by side and print their ratios (BENCH=upscaling: that alone)
-	$(RUN) python -m benchmarks.bench $(filter upscaling,$(BENCH))
-ifneq ($(BENCH),upscaling)
+bench: setup ## Measure speeds side by side and print their ratios (BENCH=upscaling or serving: that alone)
+	$(RUN) python -m benchmarks.bench $(filter upscaling serving,$(BENCH))
+ifeq (,$(filter upscaling serving,$(BENCH)))
 	$(RUN) python -m benchmarks.footprint
 endif
 
@@ -123,10 +123,14 @@ status: ## Ask each service whether it is well
 ui: setup ## Open MLflow's UI at http://127.0.0.1:5000
 	@$(RUN) python -m pipelines.services ui
 
-lock: setup ## Resolve requirements.lock anew from pyproject.toml
-	$(RUN) uv pip compile pyproject.toml --extra pipeline --extra dev --extra tesseract --extra ocr-more --extra pdf --extra heif --extra ocrmypdf --extra serve --extra textzoom --extra onnx --extra s3 \
-	  --extra ssh --extra hub --extra docs --universal --python-version 3.11 --no-header --no-annotate \
-	  --no-emit-index-url --no-emit-find-links --generate-hashes --quiet --upgrade --output-file requirements.lock
+# How both locks are written: for every platform, with the hashes of every release's files.
+COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --no-header --no-annotate \
+  --no-emit-index-url --no-emit-find-links --generate-hashes --quiet --upgrade
+
+lock: setup ## Resolve requirements.lock, and the part of it that `textsr serve` needs, anew from pyproject.toml
+	$(RUN) $(COMPILE) --extra pipeline --extra dev --extra tesseract --extra ocr-more --extra pdf --extra heif --extra ocrmypdf --extra serve \
+	  --extra textzoom --extra onnx --extra s3 --extra ssh --extra hub --extra docs --output-file requirements.lock
+	$(RUN) $(COMPILE) --extra serve --constraint requirements.lock --output-file requirements-serve.lock
 
 clean: ## Remove outputs, not the environment, the data or MLflow's records
 	rm -rf artifacts out .checkpoints .cache

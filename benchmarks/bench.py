@@ -28,6 +28,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from benchmarks import peers
 from benchmarks.orchestration import bench_orchestration
+from benchmarks.serving import bench_serving
 from benchmarks.spark import bench_spark
 from benchmarks.upscaling import bench_upscaling
 from textsr.config.params import Params, load_params
@@ -56,11 +57,13 @@ Side = tuple[str, Callable[[], object]]
 
 
 def main() -> None:
-    """Run all pairs and print a table, or the upscaling alone."""
+    """Run all pairs and print a table, or upscaling or serving alone."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("part", nargs="?", choices=["upscaling"], help="all of them if not said")
-    if parser.parse_args().part == "upscaling":
-        print(bench_upscaling())
+    parts = {"upscaling": bench_upscaling, "serving": bench_serving}
+    parser.add_argument("part", nargs="?", choices=parts, help="all of them if not said")
+    part = parser.parse_args().part
+    if part is not None:
+        print(parts[part]())
         return
     params = load_params()
     torch.set_num_threads(params.compute.threads or os.cpu_count() or 1)
@@ -82,7 +85,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         said += _bench_files(Path(folder))
     said += bench_orchestration()
-    said.append(bench_upscaling())
+    said += [bench_upscaling(), bench_serving()]
     said += bench_spark()
     Console().print(table)
     for sentence in said:

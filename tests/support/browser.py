@@ -15,6 +15,9 @@ from typing import Any
 import httpx
 from websockets.sync.client import ClientConnection, connect
 
+# Of keys that the browser itself acts upon.
+_CODES = {"Tab": 9, "End": 35, "Home": 36, "ArrowLeft": 37, "ArrowRight": 39}
+
 CHROMIUM = shutil.which("chromium")
 
 
@@ -43,8 +46,15 @@ class Page:
 
     def press(self, key: str) -> None:
         """Press and let go of a key, by the name that scripts see."""
-        for kind in ("keyDown", "keyUp"):
-            self._call("Input.dispatchKeyEvent", type=kind, key=key)
+        code = {"windowsVirtualKeyCode": _CODES[key]} if key in _CODES else {}
+        for kind in ("rawKeyDown" if code else "keyDown", "keyUp"):
+            self._call("Input.dispatchKeyEvent", type=kind, key=key, **code)
+
+    def choose(self, selector: str, *paths: Path) -> None:
+        """Choose files in the input that a selector names."""
+        root = self._call("DOM.getDocument")["root"]["nodeId"]
+        found = self._call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
+        self._call("DOM.setFileInputFiles", nodeId=found, files=list(map(str, paths)))
 
     def resize(self, width: int, height: int, pixel_ratio: float = 1, mobile: bool = False) -> None:
         """Show the page at another size, CSS pixels of so many device pixels each."""

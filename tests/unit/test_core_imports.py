@@ -91,6 +91,17 @@ def test_the_core_imports_its_own_packages_alone(module: str) -> None:
     assert not foreign
 
 
+@pytest.mark.parametrize("module", [name for name in MODULES if "textsr.serving" in name])
+def test_serving_imports_the_core_and_its_extra_alone(module: str) -> None:
+    extra = {"fastapi", "fastapi_offline", "mimeparse", "prometheus_client", "starlette", "uvicorn"}
+    foreign = {
+        name: importer
+        for name, importer in closure(module).items()
+        if name not in MODULES and name not in ALLOWED | extra
+    }
+    assert not foreign
+
+
 def test_the_closure_sees_what_is_not_core() -> None:
     assert "torch" in closure("textsr.inference.torch_backend")
     assert "textsr.models.package" in closure("textsr.inference.export")
@@ -198,7 +209,7 @@ main()
 @pytest.mark.parametrize(
     ("name", "extra"),
     [("onnxscript", "onnx"), ("torchvision", "torch"), ("lmdb", "textzoom"), ("rapidocr", "ocr"),
-     ("tesserocr", "tesseract"), ("mlflow.tracking", "pipeline")],
+     ("tesserocr", "tesseract"), ("uvicorn", "serve"), ("mlflow.tracking", "pipeline")],
 )  # fmt: skip
 def test_the_extra_that_a_missing_package_comes_with_is_named(
     monkeypatch: pytest.MonkeyPatch, name: str, extra: str

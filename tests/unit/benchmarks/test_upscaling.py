@@ -35,13 +35,14 @@ def test_ratios_are_medians_of_rounds() -> None:
     assert upscaling._cell({"ours": [1.0]}, "ours", 100) == "100"
 
 
-def test_the_makefile_measures_upscaling_alone_where_it_is_told() -> None:
+@pytest.mark.parametrize("part", ["upscaling", "serving"])
+def test_the_makefile_measures_a_part_alone_where_it_is_told(part: str) -> None:
     root = Path(__file__).parents[3]
     command = ["make", "-n", "-o", "setup", "bench"]
     said = [
         subprocess.run([*command, *more], cwd=root, capture_output=True, text=True, check=True)
-        for more in ([], ["BENCH=upscaling"])
+        for more in ([], [f"BENCH={part}"])
     ]
     assert "benchmarks.footprint" in said[0].stdout
-    assert "benchmarks.bench upscaling" in said[1].stdout
+    assert f"benchmarks.bench {part}" in said[1].stdout
     assert "benchmarks.footprint" not in said[1].stdout
