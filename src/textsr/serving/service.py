@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from starlette.requests import Request
 
-from textsr.errors import TextsrError
+from textsr.redaction import redact
 from textsr.serving.metrics import Metrics
 from textsr.serving.notes import hearing
 from textsr.serving.problems import RefusedError
@@ -189,9 +189,9 @@ class Service:
             await asyncio.sleep(self._reload_seconds)
             try:
                 await asyncio.to_thread(self._reload)
-            except TextsrError as error:
+            except Exception as error:  # what the registry raises must not end the following
                 self.metrics.reloads.labels("failed").inc()
-                self._say(f"{alias}: {error}")
+                self._say(redact(f"{alias}: {error}"))
 
     def _reload(self) -> None:
         """Load the version that the alias names, if that has changed, and serve it from now on.

@@ -18,14 +18,14 @@ class Moving(Source):
     """An alias whose version a test moves."""
 
     now = "1"
-    problem: str | None = None
+    problem: Exception | None = None
 
     def alias(self) -> str:
         return "models:/x@champion"
 
     def version(self) -> str:
         if self.problem is not None:
-            raise TextsrError(self.problem)
+            raise self.problem
         return self.now
 
     def open(self) -> Served:
@@ -75,12 +75,17 @@ def test_a_new_version_takes_over_and_no_request_is_lost(
     assert server.metric('textsr_model{backend="bicubic",name="pretrained",version="1"}') == 0
 
 
+@pytest.mark.parametrize("kind", [TextsrError, RuntimeError])
 def test_a_registry_that_is_away_is_said_once_and_changes_nothing(
-    start: Start, moving: type[Moving], tmp_path: Path, caplog: pytest.LogCaptureFixture
+    start: Start,
+    moving: type[Moving],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    kind: type[Exception],
 ) -> None:
     caplog.set_level("INFO", "textsr.serving")
     server = start(moving("models:/x@champion", tmp_path), reload_seconds=0.05)
-    moving.problem = "the tracking server is away"
+    moving.problem = kind("the tracking server is away")
     server.wait(lambda: server.metric('textsr_reloads_total{outcome="failed"}') >= 3)
     assert server.post(encoded()).headers["textsr-model"] == "x version 1"
     moving.problem, moving.now = None, "2"
