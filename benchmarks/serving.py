@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import NamedTuple
@@ -96,21 +97,22 @@ def _table(server: Running, model: Model, image: bytes, rounds: int, seconds: fl
     loads: dict[int, list[Load]] = {clients: [] for clients in CLIENTS}
     alone: list[float] = []
     files: list[float] = []
+
+    def measure(clients: int) -> None:
+        loads[clients].append(put_load(server.port, image, clients, seconds))
+
     with tempfile.TemporaryDirectory() as folder:
         sides: list[Callable[[], object]] = [
             lambda: alone.append(_by_backend(model, image, seconds)),
             lambda: files.append(_by_files(model, image, Path(folder), seconds)),
-            *(
-                lambda clients=clients: loads[clients].append(  # type: ignore[misc]
-                    put_load(server.port, image, clients, seconds)
-                )
-                for clients in CLIENTS
-            ),
+            *(partial(measure, clients) for clients in CLIENTS),
         ]
         for side in sides:
             side()  # warm up
-        for kept in (alone, files, *loads.values()):
-            kept.clear()
+        for speeds in (alone, files):
+            speeds.clear()
+        for found in loads.values():
+            found.clear()
         for _ in range(rounds):
             for side in sides:
                 side()
@@ -227,7 +229,7 @@ def _on_all_cores(work: Callable[[], int], seconds: float) -> float:
 @contextmanager
 def _serving() -> Iterator[Running]:
     """Start a server, out of any project; yield it when it is ready."""
-    command = [Path(sys.executable).with_name("textsr"), "serve", "--port", "0"]
+    command = [str(Path(sys.executable).with_name("textsr")), "serve", "--port", "0"]
     with tempfile.TemporaryDirectory() as folder:
         process = subprocess.Popen(
             [*command, "--queue", str(WAITING)], cwd=folder, stderr=subprocess.PIPE, text=True
