@@ -6,6 +6,7 @@ The hub's client reads its address from HF_ENDPOINT, and the token from HF_TOKEN
 
 import shutil
 from collections.abc import Iterator, Mapping
+from functools import partial
 from importlib.metadata import metadata
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -97,20 +98,21 @@ def _results(sets: Mapping[str, Mapping[str, Any]]) -> Iterator[EvalResult]:
     """Yield what the hub calls evaluation results: PSNR, SSIM and each engine's accuracy."""
     titles = {name: entry.title for name, entry in known_engines().items()}
     for name, row in sets.items():
-        shared = {"task_type": "image-to-image", "dataset_type": name, "dataset_name": name}
+        result = partial(
+            EvalResult, task_type="image-to-image", dataset_type=name, dataset_name=name
+        )
         for metric, title in (("psnr_db", "PSNR (dB)"), ("ssim", "SSIM")):
             if row.get(metric) is not None:
                 interval = {"confidence_interval": row.get(f"{metric}_ci")}
-                yield EvalResult(
+                yield result(
                     metric_type=metric.removesuffix("_db"),
                     metric_name=title,
                     metric_value=row[metric],
                     metric_args=interval,
-                    **shared,
                 )
         for engine in judges_of_summary(row):
             score = row[engine]
-            yield EvalResult(
+            yield result(
                 metric_type="accuracy",
                 metric_name=f"Accuracy as {titles.get(engine, engine)} reads",
                 metric_value=score["accuracy"],
@@ -120,5 +122,4 @@ def _results(sets: Mapping[str, Mapping[str, Any]]) -> Iterator[EvalResult]:
                     "gain_interval": score.get("gain_ci"),
                     "engine_version": score.get("version"),
                 },
-                **shared,
             )
