@@ -64,7 +64,8 @@ class Job(Generic[T]):
         name: what messages call it.
         model: what upscales it.
         sizing: how large the result is to be.
-        max_pixels: of more, it is refused.
+        max_pixels: of more, it is refused; also if its result has more than the network makes of
+            so many.
         finish: makes what is wanted of it and its result, in the worker.
         check: refuses, before any work, what `finish` could not make: is given the format of the
             image's file, by Pillow's name, and the result's width and height.
@@ -182,8 +183,8 @@ class Pool:
         prepared = [each for job in started if (each := _prepare(job)) is not None]
         if not prepared:
             return
-        pixels = sum(each.pixels for each in prepared)
-        if pixels <= LARGE:
+        made = sum(each.made for each in prepared)
+        if made <= LARGE * prepared[0].job.model.info.scale ** 2:
             self._upscale(prepared, turns)
             return
         with self._one_large:  # so that the memory of decoded results does not add up
@@ -217,6 +218,13 @@ class _Prepared:
         return self.taken.loaded.image.height * self.taken.loaded.image.width
 
     @property
+    def made(self) -> int:
+        """Pixels of the largest that is made of it: of the network's result, or of a larger one."""
+        if self.stays:
+            return self.pixels
+        return round(self.pixels * max(self.factor, self.job.model.info.scale) ** 2)
+
+    @property
     def stays(self) -> bool:
         """Whether it has the resolution already that is asked for."""
         return self.job.sizing.target_dpi is not None and self.factor == 1
@@ -236,7 +244,9 @@ def _prepare(job: Job[object]) -> _Prepared | None:
                 factor = job.sizing.factor(image, job.model.info.scale)
             except TextsrError as error:
                 raise TextsrError(f"{job.name}: {error}") from error
-            job.check(file_format, round(image.width * factor), round(image.height * factor))
+            width, height = round(image.width * factor), round(image.height * factor)
+            _check_result(job, width * height)
+            job.check(file_format, width, height)
             text = examine(image, keep_sharp=job.model.keeps_sharp)
         is_known = job.model.info.text_height_px is not None
         if is_known and text.suitability is not Suitability.MADE_FOR:
@@ -247,6 +257,21 @@ def _prepare(job: Job[object]) -> _Prepared | None:
     except Exception as error:
         job.done.set_exception(error)
         return None
+
+
+def _check_result(job: Job[object], pixels: int) -> None:
+    """Refuse a result of more pixels than the network makes of the largest image that is taken.
+
+    Raises:
+        TextsrError: naming the remedy.
+    """
+    most = job.max_pixels * job.model.info.scale**2
+    if pixels > most:
+        raise TextsrError(
+            f"{job.name}: the result would have {pixels / 1e6:g} megapixels, and may have "
+            f"{most / 1e6:g}; ask for a smaller scale or target_dpi, cut the image into pieces, or "
+            "start the server with a higher --max-pixels"
+        )
 
 
 def _check_kind(job: Job[object]) -> str:

@@ -45,6 +45,18 @@ def test_pixels_are_counted_before_they_are_decoded(start: Start, backends: list
     assert len(backends[0].batches) == 1
 
 
+def test_pixels_of_the_result_are_counted_too(start: Start, backends: list[Backend]) -> None:
+    server = start(limits=Limits(pixels=640))
+    image = encoded(picture(40, 16), dpi=(75, 75))
+    for asked in ("scale=5", "target_dpi=500"):
+        answer = server.post(image, f"/upscale?{asked}")
+        assert answer.status_code == 422
+        assert "and may have 0.01024; ask for a smaller scale" in answer.json()["detail"]
+        assert "a higher --max-pixels" in answer.json()["detail"]
+    assert backends[0].batches == []
+    assert server.post(encoded(picture(20, 16)), "/upscale?scale=5").status_code == 200
+
+
 def test_a_body_that_does_not_come_gives_its_place_back(start: Start) -> None:
     server = start(limits=Limits(seconds=0.5))
     with socket.create_connection(("127.0.0.1", server.port), timeout=30) as client:
