@@ -162,8 +162,7 @@ class Service:
         finally:
             gone.cancel()
             work.cancel()
-            for job in jobs:
-                job.stop()
+            self._pool.discard(jobs)
         for done in found:
             if isinstance(done, Done):
                 self.metrics.images.inc()

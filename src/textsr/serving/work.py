@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -143,6 +143,14 @@ class Pool:
         with self._changed:
             self._waiting.append(job)  # type: ignore[arg-type]
             self._changed.notify()
+
+    def discard(self, jobs: Sequence[Job[T]]) -> None:
+        """Stop work that nobody waits for any more, and let go of what of it has not begun."""
+        stopped = set(map(id, jobs))
+        with self._changed:
+            self._waiting = deque(job for job in self._waiting if id(job) not in stopped)
+        for job in jobs:
+            job.stop()
 
     def close(self) -> None:
         """End the threads, after what is in work and waits."""

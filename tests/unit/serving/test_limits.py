@@ -118,6 +118,7 @@ def test_work_of_clients_that_have_gone_is_not_begun(start: Start, backends: lis
             client.sendall(f"POST /upscale HTTP/1.1\r\nHost: localhost\r\n{head}".encode() + LARGE)
             server.wait(lambda: server.metric("textsr_waiting") == 1)
         server.wait(lambda: server.metric("textsr_in_flight") == WORKERS)
+        assert server.metric("textsr_waiting") == 0  # with its place, its bytes are gone
         backends[0].go.set()
         assert [each.result().status_code for each in working] == [200] * WORKERS
     server.wait(lambda: server.metric("textsr_waiting") == 0)
