@@ -15,7 +15,6 @@ from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel
-from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
@@ -26,6 +25,7 @@ from textsr.images.image import LoadedImage
 from textsr.inference.orientation import turned
 from textsr.inference.sizing import MOST, Sizing
 from textsr.serving.guard import LOOPBACK, Guard
+from textsr.serving.holding import held, holding
 from textsr.serving.media import (
     MEDIA_TYPES,
     ZIP,
@@ -172,7 +172,8 @@ def make_app(service: Service, host_names: Collection[str] = ()) -> ASGIApp:
     _add_work(app, service)
     _add_probes(app, service)
     _add_problems(app)
-    guarded = Guard(app, {*LOOPBACK, *host_names}, _PROBES, _DOCS)
+    held_app = holding(app, service.limits.seconds)
+    guarded = Guard(held_app, {*LOOPBACK, *host_names}, _PROBES, _DOCS)
     return service.metrics.counted(guarded, _PATHS)
 
 
@@ -278,13 +279,13 @@ def _add_work(app: FastAPI, service: Service) -> None:
             raise RefusedError(422, "scale and target_dpi exclude each other; give one of them")
         writer = Writer(service.scratch, accept, named, quality)
         deadline = time.monotonic() + service.limits.seconds
-        with service.admitted():
-            served = _require_model(service)
-            model = await _model(served, reader)
-            uploads = await read_uploads(request, service.limits, deadline)
-            sizing = Sizing(scale, target_dpi, dpi)
-            answer = _one if len(uploads) == 1 else _several
-            response = await answer(service, request, uploads, model, sizing, writer, deadline)
+        held(request).enter_context(service.admitted())
+        served = _require_model(service)
+        model = await _model(served, reader)
+        uploads = await read_uploads(request, service.limits, deadline)
+        sizing = Sizing(scale, target_dpi, dpi)
+        answer = _one if len(uploads) == 1 else _several
+        response = await answer(service, request, uploads, model, sizing, writer, deadline)
         response.headers[_MODEL] = _latin(served.said)
         return response
 
@@ -301,14 +302,14 @@ def _add_work(app: FastAPI, service: Service) -> None:
             upright = turned(result, 1) if taken.loaded.runs_down else result
             return service.reader.read(image, upright)
 
-        with service.admitted():
-            model = await _model(_require_model(service), reader)
-            uploads = await read_uploads(request, service.limits, deadline)
-            if len(uploads) > 1:
-                raise RefusedError(422, f"{len(uploads)} files: one is read at a time; send one")
-            job = Job(uploads[0].encoded, "image", model, Sizing(), service.limits.pixels, look)
-            (outcome,) = await service.outcomes(request, [job], deadline)
-            engine, lines = _require_done(outcome).value
+        held(request).enter_context(service.admitted())
+        model = await _model(_require_model(service), reader)
+        uploads = await read_uploads(request, service.limits, deadline)
+        if len(uploads) > 1:
+            raise RefusedError(422, f"{len(uploads)} files: one is read at a time; send one")
+        job = Job(uploads[0].encoded, "image", model, Sizing(), service.limits.pixels, look)
+        (outcome,) = await service.outcomes(request, [job], deadline)
+        engine, lines = _require_done(outcome).value
         return Readings(
             engine=engine,
             lines=[Line(bicubic=line.bicubic, upscaled=line.upscaled) for line in lines],
@@ -384,13 +385,12 @@ async def _several(
         if not results:
             raise problems[0][1]
         path = Path(f"{results[0][1]}.zip")
+        held(request).callback(path.unlink, missing_ok=True)
         await asyncio.to_thread(write_zip, path, results, problems)
     finally:
         for job in jobs:
             _remove(job)
-    response = FileResponse(
-        path, media_type=ZIP, filename="upscaled.zip", background=BackgroundTask(path.unlink)
-    )
+    response = FileResponse(path, media_type=ZIP, filename="upscaled.zip")
     for note in notes:
         response.headers.append(_NOTE, _latin(note))
     return response

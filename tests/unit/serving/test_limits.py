@@ -125,6 +125,23 @@ def test_work_of_clients_that_have_gone_is_not_begun(start: Start, backends: lis
     assert len(backends[0].batches) == WORKERS
 
 
+def test_an_answer_that_is_not_taken_keeps_its_place_until_its_time_is_over(
+    start: Start, backends: list[Backend]
+) -> None:
+    server = start(limits=Limits(seconds=4))
+    large = encoded(picture(700, 700), "BMP")  # 8 MB become of it: more than a socket's buffers
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.settimeout(30)
+        client.connect(("127.0.0.1", server.port))
+        head = f"Content-Type: image/bmp\r\nContent-Length: {len(large)}\r\n\r\n"
+        client.sendall(f"POST /upscale HTTP/1.1\r\nHost: localhost\r\n{head}".encode() + large)
+        assert client.recv(12) == b"HTTP/1.1 200"
+        assert server.metric("textsr_in_flight") == 1
+        server.wait(lambda: server.metric("textsr_in_flight") == 0, 30)
+    assert server.post(encoded()).status_code == 200
+
+
 def test_small_images_that_wait_go_through_the_network_together(
     start: Start, backends: list[Backend]
 ) -> None:
