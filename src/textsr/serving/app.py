@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -51,6 +52,7 @@ _DOCS = "/docs"
 _PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 _PATHS = _PROBES | {"/", "/upscale", "/read", "/model", _DOCS, "/openapi.json"}
 
+_MOST_DPI = 100_000  # no scanner has as many; some formats hold few more
 _NOTE, _MODEL = "Textsr-Note", "Textsr-Model"
 
 ReaderQuery = Annotated[
@@ -251,15 +253,30 @@ def _add_work(app: FastAPI, service: Service) -> None:
         ] = None,
         scale: Annotated[
             float | None,
-            Query(ge=1, le=MOST, description="How many times as high and wide the result is."),
+            Query(
+                ge=1,
+                le=MOST,
+                allow_inf_nan=False,
+                description="How many times as high and wide the result is.",
+            ),
         ] = None,
         target_dpi: Annotated[
             float | None,
-            Query(ge=1, description="Upscale to this resolution; what has it stays as it is."),
+            Query(
+                ge=1,
+                le=_MOST_DPI,
+                allow_inf_nan=False,
+                description="Upscale to this resolution; what has it stays as it is.",
+            ),
         ] = None,
         dpi: Annotated[
             float | None,
-            Query(ge=1, description="Resolution of the image, whatever its file says."),
+            Query(
+                ge=1,
+                le=_MOST_DPI,
+                allow_inf_nan=False,
+                description="Resolution of the image, whatever its file says.",
+            ),
         ] = None,
         quality: Annotated[
             int | None,
@@ -357,6 +374,8 @@ async def _several(
     """Answer with a ZIP, if there is any result: clients of all kinds can open one."""
     if not is_acceptable(ZIP, writer.accept):
         raise not_acceptable([ZIP], writer.accept)
+    if not any(is_acceptable(each, writer.accept) for each in MEDIA_TYPES.values()):
+        writer = replace(writer, accept="*/*")  # what the ZIP holds is left to us
     jobs = [
         Job(
             each.encoded,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
 
 from textsr.serving.problems import RefusedError
@@ -42,7 +42,7 @@ async def read_uploads(request: Request, limits: Limits, deadline: float) -> lis
 
     Raises:
         RefusedError: 415 if it is of no type that is taken, 413 if it is too long, 408 if it does
-            not come in time, 400 if the form is damaged, 422 if it has no file.
+            not come in time, 400 if the form is damaged or the client has gone, 422 if it has no file.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != _MULTIPART and kind != _RAW and not kind.startswith("image/"):
@@ -61,6 +61,8 @@ async def read_uploads(request: Request, limits: Limits, deadline: float) -> lis
         raise RefusedError(
             408, f"the body did not come within {limits.seconds:g} seconds; send it anew"
         ) from error
+    except ClientDisconnect as error:  # nobody reads this; the log need not tell it
+        raise RefusedError(400, "the body was broken off; send it anew") from error
 
 
 def _measured(request: Request, limits: Limits) -> Request:

@@ -62,11 +62,26 @@ def test_a_body_that_does_not_come_gives_its_place_back(start: Start) -> None:
     with socket.create_connection(("127.0.0.1", server.port), timeout=30) as client:
         client.sendall(
             b"POST /upscale HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
-            b"Content-Length: 100\r\n\r\nhalf"
+            b"Content-Length: 100\r\n\r\n--x\r\n"
         )
         server.wait(lambda: server.metric("textsr_in_flight") == 1)
         assert b"HTTP/1.1 408 " in client.recv(10_000)
     assert server.metric("textsr_in_flight") == 0
+
+
+@pytest.mark.parametrize("kind", ["image/png", "multipart/form-data; boundary=x"])
+def test_a_client_that_breaks_off_is_no_error(
+    start: Start, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    server = start()
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as client:
+        head = f"Content-Type: {kind}\r\nContent-Length: 100\r\n\r\n--x\r\n"
+        client.sendall(f"POST /upscale HTTP/1.1\r\nHost: localhost\r\n{head}".encode())
+        server.wait(lambda: server.metric("textsr_in_flight") == 1)
+    server.wait(lambda: server.metric("textsr_in_flight") == 0)
+    server.wait(lambda: server.metric('textsr_requests_total{path="/upscale"') == 1)
+    assert server.metric('textsr_requests_total{path="/upscale",status="400"}') == 1
+    assert not [each for each in caplog.records if each.exc_info]
 
 
 @pytest.mark.slow

@@ -96,6 +96,10 @@ def test_a_reader_has_its_blend_loaded_once(server: Server, backends: list[Backe
         (encoded(), "/upscale?for=nobody", 422, "it has been judged for: any, people"),
         (encoded(), "/upscale?format=gif", 422, "format: Input should be 'png'"),
         (encoded(), "/upscale?scale=9", 422, "scale: Input should be less than or equal to 8"),
+        (encoded(), "/upscale?scale=nan", 422, "scale: Input should be a finite number"),
+        (encoded(), "/upscale?dpi=inf", 422, "dpi: Input should be a finite number"),
+        (encoded(), "/upscale?dpi=1e9", 422, "dpi: Input should be less than or equal to 100000"),
+        (encoded(), "/upscale?target_dpi=1e300", 422, "target_dpi: Input should be less than"),
         (encoded(), "/upscale?scale=2&target_dpi=300", 422, "exclude each other"),
         (encoded(), "/upscale?quality=90", 422, "quality 90: png is lossless"),
         (encoded(), "/upscale?target_dpi=300", 422, "image: does not say its resolution"),
@@ -134,6 +138,20 @@ def test_what_is_to_be_known_of_a_result_is_noted(server: Server) -> None:
     assert "image: is cut short" in server.post(cut).headers["textsr-note"]
     animated = encoded(file_format="GIF", save_all=True, append_images=[picture(seed=1)])
     assert "image: holds 2 pictures" in server.post(animated).headers["textsr-note"]
+
+
+@pytest.mark.parametrize("file_format", ["png", "jpg", "tif", "webp", "bmp", "pdf"])
+def test_every_format_takes_the_largest_resolution(server: Server, file_format: str) -> None:
+    answer = server.post(encoded(), f"/upscale?format={file_format}&dpi=100000&scale=8")
+    assert answer.status_code == 200, answer.text
+
+
+def test_who_accepts_a_zip_alone_gets_one(server: Server) -> None:
+    files = [("a", ("a.png", encoded())), ("b", ("b.jpg", encoded(file_format="JPEG")))]
+    answer = server.client.post("/upscale", files=files, headers={"Accept": "application/zip"})
+    assert answer.status_code == 200
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert archive.namelist() == ["a.png", "b.jpg"]
 
 
 def test_several_files_come_back_as_a_zip_of_their_names(server: Server) -> None:
