@@ -37,7 +37,7 @@ from textsr.serving.media import (
 )
 from textsr.serving.problems import MEDIA_TYPE, RefusedError
 from textsr.serving.reading import ReadLine
-from textsr.serving.results import Writer, write_zip
+from textsr.serving.results import NOTES, Writer, write_zip
 from textsr.serving.served import Served
 from textsr.serving.service import Service
 from textsr.serving.uploads import Upload, read_uploads
@@ -110,6 +110,7 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
         422: "The image cannot be decoded or is too large, or a parameter is wrong.",
         501: "No OCR engine is installed.",
         503: "No room, no time or no model yet; `Retry-After` tells when to ask again.",
+        507: "The server's disk does not take the results.",
     }.items()
 }
 
@@ -390,7 +391,7 @@ async def _several(
     ]
     results: list[tuple[str, Path]] = []
     problems: list[tuple[str, RefusedError]] = []
-    notes: list[str] = []
+    notes: list[tuple[str, str]] = []
     try:
         outcomes = await service.outcomes(request, jobs, deadline)
         for upload, outcome in zip(uploads, outcomes, strict=True):
@@ -400,18 +401,18 @@ async def _several(
                 problems.append((upload.name, problem))
             else:
                 results.append((upload.name, done.value))
-                notes += done.notes
+                notes += [(upload.name, note) for note in done.notes]
         if not results:
             raise problems[0][1]
         path = Path(f"{results[0][1]}.zip")
         held(request).callback(path.unlink, missing_ok=True)
-        await asyncio.to_thread(write_zip, path, results, problems)
+        await asyncio.to_thread(write_zip, path, results, problems, notes)
     finally:
         for job in jobs:
             _remove(job)
     response = FileResponse(path, media_type=ZIP, filename="upscaled.zip")
-    for note in notes:
-        response.headers.append(_NOTE, _latin(note))
+    if notes:  # clients take about a hundred headers
+        response.headers[_NOTE] = f"{len(notes)}, which {NOTES} in the ZIP has"
     return response
 
 

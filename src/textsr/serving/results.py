@@ -21,6 +21,9 @@ from textsr.serving.work import Taken
 PROBLEMS = "problems.json"
 """What tells in a ZIP which images have no result, and why."""
 
+NOTES = "notes.json"
+"""What tells in a ZIP what is to be known of results."""
+
 _numbers = itertools.count()
 _ODD = re.compile(r"[^\w.+ -]")
 
@@ -88,25 +91,53 @@ class Writer:
 
 
 def write_zip(
-    path: Path, results: Sequence[tuple[str, Path]], problems: Sequence[tuple[str, RefusedError]]
+    path: Path,
+    results: Sequence[tuple[str, Path]],
+    problems: Sequence[tuple[str, RefusedError]],
+    notes: Sequence[tuple[str, str]],
 ) -> None:
-    """Write a ZIP of results, named as their images are.
+    """Write a ZIP of results, named as their images are; whole or not at all.
 
     Args:
         path: where to.
         results: of each image the name that its client gave it, and its result's file.
         problems: of images that have none, likewise.
+        notes: what is to be known of results, likewise.
+
+    Raises:
+        RefusedError: 507 if the disk refuses.
     """
-    taken: Counter[str] = Counter()
-    with zipfile.ZipFile(path, "w") as archive:  # stored: images are compressed by themselves
-        for name, file in results:
-            stem = _stem(name)
-            taken[stem + file.suffix] += 1
-            count = taken[stem + file.suffix]
-            archive.write(file, f"{stem}{f'-{count}' if count > 1 else ''}{file.suffix}")
-        if problems:
-            listed = [{"file": name, **problem.content()} for name, problem in problems]
-            archive.writestr(PROBLEMS, json.dumps(listed, indent=2))
+    listed = [{"file": name, **problem.content()} for name, problem in problems]
+    noted = [{"file": name, "note": note} for name, note in notes]
+    names = _free_names([(_stem(name), file.suffix) for name, file in results])
+    try:
+        with zipfile.ZipFile(path, "w") as archive:  # stored: images are compressed by themselves
+            for name, (_, file) in zip(names, results, strict=True):
+                archive.write(file, name)
+            for name, content in ((PROBLEMS, listed), (NOTES, noted)):
+                if content:
+                    archive.writestr(name, json.dumps(content, indent=2))
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise RefusedError(
+            507, "the server's disk does not take the results; send fewer, or ask again later"
+        ) from error
+
+
+def _free_names(wanted: Sequence[tuple[str, str]]) -> list[str]:
+    """Return a name for each stem and suffix, all different, also where case does not count."""
+    names: list[str] = []
+    used: set[str] = set()
+    counts: Counter[str] = Counter()
+    for stem, suffix in wanted:
+        name = stem + suffix
+        key = name.casefold()
+        while name.casefold() in used:
+            counts[key] += 1
+            name = f"{stem}-{counts[key] + 1}{suffix}"
+        used.add(name.casefold())
+        names.append(name)
+    return names
 
 
 def _stem(name: str) -> str:

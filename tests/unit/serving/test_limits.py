@@ -62,7 +62,7 @@ def test_a_body_that_does_not_come_gives_its_place_back(start: Start) -> None:
     with socket.create_connection(("127.0.0.1", server.port), timeout=30) as client:
         client.sendall(
             b"POST /upscale HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
-            b"Content-Length: 100\r\n\r\n--x\r\n"
+            b"Content-Length: 100\r\n\r\nhalf"
         )
         server.wait(lambda: server.metric("textsr_in_flight") == 1)
         assert b"HTTP/1.1 408 " in client.recv(10_000)

@@ -1,5 +1,6 @@
 """What comes back: what the library makes of the same image, in the format that is asked for."""
 
+import errno
 import io
 import json
 import zipfile
@@ -12,6 +13,7 @@ from PIL import Image, ImageCms, ImageDraw
 from serving_server import Backend, Server, encoded, opened, picture
 
 from textsr.api import load_model
+from textsr.serving.results import write_zip
 
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
@@ -170,6 +172,39 @@ def test_several_files_come_back_as_a_zip_of_their_names(server: Server) -> None
     assert problem["file"] == "no image.txt"
     assert problem["status"] == 422
     assert "no image.txt: its format is none of" in problem["detail"]
+    server.wait(lambda: not list(server.service.scratch.iterdir()))
+
+
+def test_notes_of_several_are_in_the_zip_and_counted(server: Server) -> None:
+    cut = encoded(picture(200, 200), "JPEG")[:-400]
+    files = [("a", (f"{number}.jpg", cut)) for number in range(120)]
+    answer = server.client.post("/upscale", files=files)
+    (counted,) = answer.headers.get_list("textsr-note")
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        notes = json.loads(archive.read("notes.json"))
+    assert counted == f"{len(notes)}, which notes.json in the ZIP has"
+    assert [note["file"] for note in notes] == [f"{number}.jpg" for number in range(120)]
+    assert "0.jpg: is cut short" in notes[0]["note"]
+
+
+def test_names_in_a_zip_are_all_different(tmp_path: Path) -> None:
+    given = ["a.png", "a.png", "a-2.png", "A.PNG", "b.png"]
+    (tmp_path / "0.png").write_bytes(b"x")
+    write_zip(tmp_path / "x.zip", [(name, tmp_path / "0.png") for name in given], [], [])
+    with zipfile.ZipFile(tmp_path / "x.zip") as archive:
+        assert archive.namelist() == ["a.png", "a-2.png", "a-2-2.png", "A-3.png", "b.png"]
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(zipfile.ZipFile, "write", fail)
+    answer = server.client.post("/upscale", files=[("a", encoded()), ("b", encoded())])
+    assert answer.status_code == 507
+    assert "the server's disk does not take the results" in answer.json()["detail"]
     server.wait(lambda: not list(server.service.scratch.iterdir()))
 
 
