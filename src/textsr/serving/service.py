@@ -25,6 +25,7 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
+_LAST_SECONDS = 30.0  # at the end, for a tile or a text that is being read
 _NEW = 0.2  # weight of the last request's seconds in what is usual
 
 
@@ -103,7 +104,7 @@ class Service:
             finally:
                 following.cancel()
                 if self._pool is not None:
-                    await asyncio.to_thread(self._pool.close)
+                    await asyncio.to_thread(self._pool.close, _LAST_SECONDS)
 
     @contextmanager
     def admitted(self) -> Iterator[None]:

@@ -42,7 +42,8 @@ async def read_uploads(request: Request, limits: Limits, deadline: float) -> lis
 
     Raises:
         RefusedError: 415 if it is of no type that is taken, 413 if it is too long, 408 if it does
-            not come in time, 400 if the form is damaged or the client has gone, 422 if it has no file.
+            not come in time, 400 if the form is damaged or the client has gone, 422 if it has no
+            file.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != _MULTIPART and kind != _RAW and not kind.startswith("image/"):

@@ -1,9 +1,11 @@
 """Working off the images of all requests: one a core at a time, small ones together."""
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError, Future, InvalidStateError
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Generic, NamedTuple, TypeVar
@@ -104,6 +106,17 @@ class Job(Generic[T]):
         self.done.cancel()
 
 
+class _AllStopped(threading.Event):
+    """Is set when nobody waits for any of several images: one must not end the others."""
+
+    def __init__(self, jobs: Sequence[Job[object]]) -> None:
+        super().__init__()
+        self._jobs = jobs
+
+    def is_set(self) -> bool:
+        return all(job.stopped.is_set() for job in self._jobs)
+
+
 class Pool:
     """Threads that work off images in the order in which they come.
 
@@ -152,13 +165,18 @@ class Pool:
         for job in jobs:
             job.stop()
 
-    def close(self) -> None:
-        """End the threads, after what is in work and waits."""
+    def close(self, seconds: float) -> None:
+        """End the threads, after what is in work and waits; a step that takes longer is left.
+
+        Args:
+            seconds: how long that may take.
+        """
+        deadline = time.monotonic() + seconds
         with self._changed:
             self._closed = True
             self._changed.notify_all()
         for thread in self._threads:
-            thread.join()
+            thread.join(max(deadline - time.monotonic(), 0))
 
     def _run(self) -> None:
         while True:
@@ -171,7 +189,12 @@ class Pool:
                 self._in_work += 1
             try:
                 self._work_off(portion, turns)
+            except BaseException as error:  # the worker goes on with the next ones
+                for job in portion:
+                    with suppress(InvalidStateError):  # what is done stays so
+                        job.done.set_exception(error)
             finally:
+                del portion  # with the bytes
                 with self._changed:
                     self._in_work -= 1
 
@@ -200,8 +223,7 @@ class Pool:
 
     def _upscale(self, prepared: "list[_Prepared]", turns: Turns) -> None:
         to_do = [each for each in prepared if not each.stays]
-        # Of several, one that nobody waits for any more must not end the others.
-        stopped = prepared[0].job.stopped if len(prepared) == 1 else threading.Event()
+        stopped = _AllStopped([each.job for each in prepared])
         tasks = [Task(each.load, is_small=True) for each in to_do]
         try:
             outcomes = upscale_portion(prepared[0].job.model.backend, tasks, turns, stopped)
@@ -241,9 +263,15 @@ class _Prepared:
         return self.taken.loaded
 
 
+def _go_on(job: Job[object]) -> None:
+    if job.stopped.is_set():
+        raise CancelledError
+
+
 def _prepare(job: Job[object]) -> _Prepared | None:
     """Decode an image and look at its text; None if that fails, which it is told."""
     try:
+        _go_on(job)
         with heard() as notes:
             file_format = _check_kind(job)
             image = decode_image(job.encoded, job.name, max_pixels=job.max_pixels)
@@ -262,7 +290,7 @@ def _prepare(job: Job[object]) -> _Prepared | None:
         is_kept = text.suitability is Suitability.SHARP_ALREADY
         loaded = Loaded(image, is_kept, text.runs_down)
         return _Prepared(job, Taken(file_format, loaded), factor, notes)
-    except Exception as error:
+    except BaseException as error:
         job.done.set_exception(error)
         return None
 
@@ -316,6 +344,7 @@ def _finish(prepared: _Prepared, outcome: LoadedImage | Exception) -> None:
             raise TextsrError(f"{job.name}: {outcome}") from outcome
         if isinstance(outcome, Exception):
             raise outcome
+        _go_on(job)
         with heard() as notes:
             if not prepared.stays:
                 outcome = at_factor(outcome, image, prepared.factor)
