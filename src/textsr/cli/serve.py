@@ -17,7 +17,10 @@ _PANEL = "4. Upscaling and judging"
 def serve(
     model: UpscalingModelOption = None,
     host: Annotated[
-        str, typer.Option(help="Address to listen at; 0.0.0.0 lets other machines ask.")
+        str,
+        typer.Option(
+            help="Address to listen at; 0.0.0.0 lets other machines ask, under a --host-name."
+        ),
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: a free one.")] = 8000,
     host_name: Annotated[

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from textsr.errors import TextsrError
 from textsr.serving.problems import RefusedError
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -65,12 +66,15 @@ class Guard:
 
         Args:
             app: the server.
-            hosts: names under which it is asked.
+            hosts: names under which it is asked; a port is left out, for it is asked at any.
             any_host: paths that are answered under any name.
             docs: the path of the page that documents the API.
+
+        Raises:
+            TextsrError: if one is no name.
         """
         self._app = app
-        self._hosts = {host.lower() for host in hosts}
+        self._hosts = {_name(host) for host in hosts}
         self._any_host = any_host
         self._docs = docs
 
@@ -94,16 +98,28 @@ class Guard:
 
     def _refusal(self, headers: Headers, path: str) -> RefusedError | None:
         named = headers.get("host", "")
-        if path not in self._any_host and _host_and_port(named)[0] not in self._hosts:
-            return RefusedError(
-                400, f"Host {named}: not a name of this server; start it with --host-name {named}"
-            )
+        host, _ = _host_and_port(named)
+        if path not in self._any_host and host not in self._hosts:
+            remedy = f"start it with --host-name {host}" if host else "ask under one that is"
+            return RefusedError(400, f"Host {named}: not a name of this server; {remedy}")
         # Behind a proxy that has the certificate, pages are of https, and we are asked by http.
         if is_of_another_page(headers, self._hosts, ("http", "https")):
             return RefusedError(
                 403, "Pages of other servers may not ask here; open this server's own"
             )
         return None
+
+
+def _name(given: str) -> str:
+    """Return a name or an address as `_host_and_port` does, also of an IPv6 address as it is."""
+    is_address = given.count(":") > 1 and not given.startswith("[")
+    host, _ = _host_and_port(f"[{given}]" if is_address else given)
+    if not host:
+        raise TextsrError(
+            f"--host-name {given}: neither a name nor an address; give it alone, such as "
+            "ocr.example.org"
+        )
+    return host
 
 
 def _host_and_port(host: str) -> tuple[str, str]:

@@ -7,7 +7,8 @@ import pytest
 from serving_server import Server, Start, encoded
 from starlette.datastructures import Headers
 
-from textsr.serving.guard import is_of_another_page
+from textsr.errors import TextsrError
+from textsr.serving.guard import Guard, is_of_another_page
 
 FOREIGN = ("http://evil.example", "null", "http://127.0.0.1:1", "http://localhost", "file://")
 
@@ -37,6 +38,22 @@ def test_names_that_are_given_are_the_servers(start: Start) -> None:
         assert asked(server, "/", Host=host) == 200, host
     answer = server.post(encoded(), Host="ocr.example", Origin="https://ocr.example")
     assert answer.status_code == 200
+
+
+def test_a_refusal_names_what_mends_it(start: Start) -> None:
+    said = start().client.get("/", headers={"Host": "10.0.0.7:9090"}).json()["detail"]
+    assert said.endswith("start it with --host-name 10.0.0.7")
+    server = start(host_names=("10.0.0.7:9090", "OCR.example", "fe80::1", "[fe80::2]:80"))
+    for host in ("10.0.0.7", "10.0.0.7:9090", "ocr.example", "[fe80::1]", "[fe80::2]:8000"):
+        assert asked(server, "/", Host=host) == 200, host
+
+
+@pytest.mark.parametrize("name", ["", "http://ocr.example", "ocr.example/x", "a@b", "a:b"])
+def test_what_is_no_name_is_refused_at_the_start(name: str) -> None:
+    async def app(*_: object) -> None: ...
+
+    with pytest.raises(TextsrError, match="neither a name nor an address; give it alone"):
+        Guard(app, [name], (), "/docs")
 
 
 @pytest.mark.parametrize("origin", FOREIGN)
