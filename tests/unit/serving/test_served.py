@@ -3,10 +3,12 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from serving_server import WORKERS, Backend, Start, encoded, picture
 
+from textsr import api
 from textsr.errors import TextsrError
 from textsr.pretrained import FOLDER
 from textsr.serving.served import Served, Source
@@ -97,7 +99,30 @@ def test_a_registry_that_is_away_is_said_once_and_changes_nothing(
     ]
 
 
-def test_work_goes_on_while_another_reader_is_loaded(start: Start, backends: list[Backend]) -> None:
+def test_work_goes_on_while_another_reader_is_loaded(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = start()
+    loading, go_on = threading.Event(), threading.Event()
+    load = api.open_folder
+
+    def held(*given: Any, **named: Any) -> Any:
+        loading.set()
+        assert go_on.wait(60)
+        return load(*given, **named)
+
+    monkeypatch.setattr("textsr.api.open_folder", held)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(server.post, encoded(), "/upscale?for=any")
+        assert loading.wait(60)
+        assert server.post(encoded()).status_code == 200
+        assert server.client.get("/readyz").status_code == 200
+        assert not waiting.done()
+        go_on.set()
+        assert waiting.result().status_code == 200
+
+
+def test_a_reader_is_loaded_once_for_all_who_ask(start: Start, backends: list[Backend]) -> None:
     server = start()
     with ThreadPoolExecutor(6) as pool:
         asked = ["people", "any", "rapidocr"] * 4
