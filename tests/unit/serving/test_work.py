@@ -48,7 +48,7 @@ def test_a_portion_ends_when_nobody_waits_for_any_of_it() -> None:
 
 def test_what_nobody_waits_for_is_neither_decoded_nor_finished(pool: Pool) -> None:
     finished: list[object] = []
-    given = Job(
+    given: Job[None] = Job(
         encoded(),
         "image",
         load_model(),
