@@ -19,10 +19,12 @@ import numpy.typing as npt
 import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
+from PIL import Image
 
 from textsr import pretrained
 from textsr.errors import TextsrError, quote
 from textsr.images.conversion import from_array, to_array
+from textsr.images.headers import BytesStream, read_header
 from textsr.images.image import LoadedImage
 from textsr.images.reading import decode_image
 from textsr.inference.backend import Backend
@@ -198,7 +200,7 @@ def _image_column(table: pd.DataFrame) -> "pd.Series[Any]":
 def _decode(cell: object, name: str) -> LoadedImage:
     if isinstance(cell, str):
         try:
-            cell = base64.b64decode("".join(cell.split()), validate=True)
+            cell = _from_base64(cell)
         except (binascii.Error, ValueError) as error:
             raise TextsrError(
                 f"{name}: {quote(cell)} is no base64 ({error}); send the content of an image's file"
@@ -211,8 +213,29 @@ def _decode(cell: object, name: str) -> LoadedImage:
     return decode_image(bytes(cell), name)
 
 
+def _from_base64(cell: str) -> bytes:
+    return base64.b64decode("".join(cell.split()), validate=True)
+
+
 def _is_small_file(cell: object) -> bool:
-    return isinstance(cell, (bytes, bytearray, str)) and len(cell) <= SMALL_BYTES
+    """Whether a cell's image is small by its header: a file of 2 KB may hold millions of pixels."""
+    if not isinstance(cell, (bytes, bytearray, str)) or len(cell) > SMALL_BYTES:
+        return False
+    try:
+        encoded = _from_base64(cell) if isinstance(cell, str) else bytes(cell)
+        return _count_pixels(encoded) <= SMALL
+    except Exception:  # Pillow's opening of damaged files raises almost anything
+        return False
+
+
+def _count_pixels(encoded: bytes) -> int:
+    with BytesStream(encoded) as stream:
+        header = read_header(stream)
+        if header.size is not None:
+            return header.size[0] * header.size[1]
+        stream.seek(0)
+        with Image.open(stream, formats=[header.format]) as image:
+            return image.width * image.height
 
 
 def _as_pixels(values: _Array) -> _Array:

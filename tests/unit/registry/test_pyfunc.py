@@ -2,6 +2,7 @@
 
 import base64
 import io
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from PIL import Image
 from textsr import load_model
 from textsr.errors import TextsrError
 from textsr.inference.onnx_backend import FLOAT32
+from textsr.inference.stream import Task
 from textsr.models.package import WEIGHTS
 from textsr.pretrained import FOLDER
+from textsr.registry import pyfunc
 from textsr.registry.pyfunc import RegisteredModel
 
 SAMPLE = Path(__file__).parents[3] / "docs" / "images" / "sample.png"
@@ -173,3 +176,28 @@ def test_a_damaged_folder_is_refused_when_it_is_loaded(tmp_path: Path) -> None:
         file.write(b"x")
     with pytest.raises(TextsrError, match="was made of other weights"):
         RegisteredModel(tmp_path)
+
+
+def test_a_small_file_of_many_pixels_is_not_small(
+    model: RegisteredModel, page: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a portion of 64 of them is upscaled at once."""
+    seen: list[bool] = []
+
+    def upscale(_: object, tasks: Iterable[Task]) -> Iterator[TextsrError]:
+        for task in tasks:
+            seen.append(task.is_small)
+            yield TextsrError("not tried")
+
+    monkeypatch.setattr(pyfunc, "upscale_stream", upscale)
+    blank = io.BytesIO()
+    Image.new("1", (4000, 4000)).save(blank, "PNG")
+    large, small = blank.getvalue(), encoded(".png", page[:40, :90])
+    assert len(large) < 10_000
+    cells = [
+        *(small, encoded(".jpg", page[:40, :90]), base64.encodebytes(small).decode()),
+        *(large, base64.b64encode(large).decode(), small[:20], "no base64", None),
+    ]
+    with pytest.warns(UserWarning, match="not tried"):
+        model.predict(table(*cells), {"on_error": "null"})
+    assert seen == [True] * 3 + [False] * 5
