@@ -3,10 +3,11 @@
 import base64
 import csv
 import mimetypes
+import re
 import shutil
 import statistics
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ CARD, PAGE, DATA, PICTURES = "card.md", "card.html", "card.json", "pictures"
 
 _CPU_ROUNDS = 20
 _PICTURES = ("cases/test-*.png", "slices/test.png")  # of an evaluation's panels
+_MARKUP = re.compile(r"[\\`*_~\[\]<>|&!]")  # what Markdown may read as more than a letter
 _STYLE = (
     "body{font:16px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em}"
     "table{border-collapse:collapse}td,th{border:1px solid #d0d7de;padding:.2em .6em}"
@@ -120,7 +122,7 @@ def write_card(
     text = render_card(card)
     write_text(folder / DATA, card.model_dump_json(indent=2) + "\n")
     write_text(folder / CARD, text)
-    write_text(folder / PAGE, render_html(text, title, folder))
+    write_text(folder / PAGE, render_html(text, title, folder, card.pictures))
 
 
 def count_parameters(model: torch.nn.Module) -> int:
@@ -168,7 +170,7 @@ def list_material(data: Path) -> list[Material] | None:
             Material(
                 what=terms.parent.relative_to(data).as_posix(),
                 licence=f"its {TERMS}",
-                source="`textsr import fonts`",
+                source="textsr import fonts",
             )
             for terms in sorted(data.glob(f"fonts/*/{TERMS}"))
         ),
@@ -192,24 +194,37 @@ def render_card(card: Card) -> str:
         "textsr.registry",
         "card.md.j2",
         card=card,
-        lineage=card.lineage,
+        material=[
+            {key: _as_markdown(value) for key, value in each.model_dump().items()}
+            for each in card.material or []
+        ],
+        lineage={title: _as_markdown(value) for title, value in card.lineage.items()},
         titles=titles,
         engines={name: titles.get(name, name) for name in judges},
         judges=describe_judges(judges),
     )
 
 
-def render_html(text: str, title: str, folder: Path) -> str:
+def _as_markdown(text: str) -> str:
+    """Write text of others so that Markdown shows it as it stands, on one line."""
+    return _MARKUP.sub(r"\\\g<0>", " ".join(text.split()))
+
+
+def render_html(text: str, title: str, folder: Path, pictures: Collection[str]) -> str:
     """Render Markdown as one HTML page that holds its pictures.
 
     Args:
         text: Markdown; HTML in it is shown as it stands.
         title: of the page.
         folder: where its pictures lie.
+        pictures: their paths in it; of an image from elsewhere its text is shown.
     """
     markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
     tokens = markdown.parse(text)
     for image in _images(tokens):
+        if image.attrs["src"] not in pictures:
+            image.type = "text"
+            continue
         path = folder / str(image.attrs["src"])
         kind, _ = mimetypes.guess_type(path.name)
         content = base64.b64encode(path.read_bytes()).decode()

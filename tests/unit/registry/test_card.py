@@ -93,6 +93,36 @@ def test_a_table_of_sources_of_another_kind_is_named(data: Path) -> None:
 
 
 def test_no_html_of_a_card_runs(tmp_path: Path) -> None:
-    page = render_html("a <script>alert(1)</script>\n", "<b>", tmp_path)
+    page = render_html("a <script>alert(1)</script>\n", "<b>", tmp_path, [])
     assert "<script>" not in page
     assert "<title>&lt;b&gt;</title>" in page
+
+
+def test_what_others_wrote_is_no_markdown(tmp_path: Path, evaluation: Path, data: Path) -> None:
+    """A licence and a source are free text of whoever made the set."""
+    secret, folder = tmp_path / "secret", tmp_path / "made"
+    secret.write_text("hunter2")
+    folder.mkdir()
+    licence = f"![k]({secret}) | `a_b_`"
+    source = "![k](https://example.org/x.png)\n| x | <b>"
+    info = SetInfo(
+        kind="pairs", format="folders", images=3, scale=4, licence=licence, source_url=source
+    )
+    write_json(data / "pairs/mine/set.json", info.model_dump())
+    with (data / "SOURCES.tsv").open("a") as stream:
+        stream.write(f"![k]({secret})/a\t![k]({secret})\t![k]({secret})\t1\n")
+    write_card(folder, "textsr version 3", evaluation, {"changed": f"![k]({secret})"}, data, 16)
+    page = (folder / "card.html").read_text(encoding="utf-8")
+    assert base64.b64encode(b"hunter2").decode() not in page
+    assert page.count("<img") == 2  # its own pictures
+    shown = f"<td>pairs/mine</td>\n<td>![k]({secret}) | `a_b_`</td>\n"
+    assert f"{shown}<td>![k](https://example.org/x.png) | x | &lt;b&gt;</td>" in page
+    assert read_json(folder / "card.json")["material"][-1]["licence"] == licence
+
+
+def test_no_picture_but_the_cards_own_is_embedded(tmp_path: Path) -> None:
+    (tmp_path / "own.png").write_bytes(b"own")
+    text = "![own](own.png) ![k](/etc/passwd) ![gone](https://example.org/x.png)\n"
+    page = render_html(text, "card", tmp_path, ["own.png"])
+    assert page.count("<img") == page.count("src=") == 1
+    assert "gone" in page
