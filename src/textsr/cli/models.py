@@ -50,7 +50,7 @@ def models(
     else:
         found = catalogue.require_version(tracker, name, version)
         render = catalogue.version_as_json if as_json else catalogue.render_version
-        said = read_kept(tracker, found, CARD) if card else render(tracker, found)
+        said: str | bytes = read_kept(tracker, found, CARD) if card else render(tracker, found)
     typer.echo(said.rstrip())
 
 

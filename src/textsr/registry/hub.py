@@ -12,7 +12,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from huggingface_hub import CommitOperationAdd, EvalResult, HfApi, ModelCard, ModelCardData
+from huggingface_hub import (
+    CommitOperationAdd,
+    CommitOperationDelete,
+    EvalResult,
+    HfApi,
+    ModelCard,
+    ModelCardData,
+)
 from huggingface_hub.errors import HFValidationError, LocalTokenNotFoundError
 from mlflow.entities.model_registry import ModelVersion
 
@@ -40,14 +47,13 @@ def push_to_hub(tracker: Tracker, version: ModelVersion, repo: str, *, private: 
     Raises:
         TextsrError: if the version has no card or no files, or the hub refuses or gives no answer.
     """
-    kept = kept_folder(tracker, version)
-    if kept is None:
-        raise TextsrError(
-            f"{version.name} version {version.version}: has no card, which versions get as they "
-            "are registered; push one that `textsr register` made since then"
-        )
-    model = download_model(tracker, f"models:/{version.name}/{version.version}")
-    with TemporaryDirectory() as made:
+    with kept_folder(tracker, version) as kept, TemporaryDirectory(prefix="textsr-") as made:
+        if kept is None:
+            raise TextsrError(
+                f"{version.name} version {version.version}: has no card, which versions get as "
+                "they are registered; push one that `textsr register` made since then"
+            )
+        model = download_model(tracker, f"models:/{version.name}/{version.version}")
         folder = Path(made)
         for path in [*(model / name for name in FILES), kept / project.PARAMS]:
             if path.is_file():
@@ -56,13 +62,17 @@ def push_to_hub(tracker: Tracker, version: ModelVersion, repo: str, *, private: 
             shutil.copytree(kept / PICTURES, folder / PICTURES)
         card = Card.model_validate(read_json(kept / DATA, Card))
         ModelCard(front_matter(card) + read_text(kept / CARD)).save(folder / "README.md")
-        files = find_files(folder)
+        files = {path.relative_to(folder).as_posix(): path for path in find_files(folder)}
         api = HfApi(library_name="textsr")
         try:
             api.create_repo(repo, exist_ok=True, private=private)
+            stale = [name for name in api.list_repo_files(repo) if _is_ours(name)]
             done = api.create_commit(  # one: `upload_folder` may leave half a version
                 repo,
-                [CommitOperationAdd(str(path.relative_to(folder)), path) for path in files],
+                [
+                    *(CommitOperationAdd(name, path) for name, path in files.items()),
+                    *(CommitOperationDelete(name) for name in stale if name not in files),
+                ],
                 commit_message=f"{version.name} version {version.version}",
             )
         except HFValidationError as error:
@@ -92,6 +102,11 @@ def front_matter(card: Card) -> str:
         eval_results=list(_results(card.sets)),
     )
     return f"---\n{data.to_yaml()}\n---\n\n"
+
+
+def _is_ours(name: str) -> bool:
+    """Whether a file of a repository is one that a version is pushed with."""
+    return name in (*FILES, project.PARAMS.name) or name.startswith(f"{PICTURES}/")
 
 
 def _results(sets: Mapping[str, Mapping[str, Any]]) -> Iterator[EvalResult]:

@@ -9,9 +9,11 @@ import platform
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import distributions
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import mlflow
@@ -20,7 +22,7 @@ from mlflow.entities.model_registry import ModelVersion
 from textsr.config import project
 from textsr.config.params import Params
 from textsr.errors import TextsrError, quote
-from textsr.files import fingerprint, read_json, read_text, write_json, write_text
+from textsr.files import fingerprint, read_json, write_json, write_text
 from textsr.pages import render_page
 from textsr.registry.records import NOT_RECORDED, run_tags
 from textsr.tracking import Tracker, lineage_tags
@@ -43,7 +45,7 @@ FILES = (DVC_LOCK, project.PARAMS.name, DATA_DVC, LOCK, CHANGES, ENVIRONMENT, OR
 """What is kept with a version, as far as it was there."""
 
 _KEPT = "textsr.kept"  # tag of a version: the folder in its run's artifacts; set last
-_MOST_PATCH = 5_000_000  # characters
+_MOST_PATCH = 5_000_000  # bytes
 _RESTORE = "restore it from a backup of MLflow's artifacts"
 
 
@@ -58,19 +60,23 @@ def is_kept(version: ModelVersion) -> bool:
     return _KEPT in version.tags
 
 
-def kept_folder(tracker: Tracker, version: ModelVersion) -> Path | None:
-    """Return a local folder of what is kept with a version; None where nothing is.
+@contextmanager
+def kept_folder(tracker: Tracker, version: ModelVersion) -> Iterator[Path | None]:
+    """Yield a temporary folder of what is kept with a version; None where nothing is.
 
     Raises:
         TextsrError: if it cannot be got.
     """
     if not is_kept(version):
-        return None
+        yield None
+        return
     address = f"runs:/{version.run_id}/{_place(version)}"
-    try:
-        return Path(mlflow.artifacts.download_artifacts(artifact_uri=address))
-    except Exception as error:  # MLflow raises its own types and those of every store
-        raise TextsrError(f"{address}: cannot be got from {tracker.uri}: {error}") from error
+    with TemporaryDirectory(prefix="textsr-") as place:
+        try:
+            got = mlflow.artifacts.download_artifacts(artifact_uri=address, dst_path=place)
+        except Exception as error:  # MLflow raises its own types and those of every store
+            raise TextsrError(f"{address}: cannot be got from {tracker.uri}: {error}") from error
+        yield Path(got)
 
 
 def write_origin(
@@ -89,7 +95,7 @@ def write_origin(
             shutil.copyfile(root / name, folder / name)
     changes = _changes(root)
     if changes and len(changes) <= _MOST_PATCH:
-        write_text(folder / CHANGES, changes)
+        (folder / CHANGES).write_bytes(changes)
     installed = sorted({f"{each.name}=={each.version}" for each in distributions()}, key=str.lower)
     write_text(folder / ENVIRONMENT, "\n".join(installed) + "\n")
     write_json(
@@ -114,20 +120,20 @@ def cpu_name() -> str:
     return found[1] if found else platform.processor() or platform.machine()
 
 
-def read_kept(tracker: Tracker, version: ModelVersion, name: str) -> str:
-    """Return a text file that is kept with a version.
+def read_kept(tracker: Tracker, version: ModelVersion, name: str) -> bytes:
+    """Return a file that is kept with a version.
 
     Raises:
         TextsrError: if it was not kept, or cannot be got.
     """
-    folder = kept_folder(tracker, version)
-    there = sorted(path.name for path in folder.iterdir() if path.is_file()) if folder else []
-    if folder is None or name not in there:
-        raise TextsrError(
-            f"{version.name} version {version.version}: {quote(name)} was not recorded when it was "
-            f"registered; recorded were: {', '.join(there) or 'no files'}"
-        )
-    return read_text(folder / name)
+    with kept_folder(tracker, version) as folder:
+        there = sorted(path.name for path in folder.iterdir() if path.is_file()) if folder else []
+        if folder is None or name not in there:
+            raise TextsrError(
+                f"{version.name} version {version.version}: {quote(name)} was not recorded when it "
+                f"was registered; recorded were: {', '.join(there) or 'no files'}"
+            )
+        return (folder / name).read_bytes()
 
 
 def render_lineage(tracker: Tracker, version: ModelVersion) -> str:
@@ -157,8 +163,14 @@ def lineage_of(tracker: Tracker, version: ModelVersion) -> dict[str, Any]:
         TextsrError: if the server cannot be asked.
     """
     tags = run_tags(tracker, version)
-    folder = kept_folder(tracker, version)
-    origin = {} if folder is None else read_json(folder / ORIGIN, dict[str, Any], _RESTORE)
+    with kept_folder(tracker, version) as folder:
+        origin = {} if folder is None else read_json(folder / ORIGIN, dict[str, Any], _RESTORE)
+        files = {
+            name: fingerprint("", [folder / name])
+            if folder is not None and (folder / name).is_file()
+            else NOT_RECORDED
+            for name in FILES
+        }
     encoder = tags.get("encoder_run_id")
     parents = {} if encoder is None else {encoder: _tags_of(tracker, encoder)}
     machine = {key: origin.get(key, NOT_RECORDED) for key in ("cpu", "python", "system")}
@@ -173,12 +185,7 @@ def lineage_of(tracker: Tracker, version: ModelVersion) -> dict[str, Any]:
         "params": _params_of(tracker, version),
         "engines": origin.get("engines")
         or {key.removeprefix("ocr."): tags[key] for key in tags if key.startswith("ocr.")},
-        "files": {
-            name: fingerprint("", [folder / name])
-            if folder is not None and (folder / name).is_file()
-            else NOT_RECORDED
-            for name in FILES
-        },
+        "files": files,
     }
 
 
@@ -201,14 +208,14 @@ def _place(version: ModelVersion) -> str:
     return f"versions/{version.version}"
 
 
-def _changes(root: Path) -> str:
+def _changes(root: Path) -> bytes:
     """Return what differs from the commit, but for reports and files that git does not know."""
     command = ["git", "diff", "HEAD", "--binary", "--", ".", f":!{project.REPORTS}"]
     try:
         done = subprocess.run(command, cwd=root, capture_output=True, check=False)
     except FileNotFoundError:  # no git: an unpacked archive
-        return ""
-    return done.stdout.decode(errors="surrogateescape") if done.returncode == 0 else ""
+        return b""
+    return done.stdout if done.returncode == 0 else b""
 
 
 def _tags_of(tracker: Tracker, run_id: str) -> Mapping[str, str]:

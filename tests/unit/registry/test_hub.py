@@ -48,6 +48,13 @@ class Hub(ThreadingHTTPServer):
 class Answer(BaseHTTPRequestHandler):
     server: Hub
 
+    def do_GET(self) -> None:
+        files = [
+            {"type": "file", "path": name, "size": len(content), "oid": "0"}
+            for name, content in self.server.files.items()
+        ]
+        self._answer(200, files)
+
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.asked.append(f"{self.path} {self.headers['authorization']}")
@@ -59,6 +66,8 @@ class Answer(BaseHTTPRequestHandler):
             self._answer(200, {"files": [{"path": name, **upload} for name in names]})
         elif "/commit/" in self.path:
             for line in map(json.loads, body.splitlines()):
+                if line["key"] == "deletedFile":
+                    del self.server.files[line["value"]["path"]]
                 if line["key"] == "file":
                     content = base64.b64decode(line["value"]["content"])
                     self.server.files[line["value"]["path"]] = content
@@ -118,12 +127,14 @@ def test_a_version_is_pushed_with_card_metadata_params_and_pictures(
     tracker: Tracker, server: Hub, tmp_path: Path
 ) -> None:
     register(tracker, "pushed", tmp_path, with_card=True)
+    # Of a version before, of a network of another kind; and what is its owner's.
+    server.files = dict.fromkeys(["pictures/slices-test.png", FILES[-1], "notes/mine.txt"], b"old")
     version = tracker.client.get_model_version("pushed", "1")
     said = hub.push_to_hub(tracker, version, "me/lines", private=True)
     assert said == f"{server.address}/me/lines/commit/abc"
     assert any(path.startswith("/api/repos/create") for path in server.asked)
     pictures = {"pictures/cases-test-rapidocr.png"}
-    assert set(server.files) == {*FILES, *pictures, "README.md", "params.yaml"}
+    assert set(server.files) == {*FILES, *pictures, "README.md", "params.yaml", "notes/mine.txt"}
     for name in FILES:
         assert server.files[name] == (FOLDER / name).read_bytes()
     _, head, text = server.files["README.md"].decode().split("---\n", 2)

@@ -2,11 +2,14 @@
 
 import json
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
 from mlflow.entities.model_registry import ModelVersion
+from typer.testing import CliRunner
 
+from textsr.cli.main import app
 from textsr.config.params import Params
 from textsr.errors import TextsrError
 from textsr.files import fingerprint
@@ -85,17 +88,57 @@ def test_all_that_was_recorded_can_be_looked_up(
         ("- `training.steps`: 6", 1),
     ):
         assert told.splitlines().count(line) == times, line
-    assert read_kept(tracker, version, "dvc.lock") == "schema: '2.0'\n"
-    assert read_kept(tracker, version, "params.yaml") == "seed: 2\n"
-    assert "mlflow==" in read_kept(tracker, version, "environment.txt")
+    assert read_kept(tracker, version, "dvc.lock") == b"schema: '2.0'\n"
+    assert read_kept(tracker, version, "params.yaml") == b"seed: 2\n"
+    assert b"mlflow==" in read_kept(tracker, version, "environment.txt")
     patch = tmp_path / "changes.patch"
-    patch.write_text(read_kept(tracker, version, "changes.patch"))
+    patch.write_bytes(read_kept(tracker, version, "changes.patch"))
     git(project, "checkout", "-q", "params.yaml")
     git(project, "apply", str(patch))
     assert (project / "params.yaml").read_text() == "seed: 2\n"
     machine = json.loads(lineage_as_json(tracker, version))["registered"]
     assert machine["cpu"]
     assert machine["seed"] == str(tiny_params.seed)
+
+
+def test_a_change_is_printed_to_the_byte(
+    tracker: Tracker,
+    project: Path,
+    tiny_params: Params,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else `git apply` refuses it."""
+    (project / "dvc.lock").write_bytes(b"one\r\ncaf\xff\r\n")
+    git(project, "commit", "-qam", "Lines of another system")
+    changed = b"one\r\ncaf\xfe\r\ntwo\xff\n"
+    (project / "dvc.lock").write_bytes(changed)
+    version = keep(tracker, register(tracker, "bytes", {}), project, tiny_params, tmp_path / "m")
+    monkeypatch.setattr("textsr.tracking.Tracker", lambda _: tracker)
+    monkeypatch.setattr("textsr.registry.catalogue.require_version", lambda *_: version)
+    monkeypatch.setattr("textsr.cli.models.read_params", lambda: tiny_params)
+    done = CliRunner().invoke(app, ["lineage", "1", "--file", "changes.patch"])
+    assert done.exit_code == 0, done.output
+    (tmp_path / "changes.patch").write_bytes(done.stdout_bytes)
+    git(project, "checkout", "-q", ".")
+    git(project, "apply", str(tmp_path / "changes.patch"))
+    assert (project / "dvc.lock").read_bytes() == changed
+
+
+def test_no_temporary_folder_stays(
+    tracker: Tracker,
+    project: Path,
+    tiny_params: Params,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    version = keep(tracker, register(tracker, "tidy", {}), project, tiny_params, tmp_path / "m")
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    render_lineage(tracker, version)
+    assert read_kept(tracker, version, "dvc.lock")
+    assert not list(temporary.iterdir())
 
 
 def test_what_was_not_recorded_is_said_so(tracker: Tracker) -> None:

@@ -156,7 +156,7 @@ def test_first_good_model_is_promoted_and_all_of_it_recorded(project: Project) -
     assert sorted(item.info.run_name for item in references) == ["bicubic", "hr"]
 
     assert version.tags["textsr.kept"] == "versions/1"
-    card = read_kept(project.tracker, version, "card.md")
+    card = read_kept(project.tracker, version, "card.md").decode()
     assert card.startswith("# textsr version 1\n")
     assert "evaluated it: 5.0 ms." in card
     lineage = render_lineage(project.tracker, version)
