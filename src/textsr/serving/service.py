@@ -87,6 +87,7 @@ class Service:
         self._in_flight = 0
         self._usual_seconds = 1.0
         self._said: str | None = None
+        self._failed: str | None = None
 
     @property
     def is_ready(self) -> bool:
@@ -201,10 +202,19 @@ class Service:
         assert self.served is not None
         version = self._source.version()
         if version is None or version == self.served.version:
-            self._said = None
+            self._said = self._failed = None
             return
-        new = self._source.open()
-        new.load_as(self.served)
+        if version == self._failed:  # each try would download it again
+            return
+        try:
+            new = self._source.open()
+            new.load_as(self.served)
+        except Exception as error:
+            from textsr.tracking import is_away
+
+            is_passing = is_away(error) or is_away(error.__cause__ or error)
+            self._failed = None if is_passing else version
+            raise
         self.metrics.reloads.labels("done").inc()
         self._serve(new)
 

@@ -122,6 +122,33 @@ def test_work_goes_on_while_another_reader_is_loaded(
         assert waiting.result().status_code == 200
 
 
+def test_a_version_that_cannot_be_loaded_is_tried_once(
+    start: Start, moving: type[Moving], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each try would download it again."""
+    server = start(moving("models:/x@champion", tmp_path), reload_seconds=0.05)
+    asked, tried = [], []
+
+    def version(source: Moving) -> str:
+        asked.append(source.now)
+        return source.now
+
+    def open_broken(source: Moving) -> Served:
+        tried.append(source.now)
+        if source.now == "2":
+            raise TextsrError("damaged")
+        return Served(FOLDER, "mended", source.now, backend=source.backend, device=source.device)
+
+    monkeypatch.setattr(moving, "version", version)
+    monkeypatch.setattr(moving, "open", open_broken)
+    moving.now = "2"
+    server.wait(lambda: asked.count("2") > 5)
+    assert tried == ["2"]
+    assert server.metric('textsr_reloads_total{outcome="failed"}') == 1
+    moving.now = "3"
+    server.wait(lambda: server.client.get("/model").json()["version"] == "3")
+
+
 def test_a_reader_is_loaded_once_for_all_who_ask(start: Start, backends: list[Backend]) -> None:
     server = start()
     with ThreadPoolExecutor(6) as pool:
