@@ -365,6 +365,10 @@ def _move(
     _settle(tracker, name)
     # A server has no compare-and-set, and the lock is this machine's.
     found = _number(version_of(tracker, name, CHAMPION))
+    if found is None and find_version(tracker, name, version) is not None:
+        # Another machine removed it, and meant that of a version that was gone: `_drop_lost`.
+        client.set_registered_model_alias(name, CHAMPION, version)
+        return
     if found == version:
         return
     if found is not None:
@@ -406,7 +410,10 @@ def _drop_lost(tracker: Tracker, name: str) -> None:
     MLflow removes a version's aliases as it deletes it; one that is set in that moment stays.
     """
     for alias, version in aliases_of(tracker, name).items():
-        if alias in ALIASES and find_version(tracker, name, version) is None:
+        if alias not in ALIASES or find_version(tracker, name, version) is not None:
+            continue
+        # Another machine may have moved it since; what it does in the next moment, `_move` mends.
+        if aliases_of(tracker, name).get(alias) == version:
             tracker.client.delete_registered_model_alias(name, alias)
 
 

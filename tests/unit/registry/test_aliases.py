@@ -8,8 +8,12 @@ from hypothesis import strategies as st
 from mlflow.entities.model_registry import ModelVersion
 
 from textsr.errors import TextsrError
+from textsr.registry import aliases as registry_aliases
 from textsr.registry.aliases import (
+    CHAMPION,
     ROLLED_BACK,
+    find_version,
+    finish_interrupted,
     promote,
     register_challenger,
     roll_back,
@@ -95,6 +99,40 @@ def test_champion_and_previous_follow_promotions_and_rollbacks(
             champion, previous = previous, None
         expected = {"champion": champion, "previous": previous}
         assert aliases(tracker, name) == {k: v for k, v in expected.items() if v}
+
+
+def test_an_alias_that_another_machine_moves_meanwhile_stays(
+    tracker: Tracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It named a version that is gone as it was looked at, and names one that is there now."""
+    name = "meanwhile"
+    gone, there = register(tracker, name, 2)
+    promote(tracker, name, gone)
+
+    def look(_: Tracker, __: str, version: str) -> ModelVersion | None:
+        if version != str(gone.version):
+            return find_version(tracker, name, version)
+        tracker.client.set_registered_model_alias(name, CHAMPION, there.version)
+        return None
+
+    monkeypatch.setattr(registry_aliases, "find_version", look)
+    finish_interrupted(tracker, name)
+    assert aliases(tracker, name)[CHAMPION] == str(there.version)
+
+
+def test_an_alias_that_another_machine_removes_is_set_again(
+    tracker: Tracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It meant to remove that of a version that was gone."""
+    name = "removed"
+    [version] = register(tracker, name, 1)
+
+    def settle(*_: object) -> None:
+        tracker.client.delete_registered_model_alias(name, CHAMPION)
+
+    monkeypatch.setattr(registry_aliases, "_settle", settle)
+    promote(tracker, name, version)
+    assert aliases(tracker, name)[CHAMPION] == str(version.version)
 
 
 def test_what_does_not_exist_is_none_and_the_remedy_is_named(tracker: Tracker) -> None:
