@@ -73,7 +73,8 @@ def use(root: Path) -> None:
     tracker = Tracker(root)
     champion = version_of(tracker, "textsr", "champion")
     assert champion is not None
-    for uri in ("models:/textsr@champion", f"runs:/{champion.run_id}/model"):
+    method = tracker.client.get_run(champion.run_id).info.run_name
+    for uri in ("models:/textsr@champion", f"runs:/{champion.run_id}/{method}"):
         load_model(download_model(tracker, uri))
     experiment = tracker.experiment_id("e")
     for run in tracker.client.search_runs([experiment]):

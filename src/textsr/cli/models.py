@@ -40,6 +40,7 @@ def models(
     if card and (version is None or as_json):
         raise typer.BadParameter("--card is of one version, and no JSON; name a VERSION alone")
     tracker, name = Tracker(Path.cwd()), read_params().registration.model_name
+    said: str | bytes
     if version is None:
         entries = catalogue.list_versions(tracker, name)
         said = (
@@ -50,7 +51,7 @@ def models(
     else:
         found = catalogue.require_version(tracker, name, version)
         render = catalogue.version_as_json if as_json else catalogue.render_version
-        said: str | bytes = read_kept(tracker, found, CARD) if card else render(tracker, found)
+        said = read_kept(tracker, found, CARD) if card else render(tracker, found)
     typer.echo(said.rstrip())
 
 
