@@ -57,7 +57,7 @@ for step in range(8):
         known = tracker.client.search_model_versions("name = 'busy'")
         if what == "register" or not known:
             run_id = tracker.start("r", "e", {}, {}).run_id
-            version = register_challenger(tracker, "busy", f"file:///{seed}/{step}", run_id, "")
+            version = register_challenger(tracker, "busy", f"s3://none/{seed}/{step}", run_id, "")
             while not promote_over(
                 tracker, "busy", version, version_of(tracker, "busy", CHAMPION), Grounds(THE_GATE)
             ):
@@ -180,7 +180,7 @@ def test_machines_that_share_a_server_end_with_one_champion(
 def registered(tracker: Tracker, name: str, count: int) -> None:
     for number in range(count):
         run_id = tracker.start("r", "e", {}, {}).run_id
-        register_challenger(tracker, name, f"file:///none/{number}", run_id, "")
+        register_challenger(tracker, name, f"s3://none/{number}", run_id, "")
 
 
 def test_what_was_judged_against_another_champion_is_not_promoted(tracker: Tracker) -> None:

@@ -14,13 +14,14 @@ from filelock import FileLock, Timeout
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import (
+    BAD_REQUEST,
     INVALID_PARAMETER_VALUE,
     RESOURCE_ALREADY_EXISTS,
     RESOURCE_DOES_NOT_EXIST,
     ErrorCode,
 )
 
-from textsr.errors import TextsrError
+from textsr.errors import TextsrError, shorten
 from textsr.registry.records import THE_SMOKE_TEST, Grounds, record_decision
 from textsr.tracking import Tracker, unreachable
 
@@ -432,6 +433,11 @@ def _alone(tracker: Tracker) -> Iterator[None]:
     except OSError as error:
         raise TextsrError(f"{tracker.registry_lock}: {error}; see to its permissions") from error
     except MlflowException as error:
+        if error.error_code == ErrorCode.Name(BAD_REQUEST):  # of MLflow's database
+            raise TextsrError(
+                f"{tracker.uri}: MLflow could not change what it was to ({shorten(str(error))}); "
+                "another machine may have changed the same: see `textsr models`, and try again"
+            ) from error
         if error.error_code not in _MISSING:
             raise
         raise TextsrError(
