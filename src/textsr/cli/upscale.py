@@ -41,6 +41,7 @@ ReaderOption = Annotated[
 
 app = typer.Typer()
 _PANEL = "4. Upscaling and judging"
+_MOST_DPI = 100_000  # no scanner has as many; some formats hold few more
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -79,6 +80,7 @@ def upscale(
             help="Upscale to this resolution, in pixels per inch; what has it already stays as it "
             "is.",
             min=1,
+            max=_MOST_DPI,
             show_default=False,
         ),
     ] = None,
@@ -88,6 +90,7 @@ def upscale(
             help="Resolution of the inputs, whatever their files say; of pages that a program drew "
             "into a PDF which becomes images, 150 by default.",
             min=1,
+            max=_MOST_DPI,
             show_default=False,
         ),
     ] = None,

@@ -148,7 +148,15 @@ def test_results_are_as_large_as_is_asked_for(
 
 
 @pytest.mark.parametrize(
-    "options", ["--scale 0.5", "--scale 9", "--scale 2 --target-dpi 300", "--quality 0"]
+    "options",
+    [
+        "--scale 0.5",
+        "--scale 9",
+        "--scale 2 --target-dpi 300",
+        "--quality 0",
+        "--dpi inf",
+        "--target-dpi 1e9",
+    ],
 )
 def test_impossible_sizes_are_usage_errors(upscale: Upscale, options: str) -> None:
     upscale("small.png", "-o", "big.png", *options.split(), status=2)
