@@ -4,12 +4,15 @@ import csv
 import getpass
 import io
 import json
+import os
 import shutil
+import signal
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
-from clones import commit, copy_committed, recorded, run
+from clones import ENVIRONMENT, commit, copy_committed, recorded, run
 from mlflow import MlflowClient
 
 from textsr.files import fingerprint
@@ -51,9 +54,28 @@ def finish_queue(project: Path, *names: str) -> None:
             assert state != "Failed", run(project, "dvc", "queue", "logs", name)
         assert time.monotonic() < deadline, status
         if "0 active, 0 idle" in status and time.monotonic() - started > 60:
-            run(project, "dvc", "queue", "start", "--jobs", "2")
+            start_workers(project)
             started = time.monotonic()
         time.sleep(2)
+
+
+def start_workers(project: Path) -> None:
+    """Start two workers; a start that hangs, since it forks while threads run, is ended."""
+    command = ["dvc", "queue", "start", "--jobs", "2"]
+    # No pipes: workers would keep them open.
+    starting = subprocess.Popen(
+        command,
+        cwd=project,
+        env=ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        starting.wait(60)
+    except subprocess.TimeoutExpired:
+        os.killpg(starting.pid, signal.SIGKILL)
+        starting.wait()
 
 
 def experiments(project: Path) -> dict[str, dict[str, str]]:

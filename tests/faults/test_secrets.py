@@ -215,16 +215,21 @@ def test_the_tag_of_a_failed_smoke_test_holds_none(
     tracker: Tracker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_id = tracker.start("r", "e", {}, {}).run_id
-    promote(tracker, "m", register_challenger(tracker, "m", "file:///none", run_id, ""))
+    for _ in range(2):
+        promote(tracker, "m", register_challenger(tracker, "m", "file:///none", run_id, ""))
+    (tmp_path / "data/1").mkdir(parents=True)
+    (tmp_path / "data/1/model.json").touch()
 
-    def fail(**arguments: object) -> None:
-        raise OSError(f"https://u:{SECRET}@host: no space")
+    def download(artifact_uri: str) -> str:
+        if artifact_uri.endswith("@champion"):
+            raise OSError(f"https://u:{SECRET}@host: no space")
+        return str(tmp_path)  # the champion before is there, so that the champion is to blame
 
-    monkeypatch.setattr("mlflow.artifacts.download_artifacts", fail)
-    record = {"model_name": "m", "version": "1", "champion_before": None}
+    monkeypatch.setattr("mlflow.artifacts.download_artifacts", download)
+    record = {"model_name": "m", "version": "2", "champion_before": "1"}
     with pytest.raises(TextsrError) as failed:
         smoke_test(tracker, record, tmp_path / "in.png", tmp_path / "out.png")
-    tag = tracker.client.get_model_version("m", "1").tags["smoke_test"]
+    tag = tracker.client.get_model_version("m", "2").tags["smoke_test"]
     for told in (tag, str(failed.value)):
         assert "no space" in told
         assert "h4rd" not in told

@@ -31,6 +31,7 @@ class SuperResolution(LightningModule):
 
     With a `teacher`, the output must come close to that of a larger network, too (Hinton et al.
     2015, on the outputs): of the lines that could be meant, the teacher knows the mean, HR is one.
+    It is asked of lines with a text alone, so that what it adds to paper is not learned.
     """
 
     def __init__(
@@ -103,9 +104,10 @@ class SuperResolution(LightningModule):
         loss = F.mse_loss(upscaled, batch.hr)
         self._log("train_mse", loss, batch)
         for teacher in self._teachers:
+            legible = torch.tensor([bool(text) for text in batch.texts], device=upscaled.device)
             with torch.no_grad():
-                taught = teacher(batch.lr)
-            distance = F.mse_loss(upscaled, taught)
+                taught = teacher(batch.lr[legible])
+            distance = (upscaled[legible] - taught).square().sum() / upscaled.numel()
             self._log("train_teacher_mse", distance, batch)
             loss = loss + self._distillation_weight * distance
         texts = list(batch.texts)
