@@ -214,8 +214,8 @@ def test_tags_and_params_of_runs_hold_none(tracker: Tracker) -> None:
 def test_the_tag_of_a_failed_smoke_test_holds_none(
     tracker: Tracker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run_id = tracker.start("r", "e", {}, {}).run_id
-    for _ in range(2):
+    for name in ("before", "broken"):
+        run_id = tracker.start(name, "e", {}, {}).run_id
         promote(tracker, "m", register_challenger(tracker, "m", "file:///none", run_id, ""))
     (tmp_path / "data/1").mkdir(parents=True)
     (tmp_path / "data/1/model.json").touch()

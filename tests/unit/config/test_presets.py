@@ -164,7 +164,7 @@ def test_bad_params_are_named(tmp_path: Path, content: bytes | None) -> None:
 
 
 def test_unknown_preset_lists_the_known_ones(params: Path) -> None:
-    with pytest.raises(TextsrError, match=r"huge\.yaml.*long, tiny"):
+    with pytest.raises(TextsrError, match=r"huge\.yaml.*long, release, tiny"):
         apply_preset("huge", ROOT / "presets", params)
 
 
