@@ -66,7 +66,7 @@ def main() -> None:
                 seed += 1
                 measured = measure_images(lines, read, model, engine, lambda: None)
                 findings = compare(profile.values, measured, params.monitoring)
-                alarms += judge(findings, len(lines), params.monitoring) == "drift"
+                alarms += judge(findings) == "drift"
                 for finding in findings:
                     closest[finding.name].append(finding)
                 tick()

@@ -12,6 +12,7 @@ from prefect.states import Completed, Failed
 
 from pipelines.execution import keep_secrets, label_run
 from pipelines.limits import demand_limit
+from pipelines.reports import embed_picture
 from pipelines.stages import run_command
 from textsr.config.params import load_params
 from textsr.errors import TextsrError
@@ -22,8 +23,7 @@ DRIFT = "textsr.drift"
 """The event that is raised for drift; `pipelines.automations` answers it."""
 
 OUTPUT = Path("artifacts/monitoring/report")
-# A heading and a picture: Prefect's page cannot show files.
-_PICTURE = re.compile(r"^## .*\n\n!\[.*\n\n?", re.MULTILINE)
+_PICTURE = re.compile(r"!\[(.*)\]\((.*)\)")
 _STATES = {"drift": "Drift", "no drift": "NoDrift", "too few images": "TooFewImages"}
 
 
@@ -36,8 +36,9 @@ def _flow_run_name() -> str:
 def monitor(folder: str | None = None) -> State[None]:
     """Compare production images with what the champion was trained on, by `textsr monitor`.
 
-    The report becomes the artifact `drift`. Drift is a finding, not an error: the run completes in
-    a state `Drift`, and the event `textsr.drift` carries the evidence.
+    The report, its pictures in it, becomes the artifact `drift`. Drift is a finding, not an error:
+    the run completes in a state `Drift`. Of the folder that params.yaml names, the event
+    `textsr.drift` carries the evidence; another one is looked at, and starts no retraining.
 
     Args:
         folder: of production images, or a bucket's address; `monitoring.folder` of params.yaml
@@ -53,7 +54,8 @@ def monitor(folder: str | None = None) -> State[None]:
 
 
 def _watch(folder: str | None) -> State[None]:
-    if not folder and load_params().monitoring.folder is None:
+    configured = load_params().monitoring.folder
+    if not folder and configured is None:
         return Completed(
             name="NothingToWatch", message="params.yaml: monitoring.folder names no folder"
         )
@@ -70,12 +72,20 @@ def _watch(folder: str | None) -> State[None]:
     report = read_json(OUTPUT / "drift.json", dict[str, Any])
     page = read_text(OUTPUT / "report.md")
     create_markdown_artifact(
-        _PICTURE.sub("", page), key="drift", description=f"Its pictures are in {OUTPUT.resolve()}"
+        _PICTURE.sub(_embed, page), key="drift", description=f"The report in {OUTPUT.resolve()}"
     )
     message = page.partition("\n")[0].removeprefix("# ")
-    if report["verdict"] == "drift" and not _raise_event(report):
-        return Failed(message=f"{message}; but the event {DRIFT} could not be raised")
+    if report["verdict"] == "drift":
+        if folder and folder != configured:
+            message += "; no retraining: that is for monitoring.folder of params.yaml"
+        elif not _raise_event(report):
+            return Failed(message=f"{message}; but the event {DRIFT} could not be raised")
     return Completed(name=_STATES[report["verdict"]], message=message)
+
+
+def _embed(link: re.Match[str]) -> str:
+    """Put a picture's bytes in the place of its file, which Prefect's page cannot show."""
+    return embed_picture(OUTPUT / link[2], link[1])
 
 
 def _raise_event(report: dict[str, Any]) -> bool:

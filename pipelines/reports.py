@@ -88,10 +88,14 @@ def _markdown(key: str, text: str, description: str) -> None:
 
 def _picture(key: str, path: Path, description: str) -> None:
     """Show a picture inside a text: an image artifact is an address that the browser must reach."""
-    if not path.exists():
-        return
+    if path.exists():
+        _markdown(key, f"{embed_picture(path, description)}\n\n`{path}`", description)
+
+
+def embed_picture(path: Path, description: str) -> str:
+    """Return Markdown that holds a picture itself, as WebP of modest size."""
     encoded = base64.b64encode(_compressed(path)).decode()
-    _markdown(key, f"![{description}](data:image/webp;base64,{encoded})\n\n`{path}`", description)
+    return f"![{description}](data:image/webp;base64,{encoded})"
 
 
 def _compressed(path: Path) -> bytes:

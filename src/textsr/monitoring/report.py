@@ -1,6 +1,7 @@
 """The drift report: a folder with the numbers, a page to read and pictures."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 from pydantic import BaseModel
@@ -33,9 +34,9 @@ class DriftReport(BaseModel):
         found: image files in the folder.
         measured: the newest of them, that were measured.
         unreadable: what is wrong with new ones that could not be.
-        model: what upscaled the images.
-        reference: where the training lines' profile is from.
-        engine: the OCR engine that read the images, and its version.
+        model: what upscaled the images; "" of too few images, which nothing looks at.
+        reference: where the training lines' profile is from; "" likewise.
+        engine: the OCR engine that read the images, and its version; "" likewise.
         reference_engine: the one that read the training lines; "" where it is not recorded.
         data_hash: of the data that the champion was trained with, if it is known.
         differences: between the champion's lineage and the local project, a sentence each.
@@ -48,14 +49,14 @@ class DriftReport(BaseModel):
     found: int
     measured: int
     unreadable: dict[str, str]
-    model: str
-    reference: str
-    engine: str
-    reference_engine: str
-    data_hash: str | None
-    differences: list[str]
+    model: str = ""
+    reference: str = ""
+    engine: str = ""
+    reference_engine: str = ""
+    data_hash: str | None = None
+    differences: list[str] = []
     thresholds: Monitoring
-    findings: list[Finding]
+    findings: list[Finding] = []
 
     def summary(self) -> str:
         """Return the verdict as a sentence."""
@@ -67,6 +68,29 @@ class DriftReport(BaseModel):
         drifted = ", ".join(finding.name for finding in self.findings if finding.drifted)
         said = f"{self.folder}: {self.verdict} in {self.measured} images"
         return f"{said}: {drifted}" if drifted else said
+
+
+class Samples(NamedTuple):
+    """What a report's pictures are drawn from."""
+
+    reference: pd.DataFrame
+    """The training lines, measured."""
+    measured: pd.DataFrame
+    """The production images, measured, a row each in the order of `images`."""
+    images: dict[str, Image]
+    """The production images by name."""
+
+
+def too_few(folder: str, production: Production, thresholds: Monitoring) -> DriftReport:
+    """Put together what a report says of fewer images than are judged."""
+    return DriftReport(
+        folder=redact(folder),
+        verdict="too few images",
+        found=production.found,
+        measured=len(production.images),
+        unreadable=production.unreadable,
+        thresholds=thresholds,
+    )
 
 
 def describe(
@@ -116,38 +140,17 @@ def check_output(output: Path, watched: str) -> None:
         )
 
 
-def write_report(
-    output: Path,
-    report: DriftReport,
-    reference: pd.DataFrame,
-    measured: pd.DataFrame,
-    images: dict[str, Image],
-) -> None:
+def write_report(output: Path, report: DriftReport, samples: Samples | None = None) -> None:
     """Write `drift.json`, `report.md` and pictures into `output`, whole or not at all.
 
     Args:
         output: the folder; what is in it is replaced.
         report: what to say.
-        reference: the training lines, measured.
-        measured: the production images, measured, a row each in the order of `images`.
-        images: the production images by name.
+        samples: what to draw; nothing is drawn without.
     """
-    names = list(images)
     with replace_folder(output) as folder:
         write_json(folder / _REPORT, report.model_dump(mode="json"))
-        pictures = []
-        if report.findings:
-            draw_distributions(reference, measured, report.findings, folder / DISTRIBUTIONS)
-            pictures.append(("How the properties are distributed", DISTRIBUTIONS))
-        ranked = unusual(reference, measured, report.thresholds)[:_SHOWN]
-        if ranked:
-            captions = [
-                f"{_shortened(names[number])}: {name} {measured[name].iloc[number]:.3g}"
-                for number, name in ranked
-            ]
-            shown = [images[names[number]] for number, _ in ranked]
-            draw_unusual(list(zip(shown, captions, strict=True)), folder / UNUSUAL)
-            pictures.append(("The images furthest out, of each property in turn", UNUSUAL))
+        pictures = [] if samples is None else _draw(folder, report, samples)
         judged = {finding.name for finding in report.findings}
         page = render_page(
             "textsr.monitoring",
@@ -158,6 +161,26 @@ def write_report(
             listed=_LISTED,
         )
         write_text(folder / "report.md", page)
+
+
+def _draw(folder: Path, report: DriftReport, samples: Samples) -> list[tuple[str, str]]:
+    """Draw what there is to see; return titles and file names."""
+    reference, measured, images = samples
+    pictures = []
+    if report.findings:
+        draw_distributions(reference, measured, report.findings, folder / DISTRIBUTIONS)
+        pictures.append(("How the properties are distributed", DISTRIBUTIONS))
+    ranked = unusual(reference, measured, report.thresholds)[:_SHOWN]
+    if ranked:
+        names = list(images)
+        captions = [
+            f"{_shortened(names[number])}: {name} {measured[name].iloc[number]:.3g}"
+            for number, name in ranked
+        ]
+        shown = [images[names[number]] for number, _ in ranked]
+        draw_unusual(list(zip(shown, captions, strict=True)), folder / UNUSUAL)
+        pictures.append(("The images furthest out, of each property in turn", UNUSUAL))
+    return pictures
 
 
 def _shortened(name: str) -> str:

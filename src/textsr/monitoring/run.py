@@ -30,7 +30,14 @@ from textsr.monitoring.profile import (
     profile_key,
     save_profile,
 )
-from textsr.monitoring.report import DriftReport, check_output, describe, write_report
+from textsr.monitoring.report import (
+    DriftReport,
+    Samples,
+    check_output,
+    describe,
+    too_few,
+    write_report,
+)
 from textsr.ocr.engine import OCREngine
 from textsr.ocr.engines import first_engine
 from textsr.progress import Progress
@@ -61,6 +68,10 @@ def run_monitor(
         )
     check_output(output, watched)
     production = read_production(watched, params.monitoring.max_images)
+    if len(production.images) < params.monitoring.min_images:
+        report = too_few(watched, production, params.monitoring)
+        write_report(output, report)
+        return report
     use_threads(params.compute.threads)
     tracker = Tracker(root)
     champion = find_champion(tracker, params, root)
@@ -74,10 +85,9 @@ def run_monitor(
         # Two engines are never equally sure, nor are two versions of one.
         measured[CONFIDENCE] = np.nan
     findings = compare(profile.values, measured, params.monitoring)
-    verdict = judge(findings, len(images), params.monitoring)
     report = describe(
         watched,
-        verdict,
+        judge(findings),
         production,
         champion,
         profile,
@@ -85,7 +95,7 @@ def run_monitor(
         findings,
         params.monitoring,
     )
-    write_report(output, report, profile.values, measured, production.images)
+    write_report(output, report, Samples(profile.values, measured, production.images))
     return report
 
 

@@ -1,5 +1,8 @@
 """The watching flow and its automation, against a real Prefect server on loopback."""
 
+import base64
+import io
+import re
 import shutil
 import stat
 import subprocess
@@ -11,6 +14,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from PIL import Image
 from prefect import State
 from prefect.artifacts import Artifact
 from prefect.automations import Automation
@@ -37,6 +41,7 @@ case "$2" in --*) folder=scans;; *) folder=$2;; esac # what params.yaml says
 verdict=$(cat verdict)
 [ "$verdict" = broken ] && { echo "no such bucket"; exit 1; }
 mkdir -p artifacts/monitoring/report
+cp distributions.png artifacts/monitoring/report
 cat > artifacts/monitoring/report/report.md <<END
 # $folder: $verdict
 
@@ -75,6 +80,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (root / "bin/textsr").write_text(FAKE)
     (root / "bin/textsr").chmod(stat.S_IRWXU)
     shutil.copy(ROOT / "params.yaml", root)
+    Image.new("L", (40, 30), 200).save(root / "distributions.png")
     monkeypatch.chdir(root)
     monkeypatch.setattr(sys, "executable", str(root / "bin/python"))
     return root
@@ -108,7 +114,14 @@ def _named(event: str) -> EventFilter:
     return EventFilter(event=EventNameFilter(name=[event]))
 
 
+def watch_always(project: Path, folder: str) -> None:
+    """Name the folder in params.yaml."""
+    params = project / "params.yaml"
+    params.write_text(re.sub("folder: .*", f"folder: {folder}", params.read_text(), count=1))
+
+
 def test_drift_raises_one_event_with_the_evidence(project: Path) -> None:
+    watch_always(project, "s3://scans/new")
     state = watch(project, "s3://scans/new", "drift")
     assert state.is_completed()
     assert state.name == "Drift"
@@ -130,8 +143,20 @@ def test_drift_raises_one_event_with_the_evidence(project: Path) -> None:
         }
     ]
     shown = Artifact.get("drift")
-    assert shown.data == "# s3://scans/new: drift\n\n- Images: 60 measured\n\n"
+    assert shown.data.startswith("# s3://scans/new: drift\n\n- Images: 60 measured\n\n## How ")
+    picture = shown.data.partition("](data:image/webp;base64,")[2].partition(")")[0]
+    assert Image.open(io.BytesIO(base64.b64decode(picture))).size == (40, 30)
     assert str(project / OUTPUT) in shown.description
+
+
+@pytest.mark.parametrize("configured", ["null", "s3://scans/all"])
+def test_drift_of_a_folder_looked_at_once_starts_nothing(project: Path, configured: str) -> None:
+    watch_always(project, configured)
+    folder = f"s3://once/{configured[-3:]}"
+    state = watch(project, folder, "drift")
+    assert state.name == "Drift"
+    assert "no retraining: that is for monitoring.folder" in state.message
+    assert events(folder) == []
 
 
 @pytest.mark.parametrize(
@@ -157,8 +182,7 @@ def test_a_folder_that_cannot_be_read_fails_the_run_with_the_last_lines(project:
 def test_without_a_folder_the_one_in_params_is_watched(project: Path) -> None:
     assert watch(project, None, "no drift").name == "NothingToWatch"
     assert not (project / "asked").exists()
-    params = (project / "params.yaml").read_text()
-    (project / "params.yaml").write_text(params.replace("folder: null", "folder: scans", 1))
+    watch_always(project, "scans")
     assert watch(project, None, "no drift").message == "scans: no drift"
     asked = (project / "asked").read_text()
     assert "scans" not in asked  # its address may hold a secret, and all users see command lines
@@ -168,7 +192,8 @@ def test_drift_that_nobody_hears_of_is_a_failure(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pipelines.monitor.emit_event", lambda *args, **kwargs: None)
-    state = watch(project, "scans", "drift")
+    watch_always(project, "scans")
+    state = watch(project, None, "drift")
     assert state.is_failed()
     assert "the event textsr.drift could not be raised" in state.message
 
@@ -218,8 +243,7 @@ def test_drift_starts_a_retraining_once_a_day_and_folder(
     record = deploy()
     automation = retrain_on_drift()
     assert retrain_on_drift().id == automation.id
-    params = (project / "params.yaml").read_text()
-    (project / "params.yaml").write_text(params.replace("folder: null", "folder: scans", 1))
+    watch_always(project, "scans")
     # As a process of its own, which must not end before the server has the event.
     (project / "verdict").write_text("drift")
     (project / "bin/python").symlink_to(BIN / "python")
@@ -236,6 +260,7 @@ def test_drift_starts_a_retraining_once_a_day_and_folder(
     assert record.read_text() == "retrained\n"
 
     watch(project, "scans", "drift")  # an hour later, still so: retraining again changes nothing
+    watch_always(project, "other")
     watch(project, "other", "drift")
     assert len(events("other")) == 1
     assert len(runs_of(automation, 2)) == 2

@@ -156,8 +156,9 @@ def test_fresh_lines_are_silent_and_unreadable_ones_are_not(
 
 
 def test_too_few_images_are_reported_and_not_judged(
-    unread: Params, root: Path, fresh: Path, tmp_path: Path
+    unread: Params, root: Path, fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delattr("textsr.monitoring.run.find_champion")  # no model is loaded for them
     for path in sorted(fresh.iterdir())[:49]:
         shutil.copy(path, tmp_path)
     (tmp_path / "bad.png").write_bytes(b"no image")
@@ -167,6 +168,7 @@ def test_too_few_images_are_reported_and_not_judged(
     assert report.findings == []
     page = (root / "monitoring/report/report.md").read_text()
     assert "- bad.png: cannot be decoded" in page
+    assert "Model" not in page
     assert not (root / "monitoring/report/distributions.png").exists()
 
 
