@@ -32,16 +32,15 @@ from PIL import Image
 from textsr import pretrained
 from textsr.errors import TextsrError, quote
 from textsr.images.conversion import Channels, from_array, to_array, to_pillow
-from textsr.images.headers import BytesStream, read_header
 from textsr.images.image import LoadedImage
-from textsr.images.reading import MAX_PIXELS, count_pixels, decode_image, from_pillow, read_image
+from textsr.images.reading import MAX_PIXELS, decode_image, from_pillow, read_image
 from textsr.inference.backend import Backend
 from textsr.inference.choice import BACKENDS, open_folder
 from textsr.inference.stream import (
     SMALL,
-    SMALL_BYTES,
     Loaded,
     Task,
+    is_small_file,
     upscale_portion,
     upscale_stream,
 )
@@ -545,21 +544,6 @@ def _is_small(image: AnyImage) -> bool:
         return image.width * image.height <= SMALL
     if isinstance(image, LoadedImage):
         return image.width * image.height <= SMALL
-    try:
-        if isinstance(image, bytes):
-            return len(image) <= SMALL_BYTES and _count_pixels(image) <= SMALL
-        path = Path(image)
-        return path.stat().st_size <= SMALL_BYTES and count_pixels(path) <= SMALL
-    except Exception:  # Pillow's opening of damaged files raises almost anything
-        return False
-
-
-def _count_pixels(encoded: bytes) -> int:
-    """Return how many pixels an image has by its header, as `count_pixels` does of a file."""
-    with BytesStream(encoded) as stream:
-        header = read_header(stream)
-        if header.size is not None:
-            return header.size[0] * header.size[1]
-        stream.seek(0)
-        with Image.open(stream, formats=[header.format]) as image:
-            return image.width * image.height
+    if isinstance(image, bytes):
+        return is_small_file(image)
+    return isinstance(image, (str, PathLike)) and is_small_file(Path(image))

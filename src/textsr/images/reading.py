@@ -161,13 +161,16 @@ def from_pillow(image: Image.Image, name: str) -> LoadedImage:
         return replace(loaded, dpi=read_resolution(image, tags))
 
 
-def count_pixels(path: Path) -> int:
-    """Return how many pixels an image has, by its file's header alone.
+def count_pixels(image: Path | bytes) -> int:
+    """Return how many pixels an image has, by the header of its file, or of its file's content.
 
     Raises:
         TextsrError: as `check_image` does.
     """
-    with _opened(path, MAX_PIXELS) as stream:
+    if isinstance(image, bytes):
+        with _said_of("image", MAX_PIXELS), BytesStream(image) as content:
+            return _measure(content)
+    with _opened(image, MAX_PIXELS) as stream:
         return _measure(stream)
 
 

@@ -6,9 +6,11 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from textsr.errors import TextsrError
 from textsr.images.image import LoadedImage
+from textsr.images.reading import count_pixels
 from textsr.inference.backend import Backend
 from textsr.inference.interpolation import BicubicBackend
 from textsr.inference.orientation import turned
@@ -22,6 +24,18 @@ SMALL_BYTES = 32_768
 """Of a file: likely to hold a small image."""
 
 _TOGETHER = 64  # small images that a worker takes at a time
+
+
+def is_small_file(image: Path | bytes) -> bool:
+    """Tell whether an image is small by its file, or its file's content, and the header in it.
+
+    Few bytes may hold many pixels. What cannot be read is not small: decoding tells what is wrong.
+    """
+    try:
+        size = len(image) if isinstance(image, bytes) else image.stat().st_size
+        return size <= SMALL_BYTES and count_pixels(image) <= SMALL
+    except (OSError, ValueError, TextsrError):
+        return False
 
 
 @dataclass(frozen=True)

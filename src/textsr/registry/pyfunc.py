@@ -19,17 +19,15 @@ import numpy.typing as npt
 import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
-from PIL import Image
 
 from textsr import pretrained
 from textsr.errors import TextsrError, quote
 from textsr.images.conversion import from_array, to_array
-from textsr.images.headers import BytesStream, read_header
 from textsr.images.image import LoadedImage
 from textsr.images.reading import decode_image
 from textsr.inference.backend import Backend
 from textsr.inference.choice import open_folder
-from textsr.inference.stream import SMALL, SMALL_BYTES, Loaded, Task, upscale_stream
+from textsr.inference.stream import SMALL, Loaded, Task, is_small_file, upscale_stream
 from textsr.inference.suitability import Suitability, examine
 from textsr.models.spec import read_spec
 
@@ -219,23 +217,12 @@ def _from_base64(cell: str) -> bytes:
 
 def _is_small_file(cell: object) -> bool:
     """Whether a cell's image is small by its header: a file of 2 KB may hold millions of pixels."""
-    if not isinstance(cell, (bytes, bytearray, str)) or len(cell) > SMALL_BYTES:
+    if not isinstance(cell, (bytes, bytearray, str)):
         return False
     try:
-        encoded = _from_base64(cell) if isinstance(cell, str) else bytes(cell)
-        return _count_pixels(encoded) <= SMALL
-    except Exception:  # Pillow's opening of damaged files raises almost anything
+        return is_small_file(_from_base64(cell) if isinstance(cell, str) else bytes(cell))
+    except (binascii.Error, ValueError):  # decoding tells what is wrong
         return False
-
-
-def _count_pixels(encoded: bytes) -> int:
-    with BytesStream(encoded) as stream:
-        header = read_header(stream)
-        if header.size is not None:
-            return header.size[0] * header.size[1]
-        stream.seek(0)
-        with Image.open(stream, formats=[header.format]) as image:
-            return image.width * image.height
 
 
 def _as_pixels(values: _Array) -> _Array:

@@ -16,7 +16,7 @@ from textsr.images.headers import BytesStream, HeaderError, read_header, tiff_pa
 from textsr.images.image import LoadedImage
 from textsr.images.reading import decode_image
 from textsr.inference.sizing import Sizing, at_factor
-from textsr.inference.stream import SMALL, SMALL_BYTES, Loaded, Task, upscale_portion
+from textsr.inference.stream import Loaded, Task, is_small_file, upscale_portion
 from textsr.inference.suitability import Suitability, examine
 from textsr.inference.turns import LARGE, Turns
 from textsr.serving.notes import heard
@@ -87,18 +87,8 @@ class Job(Generic[T]):
 
     @cached_property
     def is_small(self) -> bool:
-        """Whether it goes through the network together with others: by its bytes and its header.
-
-        Few bytes may hold many pixels.
-        """
-        if len(self.encoded) > SMALL_BYTES:
-            return False
-        try:
-            with BytesStream(self.encoded) as stream:
-                size = read_header(stream).size
-        except Exception:  # of damaged files, almost anything; decoding tells it
-            return False
-        return size is not None and size[0] * size[1] <= SMALL
+        """Whether it goes through the network together with others."""
+        return is_small_file(self.encoded)
 
     def stop(self) -> None:
         """Have no more work done for it than the tile or batch that is in work."""
