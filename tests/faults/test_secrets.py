@@ -220,7 +220,7 @@ def test_the_tag_of_a_failed_smoke_test_holds_none(
     (tmp_path / "data/1").mkdir(parents=True)
     (tmp_path / "data/1/model.json").touch()
 
-    def download(artifact_uri: str) -> str:
+    def download(artifact_uri: str, dst_path: str | None) -> str:
         if artifact_uri.endswith("@champion"):
             raise OSError(f"https://u:{SECRET}@host: no space")
         return str(tmp_path)  # the champion before is there, so that the champion is to blame

@@ -34,9 +34,11 @@ app.add_typer(imports.app, name="import", rich_help_panel="1. Source material")
 for group in (data, stages, models, upscale, serve, judging, dvc):
     app.add_typer(group.app)
 
-# Libraries that would report home; the pipeline works without a network.
+# Libraries that would report home, though the pipeline works without a network; and a bar for each
+# file that MLflow fetches.
 _QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "GX_ANALYTICS_ENABLED": "false",
     "NO_ALBUMENTATIONS_UPDATE": "1",
 }

@@ -4,10 +4,11 @@ The loader is this package's own module, shipped along as code: nothing is pickl
 its network as ONNX, too, so that what serves it needs no PyTorch.
 """
 
+import atexit
 import shutil
 from importlib.metadata import version
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 
 import cv2
 import mlflow
@@ -85,11 +86,17 @@ def logged_model(tracker: Tracker, run_id: str) -> str | None:
 def download_model(tracker: Tracker, uri: str) -> Path:
     """Return the local folder of a model given by `models:/` or `runs:/` URI.
 
+    What is fetched from a server is there until the process ends.
+
     Raises:
         TextsrError: if there is no such model, or it is not one of ours.
     """
+    place = None
+    if tracker.uri.startswith("http"):  # MLflow would leave a temporary folder behind
+        place = mkdtemp()
+        atexit.register(shutil.rmtree, place, ignore_errors=True)
     try:
-        downloaded = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri))
+        downloaded = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=place))
     except Exception as error:  # MLflow raises its own types and those of every store
         raise TextsrError(f"{uri}: cannot be got from {tracker.uri}: {error}") from error
     folders = [path.parent for path in downloaded.glob("data/*/model.json")]

@@ -1,7 +1,11 @@
 """The logged model: what others get who load it, and what it is made of."""
 
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import cv2
 import mlflow
@@ -138,3 +142,27 @@ def test_model_that_cannot_run_is_not_logged(tracker: Tracker, tmp_path: Path) -
         log_model(tracker, run_id, tmp_path)
     assert logged_model(tracker, run_id) is None
     assert not tracker.client.list_artifacts(run_id)
+
+
+def test_what_a_server_sends_is_removed_when_the_process_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    at_the_end: list[Callable[[], object]] = []
+
+    def register(call: Callable[..., object], *arguments: object, **settings: object) -> None:
+        at_the_end.append(partial(call, *arguments, **settings))
+
+    def send(artifact_uri: str, dst_path: str) -> str:
+        (Path(dst_path) / "data/m").mkdir(parents=True)
+        (Path(dst_path) / "data/m/model.json").touch()
+        return dst_path
+
+    monkeypatch.setattr("atexit.register", register)
+    monkeypatch.setattr("mlflow.artifacts.download_artifacts", send)
+    server = cast(Tracker, SimpleNamespace(uri="http://127.0.0.1:1"))
+    folder = download_model(server, "models:/m/1")
+    assert (folder / "model.json").exists()
+    for call in at_the_end:
+        call()
+    assert not folder.exists()
+    assert not folder.parents[1].exists()
