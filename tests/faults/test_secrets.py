@@ -204,11 +204,13 @@ def test_a_database_that_cannot_be_opened_is_named_without_its_password(
 
 def test_tags_and_params_of_runs_hold_none(tracker: Tracker) -> None:
     secret = f"s3://KEYID:{SECRET}@bucket"
-    record = tracker.start("r", "e", {"folder": secret}, {"remote": secret})
+    record = tracker.start("r", "e", {"folder": secret}, {"remote": secret}, {"f.txt": secret})
     tracker.tag(record.run_id, {"later": secret})
     data = tracker.client.get_run(record.run_id).data
     assert data.params["folder"] == data.tags["remote"] == data.tags["later"] == "s3://***@bucket"
     assert record.params["folder"] == record.tags["remote"] == "s3://***@bucket"  # run.json
+    logged = Path(tracker.client.download_artifacts(record.run_id, "f.txt")).read_text()
+    assert record.files["f.txt"] == logged == "s3://***@bucket"
 
 
 def test_the_tag_of_a_failed_smoke_test_holds_none(

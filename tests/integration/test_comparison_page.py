@@ -118,6 +118,8 @@ def test_the_table_says_who_reads_best_whether_it_is_real_its_costs_data_and_cod
     ceiling, best, poor = (float(cell) for cell in column(page, "metrics.`low/rapidocr`")[:3])
     assert ceiling > best > 0 > poor
     assert column(page, "metrics.`ms_per_line`") == ["-", "5", "5", "-"]
+    assert column(page, "metrics.`train_seconds`") == ["-", "47.3", "47.3", "-"]
+    assert column(page, "metrics.`parameters`") == ["-", "1230000", "1230000", "-"]
     assert column(page, "tags.`data_hash`") == ["da7a"] * 4
     assert column(page, "tags.`git_commit`") == ["c0de"] * 4
 

@@ -1,6 +1,7 @@
 """dvc.yaml: a stage declares the code that it runs, and models are those of params.yaml."""
 
 import inspect
+import subprocess
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -99,3 +100,17 @@ def test_curves_that_are_plotted_are_those_of_the_models(params: Params) -> None
     [plotted] = [plot for title in DAG["plots"] for plot in title.values() if "PSNR" in str(title)]
     trained = [name for name, model in params.models.items() if model.steps != 0]
     assert list(plotted["y"]) == [str(project.MODELS / name / "curves.csv") for name in trained]
+
+
+def test_all_of_reports_is_written_by_stages() -> None:
+    """`tracking.lineage.SOURCES` leaves the folder out of what tells changed code."""
+    outs = [
+        out
+        for stage in STAGES.values()
+        for out in [*stage["outs"], *stage.get("metrics", [])]
+        if isinstance(out, dict)
+    ]
+    listed = subprocess.run(
+        ["git", "ls-files", project.REPORTS], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert set(listed.stdout.splitlines()) == {path for out in outs for path in out}

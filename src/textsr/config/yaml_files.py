@@ -2,6 +2,7 @@
 
 import stat
 from collections.abc import Collection, Mapping, MutableMapping
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,13 @@ def read_yaml(path: Path, *, keep_comments: bool = False) -> Any:
 def write_yaml(content: Any, path: Path) -> None:
     """Write what `read_yaml` returned, with the comments that it kept."""
     _yaml(keep_comments=True).dump(content, path)
+
+
+def dump_yaml(content: Any) -> str:
+    """Return plain values as YAML."""
+    stream = StringIO()
+    _yaml(keep_comments=True).dump(content, stream)
+    return stream.getvalue()
 
 
 def overlay(

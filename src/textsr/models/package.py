@@ -63,6 +63,11 @@ def build_network(spec: ModelSpec) -> nn.Module:
     )
 
 
+def count_parameters(model: nn.Module) -> int:
+    """Return how many numbers a model has learned."""
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
 def save_model(
     folder: Path, spec: ModelSpec, network: nn.Module, *, quantized: bool = False
 ) -> None:

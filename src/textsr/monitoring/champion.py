@@ -1,14 +1,17 @@
 """The model that is watched, what it was trained on, and the profile of that beside it."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from textsr.config.params import Params
+from textsr.files import read_json
 from textsr.monitoring.profile import Profile, load_profile
 from textsr.registry.resolve import resolve_champion
-from textsr.tracking import Tracker, describe_lines, lineage_tags
+from textsr.tracking import LINES, Tracker, describe_lines, lineage_tags
 
 _PLACE = "monitoring"  # of the profile, among the run's artifacts
 PROFILE = "reference.parquet"
@@ -52,8 +55,17 @@ def find_champion(tracker: Tracker, params: Params, root: Path) -> Champion:
         folder=found.folder,
         run_id=found.run_id,
         data_hash=run.tags.get("data_hash"),
-        differences=tuple(_differences(run.tags, run.params, params, root)),
+        differences=tuple(
+            _differences(run.tags, _lines_of(tracker, found.run_id) or run.params, params, root)
+        ),
     )
+
+
+def _lines_of(tracker: Tracker, run_id: str) -> dict[str, str] | None:
+    """Return which lines a run drew; None of an earlier version's, whose params tell it."""
+    with _artifact(tracker, run_id, LINES) as path:
+        remedy = "restore it from a backup of MLflow's artifacts"
+        return None if path is None else dict(read_json(path, dict[str, str], remedy))
 
 
 def _differences(
@@ -80,13 +92,19 @@ def attached_profile(tracker: Tracker, champion: Champion) -> Profile | None:
     """Return the profile that lies beside the champion on its MLflow run, if one does."""
     if champion.run_id is None:
         return None
-    place = f"{_PLACE}/{PROFILE}"
-    listed = tracker.client.list_artifacts(champion.run_id, _PLACE)
+    with _artifact(tracker, champion.run_id, f"{_PLACE}/{PROFILE}") as path:
+        return None if path is None else load_profile(path)
+
+
+@contextmanager
+def _artifact(tracker: Tracker, run_id: str, place: str) -> Iterator[Path | None]:
+    """Yield a copy of a run's artifact; None where there is none."""
+    listed = tracker.client.list_artifacts(run_id, place.rpartition("/")[0] or None)
     if place not in {artifact.path for artifact in listed}:
-        return None
+        yield None
+        return
     with TemporaryDirectory() as folder:
-        path = tracker.client.download_artifacts(champion.run_id, place, folder)
-        return load_profile(Path(path))
+        yield Path(tracker.client.download_artifacts(run_id, place, folder))
 
 
 def attach_profile(tracker: Tracker, champion: Champion, path: Path) -> None:

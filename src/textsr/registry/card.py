@@ -22,7 +22,7 @@ from textsr.evaluation.results import Metrics, Speed
 from textsr.files import read_json, write_text
 from textsr.imports.fonts import TERMS
 from textsr.imports.sets import USES, find_sets
-from textsr.models.package import WEIGHTS, BlendedModel, load_model
+from textsr.models.package import WEIGHTS, BlendedModel, count_parameters, load_model
 from textsr.models.spec import ModelSpec
 from textsr.ocr.engines import known_engines
 from textsr.pages import render_page
@@ -123,11 +123,6 @@ def write_card(
     write_text(folder / DATA, card.model_dump_json(indent=2) + "\n")
     write_text(folder / CARD, text)
     write_text(folder / PAGE, render_html(text, title, folder, card.pictures))
-
-
-def count_parameters(model: torch.nn.Module) -> int:
-    """Return how many numbers a model has learned."""
-    return sum(parameter.numel() for parameter in model.parameters())
 
 
 def measure_cpu(model: BlendedModel, lr_height: int) -> float:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -43,14 +43,15 @@ class Method:
         run_id: its MLflow run.
         samples: its scores of the test split, as `score_set` returns them.
         model: the folder of its model; None of bicubic and HR.
-        ms_per_line: latency, milliseconds; None of bicubic and HR.
+        cost: `ms_per_line`, its latency in milliseconds; `train_seconds` and `parameters`, as far
+            as they are known; nothing of bicubic and HR.
     """
 
     name: str
     run_id: str
     samples: pd.DataFrame
     model: Path | None = None
-    ms_per_line: float | None = None
+    cost: Mapping[str, float] = field(default_factory=dict)
 
 
 def publish_comparison(

@@ -1,7 +1,7 @@
 """What a version came from: kept with it as it is registered, and told by `textsr lineage`.
 
 What a run recorded as it trained is in the run's tags. What is kept beside it are files, so that
-what the tags name by its hash can be looked up: a run's `dvc.lock` is changed by the next stage.
+what the tags name can be looked up, and `dvc.lock`, which has the hash of all that it came from.
 """
 
 import json
@@ -25,13 +25,12 @@ from textsr.errors import TextsrError, quote
 from textsr.files import fingerprint, read_json, write_json, write_text
 from textsr.pages import render_page
 from textsr.registry.records import NOT_RECORDED, run_tags
-from textsr.tracking import Tracker, lineage_tags
+from textsr.tracking import SOURCES, Tracker, lineage_tags
 
 TITLES = {
     "git_commit": "git commit",
     "git_changes": "changed beside it",
     "data_hash": "`data.dvc`",
-    "dvc_lock_hash": "`dvc.lock`",
     "initial_weights": "started from weights (BLAKE2b)",
     "encoder_run_id": "run that pretrained its encoder",
     "seed": "seed",
@@ -209,8 +208,8 @@ def _place(version: ModelVersion) -> str:
 
 
 def _changes(root: Path) -> bytes:
-    """Return what differs from the commit, but for reports and files that git does not know."""
-    command = ["git", "diff", "HEAD", "--binary", "--", ".", f":!{project.REPORTS}"]
+    """Return what differs from the commit, but for files that git does not know."""
+    command = ["git", "diff", "HEAD", "--binary", "--", *SOURCES]
     try:
         done = subprocess.run(command, cwd=root, capture_output=True, check=False)
     except FileNotFoundError:  # no git: an unpacked archive

@@ -13,13 +13,13 @@ from textsr.errors import TextsrError
 from textsr.evaluation.results import Metrics
 from textsr.files import read_json, replace_folder, write_text
 from textsr.images.grey import Image
-from textsr.models.package import WEIGHTS, BlendedModel, load_model, save_model
+from textsr.models.package import WEIGHTS, BlendedModel, count_parameters, load_model, save_model
 from textsr.models.recognizer import load_recognizer, save_recognizer
 from textsr.models.spec import ANY, write_spec
 from textsr.pages import render_page
 from textsr.pretrained import NAME
 from textsr.pretrained.onnx_files import write_onnx_files
-from textsr.registry.card import Card, count_parameters, render_card
+from textsr.registry.card import Card, render_card
 from textsr.registry.origin import titled
 from textsr.synthesis.sample import load_source, make_sample
 from textsr.tracking import RunRecord

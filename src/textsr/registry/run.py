@@ -41,7 +41,7 @@ from textsr.registry.gate import Check, Decision, RealSet, decide, render_decisi
 from textsr.registry.origin import is_kept, keep_files, titled, write_origin
 from textsr.registry.packaging import download_model, logged_model
 from textsr.registry.records import THE_GATE, Grounds, gates_record, record_decision, run_tags
-from textsr.tracking import Tracker
+from textsr.tracking import RunRecord, Tracker
 
 
 def run_registration(
@@ -116,7 +116,7 @@ def run_registration(
         if promote_over(tracker, name, version, champion, grounds):
             break
         champion, decision = judge()  # another registration made a champion in the meantime
-    _show(params, tracker, run_ids, dataset, evaluation, record)
+    _show(params, tracker, run_ids, dataset, trained, evaluation, record)
     write_json(reports / "registration.json", record)
     return record
 
@@ -126,6 +126,7 @@ def _show(
     tracker: Tracker,
     run_ids: Mapping[str, str],
     dataset: Path,
+    trained: Path,
     evaluation: Path,
     record: Mapping[str, Any],
 ) -> None:
@@ -141,7 +142,8 @@ def _show(
         folder = evaluation / model
         samples = _on(read_samples(folder / "samples.parquet"), TEST)
         speed = read_json(folder / "speed.json", Speed)
-        methods.append(Method(model, run_id, samples, folder / "model", speed["ms_per_line"]))
+        cost = RunRecord.read(trained / model / "run.json").metrics | dict(speed)
+        methods.append(Method(model, run_id, samples, folder / "model", cost))
     publish_comparison(
         tracker,
         params.tracking.experiment,

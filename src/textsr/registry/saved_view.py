@@ -20,7 +20,7 @@ def encode_view(engines: Sequence[str]) -> str:
         engines: names of the OCR engines; by the first one's gain runs are ordered.
     """
     metrics = [f"{kind}/{engine}" for engine in engines for kind in ("gain", "low")]
-    metrics += ["test/psnr_db", "test/ssim", "ms_per_line"]
+    metrics += ["test/psnr_db", "test/ssim", "ms_per_line", "train_seconds", "parameters"]
     columns = ["tags.`verdict`", *(f"metrics.`{metric}`" for metric in metrics)]
     columns += ["tags.`data_hash`", "tags.`git_commit`"]
     state = {

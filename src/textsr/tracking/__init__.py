@@ -9,11 +9,13 @@ from textsr.tracking.client import (
     tracking_uri,
     unreachable,
 )
-from textsr.tracking.lineage import describe_lines, flatten, lineage_tags
+from textsr.tracking.lineage import LINES, SOURCES, describe_lines, flatten, lineage_tags
 from textsr.tracking.metrics import evaluation_metrics, set_metrics
 from textsr.tracking.stage import StageRun, track
 
 __all__ = [
+    "LINES",
+    "SOURCES",
     "RunRecord",
     "StageRun",
     "Tracker",

@@ -61,6 +61,10 @@ class RunRecord(BaseModel):
     experiment: str
     params: dict[str, str]
     tags: dict[str, str]
+    files: dict[str, str] = {}
+    """Artifacts that are text, by name."""
+    metrics: dict[str, float] = {}
+    """Of the run as a whole, beside its curves."""
 
     @classmethod
     def read(cls, path: Path) -> "RunRecord":
@@ -150,21 +154,30 @@ class Tracker:
         return str(made)
 
     def start(
-        self, name: str, experiment: str, params: Mapping[str, str], tags: Mapping[str, str]
+        self,
+        name: str,
+        experiment: str,
+        params: Mapping[str, str],
+        tags: Mapping[str, str],
+        files: Mapping[str, str] | None = None,
     ) -> RunRecord:
-        """Start a run."""
+        """Start a run; `files` are artifacts that are text, by name."""
         tags = {key: redact(value) for key, value in tags.items()}
         params = {key: redact(value) for key, value in params.items()}
+        files = {key: redact(value) for key, value in (files or {}).items()}
         run = self.client.create_run(self.experiment_id(experiment), run_name=name, tags=tags)
         entries = [Param(key, value) for key, value in params.items()]
         for first in range(0, len(entries), _PARAMS_A_CALL):
             self.client.log_batch(run.info.run_id, params=entries[first : first + _PARAMS_A_CALL])
+        for file, text in files.items():
+            self.client.log_text(run.info.run_id, text, file)
         return RunRecord(
             run_id=run.info.run_id,
             name=name,
             experiment=experiment,
             params=params,
             tags=tags,
+            files=files,
         )
 
     def exists(self, run_id: str) -> bool:
@@ -203,7 +216,7 @@ class Tracker:
         """Return the id of a recorded run; make the run again if the server lost it.
 
         A stage that DVC restored from its cache made no run here, and a tracking server can be
-        new. The new run carries the recorded params, tags and curves.
+        new. The new run carries the recorded params, tags, files, metrics and curves.
         """
         if self.exists(record.run_id):
             return record.run_id
@@ -211,7 +224,10 @@ class Tracker:
         if restored is not None:
             return restored
         tags = {**record.tags, _RESTORED_FROM: record.run_id}
-        run_id = self.start(record.name, record.experiment, record.params, tags).run_id
+        run_id = self.start(
+            record.name, record.experiment, record.params, tags, record.files
+        ).run_id
+        self.log(run_id, record.metrics)
         self.log_curves(run_id, curves)
         self.finish(run_id)
         print(  # noqa: T201

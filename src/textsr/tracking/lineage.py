@@ -10,10 +10,16 @@ from typing import Any
 import torch
 from joblib import cpu_count
 
+from textsr.config import project
 from textsr.config.params import Params
 from textsr.config.yaml_files import read_yaml
 from textsr.errors import TextsrError
-from textsr.files import fingerprint
+
+LINES = "lines.json"
+"""Artifact of a training's run: which lines it drew, as `describe_lines` tells it."""
+
+SOURCES = (".", ":!dvc.lock", f":!{project.REPORTS}")
+"""For git: the project without what the pipeline itself writes, which is no change of code."""
 
 _CHANGES_NAMED = 10  # files; a clone may hold thousands that git does not know
 # Tags of what called for a run, and the variables in which it says so.
@@ -21,16 +27,13 @@ _CALLERS = {"prefect_flow_run_id": "TEXTSR_FLOW_RUN_ID", "dvc_experiment": "DVC_
 
 
 def lineage_tags(root: Path, seed: int) -> dict[str, str]:
-    """Return what a run came from: code, data, lock, seed, flow and hardware."""
-    changes = list(filter(None, _git(root, "status", "--porcelain").split("\n")))
+    """Return what a run came from: code, data, seed, flow and hardware."""
+    changes = list(filter(None, _git(root, "status", "--porcelain", "--", *SOURCES).split("\n")))
     tags = {
         "git_commit": _git(root, "rev-parse", "HEAD") or "none",
         "git_dirty": str(bool(changes)).lower(),
         "git_changes": _name_files(changes),
         "data_hash": _data_hash(root / "data.dvc"),
-        "dvc_lock_hash": fingerprint("", [root / "dvc.lock"])
-        if (root / "dvc.lock").exists()
-        else "none",
         "seed": str(seed),
         "hardware": _hardware(),
         "mlflow.source.name": "textsr",

@@ -8,6 +8,7 @@ from pathlib import Path
 from mlflow.exceptions import MlflowException
 
 from textsr.config.params import Params
+from textsr.config.yaml_files import dump_yaml
 from textsr.files import read_json
 from textsr.tracking.client import DATA, PRETRAINING, RunRecord, Tracker, explained
 from textsr.tracking.lineage import lineage_tags
@@ -22,10 +23,18 @@ class StageRun:
 
     tracker: Tracker
     run_id: str
+    started: RunRecord | None = None
+    """None of a run that is found by its tag."""
 
     def log(self, metrics: Mapping[str, float], step: int = 0) -> None:
         """Log metrics of one step."""
         self.tracker.log(self.run_id, metrics, step)
+
+    def conclude(self, metrics: Mapping[str, float]) -> None:
+        """Log metrics of the run as a whole, and keep them in its `run.json`."""
+        self.log(metrics)
+        assert self.started is not None
+        self.started.metrics.update(metrics)
 
     def log_curves(self, rows: Iterable[Mapping[str, float]]) -> None:
         """Log curves: rows of metrics, each with its `step`."""
@@ -49,6 +58,7 @@ def track(
     *,
     described: Mapping[str, str],
     tags: Mapping[str, str] | None = None,
+    files: Mapping[str, str] | None = None,
     name: str | None = None,
     encoder: Path | None = None,
     checkpoints: Path | None = None,
@@ -63,8 +73,9 @@ def track(
         stage: as `dvc.yaml` names it, e.g. `train@scratch`; its group decides the experiment.
         params: the whole of params.yaml.
         root: the project.
-        described: what the run depends on, by dotted names: MLflow's params.
+        described: what tells the run from others, by dotted names: MLflow's params.
         tags: further tags; they take precedence over the lineage's.
+        files: further artifacts beside `params.yaml`, which holds all of `params`; text by name.
         name: of the run; by default what stands after the stage's `@`.
         encoder: a pretrained encoder that goes into the run, whose own run becomes a tag.
         checkpoints: a folder that lives through a kill of the process. A run of which `run.json`
@@ -90,12 +101,15 @@ def track(
                 made_by = tracker.encoder_run(params.tracking.experiment, encoder)
                 tags["encoder_run_id"] = made_by or "unknown: pretrained on another tracking server"
             tags = lineage_tags(root, params.seed) | tags
-            started = tracker.start(name or model, experiment, described, tags)
+            whole = {"params.yaml": dump_yaml(params.model_dump(mode="json"))}
+            started = tracker.start(
+                name or model, experiment, described, tags, whole | dict(files or {})
+            )
             run_id = started.run_id
             if checkpoints is not None:
                 started.write(checkpoints / _RECORD)
         try:
-            yield StageRun(tracker, run_id)
+            yield StageRun(tracker, run_id, started)
             if record is not None and started is not None:
                 started.write(record)
         except BaseException:

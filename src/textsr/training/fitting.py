@@ -27,6 +27,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from textsr.config.params import Precision
 from textsr.errors import TextsrError
 from textsr.training.checkpoints import LAST, LastTwo, newest_checkpoint
+from textsr.training.cost import Cost
 from textsr.training.divergence import DivergenceGuard
 
 CHECKPOINTS = Path(".checkpoints")
@@ -113,6 +114,7 @@ def fit(
     ema_decay: float | None = None,
     validation: Sequence[Any] | None = None,
     on_metrics: OnMetrics = lambda metrics, step: None,
+    cost: Cost | None = None,
 ) -> tuple[dict[str, Tensor], list[dict[str, float]]]:
     """Fit `module` for `steps` optimiser steps, resuming from `checkpoints` if it holds a run.
 
@@ -140,6 +142,7 @@ def fit(
         ema_decay: decay a step of the averaged weights that are returned; None: no averaging.
         validation: batches for `validation_step`.
         on_metrics: called after each chunk.
+        cost: measures the training.
 
     Returns:
         The module's final state (averaged if `ema_decay`), and the curves, a row a chunk; both
@@ -167,6 +170,8 @@ def fit(
     callbacks: list[Callback] = []
     if ema_decay is not None:
         callbacks.append(EMAWeightAveraging(decay=ema_decay))
+    if cost is not None:
+        callbacks.append(cost)
     callbacks += [DivergenceGuard(section, last, is_rank_zero=is_rank_zero()), curves, saver]
     if terminal:
         callbacks.append(RichProgressBar())

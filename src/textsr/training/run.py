@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import torch
 from torch import nn
@@ -19,7 +19,7 @@ from textsr.models.blocks import ResidualBlock
 from textsr.models.ctc_head import CTCHead
 from textsr.models.encoder import Encoder
 from textsr.models.narrowing import narrow
-from textsr.models.package import build_network, save_model
+from textsr.models.package import build_network, count_parameters, save_model
 from textsr.models.recognizer import load_recognizer
 from textsr.models.spec import ModelSpec, read_spec
 from textsr.models.text_encoder import COARSE_BLOCKS, SEQUENCE_BLOCKS
@@ -27,6 +27,7 @@ from textsr.models.upsampler import UpsamplerNet
 from textsr.models.weights import read_weights
 from textsr.pretrained import load_pretrained
 from textsr.training.batches import make_batches, training_alphabet, training_folders
+from textsr.training.cost import Cost
 from textsr.training.fitting import (
     VALIDATION_LINES,
     OnMetrics,
@@ -56,6 +57,25 @@ class TrainingRun:
     encoder: Path | None
     recognizer: Path | None
     checkpoints: Path
+
+    @property
+    def steps(self) -> int:
+        """How many steps it trains; 0: the weights it starts from are taken as they are."""
+        own = self.settings.steps
+        return self.params.training.steps if own is None else own
+
+
+class Trained(NamedTuple):
+    """What a training leaves beside its model.
+
+    Attributes:
+        curves: a row a checkpoint.
+        cost: metrics of the whole training: `train_seconds`, `steps_done`, `parameters`, and
+            `peak_memory_mb` where a step was done.
+    """
+
+    curves: list[dict[str, float]]
+    cost: dict[str, float]
 
 
 def plan_training(
@@ -134,8 +154,8 @@ def _is_srcnn(settings: Model) -> bool:
     return settings.architecture == "srcnn_transposed"
 
 
-def run_training(run: TrainingRun, output: Path, on_metrics: OnMetrics) -> list[dict[str, float]]:
-    """Train, write the model's folder to `output`, return the curves.
+def run_training(run: TrainingRun, output: Path, on_metrics: OnMetrics) -> Trained:
+    """Train, write the model's folder to `output`, return curves and cost.
 
     A process that is not rank zero (see `textsr.training.fitting.fit`) writes nothing.
 
@@ -159,10 +179,11 @@ def run_training(run: TrainingRun, output: Path, on_metrics: OnMetrics) -> list[
     settings = run.settings
     if settings.is_pretrained:
         _load_pretrained(network, run)
-    steps = params.steps if settings.steps is None else settings.steps
-    if not steps:
+    cost = Cost()
+    if not run.steps:
         save_model(output, run.spec, network)
-        return [{"step": 0.0}]
+        return Trained([{"step": 0.0}], _as_metrics(cost, network))
+    steps = run.steps
     learning_rate = settings.learning_rate or params.learning_rate
     if _is_srcnn(settings):
         module = SuperResolution(network, learning_rate=learning_rate)
@@ -212,11 +233,16 @@ def run_training(run: TrainingRun, output: Path, on_metrics: OnMetrics) -> list[
             run.dataset / "val", batch_size=32, scale=run.spec.scale, limit=VALIDATION_LINES
         ),
         on_metrics=on_metrics,
+        cost=cost,
     )
     if is_rank_zero():
         module.load_state_dict(state)
         save_model(output, run.spec, network)
-    return curves
+    return Trained(curves, _as_metrics(cost, network))
+
+
+def _as_metrics(cost: Cost, network: nn.Module) -> dict[str, float]:
+    return cost.as_metrics() | {"parameters": count_parameters(network)}
 
 
 def _ctc_head(run: TrainingRun, network: nn.Module) -> CTCHead | None:

@@ -22,14 +22,14 @@ from textsr.training.run import plan_training, run_training
 
 params = Params.model_validate_json(Path("params.json").read_text())
 run = plan_training("scratch", params, Path(sys.argv[1]), None, Path("encoders"))
-curves = run_training(run, Path("model"), lambda metrics, step: print("at", step, flush=True))
+trained = run_training(run, Path("model"), lambda metrics, step: print("at", step, flush=True))
 print("done", flush=True)
 """
 KEEP = """
 from textsr.training.curves import write_curves
 from textsr.training.fitting import is_rank_zero
 if is_rank_zero():
-    write_curves(Path("curves.csv"), curves)
+    write_curves(Path("curves.csv"), trained.curves)
 """
 
 

@@ -1,5 +1,6 @@
 """The champion's lineage and the profile beside it, on a real MLflow store."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from textsr.monitoring.report import DriftReport
 from textsr.monitoring.run import run_monitor
 from textsr.registry.aliases import promote, register_challenger
 from textsr.registry.packaging import log_model
-from textsr.tracking import Tracker, describe_lines, lineage_tags
+from textsr.tracking import LINES, Tracker, describe_lines, lineage_tags
 
 pytestmark = pytest.mark.slow
 
@@ -35,11 +36,14 @@ def root(
     return tmp_path
 
 
-def make_champion(root: Path, params: Params, described: dict[str, str] | None = None) -> Tracker:
-    """Register a model as `train`, `evaluate` and `register` do, and promote it."""
+def make_champion(root: Path, params: Params, earlier: dict[str, str] | None = None) -> Tracker:
+    """Register a model as `train`, `evaluate` and `register` do, and promote it.
+
+    `earlier`: params of a run as earlier versions made it.
+    """
     tracker = Tracker(root)
-    described = described or describe_lines(params)
-    run_id = tracker.start("scratch", "e", described, lineage_tags(root, 1)).run_id
+    files = {} if earlier else {LINES: json.dumps(describe_lines(params))}
+    run_id = tracker.start("scratch", "e", earlier or {}, lineage_tags(root, 1), files).run_id
     spec = ModelSpec(name="scratch", architecture="srcnn_transposed", scale=4)
     save_model(root / "model", spec, build_network(spec))
     uri = log_model(tracker, run_id, root / "model")

@@ -18,7 +18,7 @@ from textsr.evaluation.fidelity import psnr_db
 from textsr.evaluation.score import bicubic_upscale, network_upscale
 from textsr.evaluation.sets import load_split
 from textsr.inference.onnx_backend import FLOAT32, INT8
-from textsr.models.package import WEIGHTS, load_model
+from textsr.models.package import WEIGHTS, count_parameters, load_model
 from textsr.pretrained import load_pretrained
 from textsr.registry.publish_pretrained import MAX_BYTES
 from textsr.training.run import plan_training, run_training
@@ -74,8 +74,10 @@ def test_no_steps_give_its_weights_as_they_are(
     tiny_params: Params, dataset: Path, tmp_path: Path
 ) -> None:
     run = plan_training("pretrained", tiny_params, dataset, None, tmp_path)
-    curves = run_training(run, tmp_path / "model", lambda metrics, step: pytest.fail("no step"))
-    assert curves == [{"step": 0.0}]
+    trained = run_training(run, tmp_path / "model", lambda metrics, step: pytest.fail("no step"))
+    assert trained.curves == [{"step": 0.0}]
+    weights = count_parameters(load_pretrained())
+    assert trained.cost == {"train_seconds": 0, "steps_done": 0, "parameters": weights}
     before, after = (
         load_pretrained().network,
         load_model(tmp_path / "model").network,
@@ -91,7 +93,7 @@ def test_steps_go_on_from_its_weights(
     model = tiny_params.models["pretrained"].model_copy(update={"steps": 2})
     params = tiny_params.model_copy(update={"models": {"pretrained": model}})
     run = plan_training("pretrained", params, dataset, None, tmp_path)
-    curves = run_training(run, tmp_path / "model", lambda metrics, step: None)
+    curves = run_training(run, tmp_path / "model", lambda metrics, step: None).curves
     assert [row["step"] for row in curves] == [2]
     start = load_pretrained().network.state_dict()
     end = load_model(tmp_path / "model").network.state_dict()

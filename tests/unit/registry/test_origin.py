@@ -79,7 +79,6 @@ def test_all_that_was_recorded_can_be_looked_up(
         (f"| git commit | {commit} |", 2),  # of the training, and of the registration
         ("| changed beside it | params.yaml |", 2),
         ("| `data.dvc` | 0123.dir |", 2),
-        (f"| `dvc.lock` | {lock} |", 2),
         (f"| dvc.lock | {lock} |", 1),
         (f"The encoder, of MLflow run {encoder}:", 1),
         ("| git commit | older |", 1),
@@ -109,10 +108,10 @@ def test_a_change_is_printed_to_the_byte(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Else `git apply` refuses it."""
-    (project / "dvc.lock").write_bytes(b"one\r\ncaf\xff\r\n")
+    (project / "requirements.lock").write_bytes(b"one\r\ncaf\xff\r\n")
     git(project, "commit", "-qam", "Lines of another system")
     changed = b"one\r\ncaf\xfe\r\ntwo\xff\n"
-    (project / "dvc.lock").write_bytes(changed)
+    (project / "requirements.lock").write_bytes(changed)
     version = keep(tracker, register(tracker, "bytes", {}), project, tiny_params, tmp_path / "m")
     monkeypatch.setattr("textsr.tracking.Tracker", lambda _: tracker)
     monkeypatch.setattr("textsr.registry.catalogue.require_version", lambda *_: version)
@@ -122,7 +121,7 @@ def test_a_change_is_printed_to_the_byte(
     (tmp_path / "changes.patch").write_bytes(done.stdout_bytes)
     git(project, "checkout", "-q", ".")
     git(project, "apply", str(tmp_path / "changes.patch"))
-    assert (project / "dvc.lock").read_bytes() == changed
+    assert (project / "requirements.lock").read_bytes() == changed
 
 
 def test_no_temporary_folder_stays(

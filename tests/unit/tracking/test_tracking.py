@@ -85,7 +85,13 @@ print(Tracker(root).experiment_id("e"))
 
 def test_lost_run_is_made_again_once(tracker: Tracker) -> None:
     record = RunRecord(
-        run_id="0" * 32, name="lost", experiment="e", params={"a": "1"}, tags={"t": "2"}
+        run_id="0" * 32,
+        name="lost",
+        experiment="e",
+        params={"a": "1"},
+        tags={"t": "2"},
+        files={"params.yaml": "a: 1\n"},
+        metrics={"train_seconds": 47.0},
     )
     curves = [{"step": 5.0, "loss": 0.5}, {"step": 9.0, "loss": 0.25}]
     made = tracker.locate(record, curves)
@@ -93,6 +99,8 @@ def test_lost_run_is_made_again_once(tracker: Tracker) -> None:
     found = tracker.client.get_run(made)
     assert found.data.params == {"a": "1"}
     assert found.data.tags["t"] == "2"
+    assert found.data.metrics["train_seconds"] == 47
+    assert Path(tracker.client.download_artifacts(made, "params.yaml")).read_text() == "a: 1\n"
     assert found.info.status == "FINISHED"
     history = tracker.client.get_metric_history(made, "loss")
     assert [(point.step, point.value) for point in history] == [(5, 0.5), (9, 0.25)]
@@ -141,20 +149,24 @@ def test_lineage_of_a_clean_and_a_dirty_clone(
     assert clean["seed"] == "7"
     assert clean["prefect_flow_run_id"] == "flow-1"
     assert clean["dvc_experiment"] == "wider"
+    # What the pipeline writes as it runs.
     (tmp_path / "dvc.lock").write_text("y")
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports/leaderboard.md").touch()
+    assert lineage_tags(tmp_path, 7) == clean
+    (tmp_path / "data.dvc").write_text("outs:\n- md5: def.dir\n  path: data\n")
     dirty = lineage_tags(tmp_path, 7)
     assert dirty["git_dirty"] == "true"
-    assert dirty["git_changes"] == "dvc.lock"
-    assert dirty["dvc_lock_hash"] != clean["dvc_lock_hash"]
-    (tmp_path / "dvc.lock").write_text("x")
+    assert dirty["git_changes"] == "data.dvc"
+    (tmp_path / "data.dvc").write_text("outs:\n- md5: abc.dir\n  path: data\n")
     (tmp_path / "an odd\u2028name.txt").touch()
     Path(os.fsdecode(bytes(tmp_path) + b"/caf\xe9.txt")).touch()
     assert len(lineage_tags(tmp_path, 7)["git_changes"].split(", ")) == 2
-    (tmp_path / "dvc.lock").write_text("y")
+    (tmp_path / "data.dvc").write_text("outs:\n- md5: def.dir\n  path: data\n")
     for number in range(9):
         (tmp_path / f"{number:02}.txt").touch()
     changes = lineage_tags(tmp_path, 7)["git_changes"].split(", ")
-    assert changes[:2] == ["dvc.lock", "00.txt"]
+    assert changes[:2] == ["data.dvc", "00.txt"]
     assert changes[-1] == "2 more"
 
 
@@ -262,7 +274,7 @@ def test_one_database_from_every_folder(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_lineage_without_a_repository_says_so(tmp_path: Path) -> None:
     tags = lineage_tags(tmp_path, 1)
-    assert [tags[key] for key in ("git_commit", "data_hash", "dvc_lock_hash")] == ["none"] * 3
+    assert [tags[key] for key in ("git_commit", "data_hash")] == ["none"] * 2
     assert "prefect_flow_run_id" not in tags
     assert tags["hardware"]
 

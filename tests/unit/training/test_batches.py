@@ -123,7 +123,7 @@ def test_a_extra_dataset_takes_part_in_training(
         "scratch", mixed_params, dataset, None, tmp_path, extra_datasets=extra_datasets
     )
     assert alone.checkpoints != mixed.checkpoints
-    curves = run_training(mixed, tmp_path / "mixed", lambda metrics, step: None)
+    curves = run_training(mixed, tmp_path / "mixed", lambda metrics, step: None).curves
     assert curves[-1]["step"] == mixed_params.training.steps
     run_training(alone, tmp_path / "alone", lambda metrics, step: None)
     pairs = zip(_weights(tmp_path / "mixed"), _weights(tmp_path / "alone"), strict=True)

@@ -172,7 +172,8 @@ def test_what_fit_returns_is_what_is_saved(
 
     monkeypatch.setattr(stage, "fit", fit)
     plan = plan_training("scratch", tiny_params, dataset, None, tmp_path)
-    assert run_training(plan, tmp_path / "m", lambda metrics, step: None) == [{"step": 1.0}]
+    trained = run_training(plan, tmp_path / "m", lambda metrics, step: None)
+    assert trained.curves == [{"step": 1.0}]
     # Fresh, the last layer is zero.
     assert torch.equal(
         (last := load_model(tmp_path / "m").network.to_hr[0]).weight, torch.ones_like(last.weight)
