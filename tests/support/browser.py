@@ -91,11 +91,12 @@ class Page:
 
 
 @contextmanager
-def browser(folder: Path) -> Iterator[Page]:
+def browser(folder: Path, *options: str) -> Iterator[Page]:
     """Start Chromium with a new profile in a folder; yield its page."""
     assert CHROMIUM is not None
     command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-    command += ["--remote-debugging-port=0", f"--user-data-dir={folder}", "about:blank"]
+    command += ["--remote-debugging-port=0", f"--user-data-dir={folder}", *options]
+    command += ["about:blank"]
     log = folder.with_suffix(".log")
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)

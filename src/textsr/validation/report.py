@@ -1,5 +1,6 @@
 """What a validation found: in words, as `result.json`, and atop the Data Docs."""
 
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -22,6 +23,27 @@ TEMPLATES = Environment(
     undefined=StrictUndefined,
 )
 """What is written for people, in the folder `templates`."""
+
+_STATIC = Path(__file__).parent / "static"
+"""What the pages load, as npm has it; each with its licence beside it."""
+
+# Of the versions that Great Expectations names, and in its order. Popper is in Bootstrap's bundle.
+_STYLES = (
+    "bootstrap-table.min.css",
+    "bootstrap.min.css",
+    "bootstrap-table-filter-control.min.css",
+    "bootstrap-datepicker.min.css",
+)
+_SCRIPTS = (
+    "jquery.min.js",
+    "bootstrap.bundle.min.js",
+    "bootstrap-table.min.js",
+    "bootstrap-table-filter-control.min.js",
+    "bootstrap-datepicker.min.js",
+)
+_LOADED = re.compile(r"<link\b[^>]*>|<script\b[^>]*\bsrc=[^>]*></script>")
+_LOGO = "logo-long.png"
+_LOGO_ADDRESS = re.compile(rf"https://[^\s\"']*/{re.escape(_LOGO)}[^\"']*")
 
 _SAMPLE_ID = "sample_id"
 
@@ -172,17 +194,13 @@ def _value(value: Any) -> str:
 
 
 def finish_data_docs(docs: Path, report: ValidationReport, pictures: Sequence[str] = ()) -> None:
-    """Make the pages readable without a network, and put the summary atop their index.
+    """Have the pages load nothing from the network, and put the summary atop their index.
 
-    The verdict, the findings, links to the pages and pictures: GX's own index is a table of runs
-    that scripts from the network draw. `pictures` names files in `docs`.
+    The verdict, the findings, links to the pages and pictures, which files in `docs` hold.
     """
-    shutil.rmtree(docs / "static")  # 4 MB of animations and fonts
-    # Data Docs load Bootstrap and Font Awesome from the network. These rules come before theirs, so
-    # that they show only where the network's do not.
-    style = TEMPLATES.get_template("offline.html.j2").render()
+    _ship_static(docs / "static")
     for page in docs.rglob("*.html"):
-        _insert_after(page, "<head>", style)
+        _load_locally(page, "../" * (len(page.relative_to(docs).parts) - 1) + "static")
     pages = [
         (page.relative_to(docs).as_posix(), f"{title} of the {suite}")
         for suite in ("samples", "counts")
@@ -193,6 +211,26 @@ def finish_data_docs(docs: Path, report: ValidationReport, pictures: Sequence[st
     summary = TEMPLATES.get_template("summary.html.j2")
     shown = summary.render(report=report, pages=pages, pictures=pictures)
     _insert_after(docs / "index.html", "<body>", shown)
+
+
+def _ship_static(folder: Path) -> None:
+    """Put what the pages load in the place of GX's 4 MB of animations and fonts."""
+    images = {name: (folder / "images" / name).read_bytes() for name in (_LOGO, "favicon.ico")}
+    shutil.rmtree(folder)
+    shutil.copytree(_STATIC, folder)
+    for name, content in images.items():
+        (folder / name).write_bytes(content)
+
+
+def _load_locally(page: Path, static: str) -> None:
+    """Have a page load its styles, scripts and images from the folder `static`."""
+    text = _LOADED.sub("", page.read_text(encoding="utf-8"))
+    text = _LOGO_ADDRESS.sub(f"{static}/{_LOGO}", text)
+    # GX's dark colours are over a dark Bootstrap, which is as large as the light one.
+    text = text.replace("(prefers-color-scheme: dark)", "not all")
+    page.write_text(text, encoding="utf-8")
+    head = TEMPLATES.get_template("head.html.j2")
+    _insert_after(page, "<head>", head.render(static=static, styles=_STYLES, scripts=_SCRIPTS))
 
 
 def _insert_after(page: Path, mark: str, addition: str) -> None:
