@@ -22,8 +22,9 @@ from mlflow.protos.databricks_pb2 import (
 )
 
 from textsr.errors import TextsrError, shorten
+from textsr.pages import render_page
 from textsr.registry.records import THE_SMOKE_TEST, Grounds, record_decision
-from textsr.tracking import Tracker, unreachable
+from textsr.tracking import Tracker, model_id, unreachable
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 ALIASES = (CHAMPION, CHALLENGER, PREVIOUS)
@@ -97,8 +98,6 @@ def register_challenger(
     """
     with _alone(tracker):
         _make_registered_model(tracker, name)
-        # A server demands the id beside the address; a store that is opened as a file does not.
-        model_id = model_uri.removeprefix("models:/") if model_uri.startswith("models:/") else None
         known = [
             version
             for version in tracker.client.search_model_versions(f"name = '{name}'")
@@ -113,7 +112,8 @@ def register_challenger(
                 run_id,
                 tags={"model_uri": model_uri},
                 description=description,
-                model_id=model_id,
+                # A server demands the id beside the address; a store that is a file does not.
+                model_id=model_id(model_uri),
             )
         )
         tracker.client.set_registered_model_alias(name, CHALLENGER, version.version)
@@ -121,10 +121,14 @@ def register_challenger(
 
 
 def _make_registered_model(tracker: Tracker, name: str) -> None:
-    if tracker.client.search_registered_models(f"name = '{name}'"):
+    """Make it where it is missing; give it a description where it has none."""
+    about = render_page("textsr.registry", "registered_model.md.j2", model=name)
+    for found in tracker.client.search_registered_models(f"name = '{name}'"):
+        if not found.description:
+            tracker.client.update_registered_model(name, about)
         return
     try:
-        tracker.client.create_registered_model(name)
+        tracker.client.create_registered_model(name, description=about)
     except MlflowException as error:
         if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):
             raise  # else another machine has made it since it was looked for

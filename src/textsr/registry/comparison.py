@@ -21,6 +21,7 @@ from textsr.images.grey import Image
 from textsr.models.package import load_model
 from textsr.ocr.engines import known_engines
 from textsr.pages import render_page
+from textsr.registry.packaging import logged_model
 from textsr.registry.saved_view import VIEW_TAG, encode_view, lines_address, view_address
 from textsr.tracking import Tracker
 
@@ -109,7 +110,8 @@ def publish_comparison(
             dataset_hash=dataset_hash,
             key=key,
         )
-        tracker.log(method.run_id, _as_metrics(gain))
+        model_uri = logged_model(tracker, method.run_id)  # None of bicubic and HR
+        tracker.log(method.run_id, _as_metrics(gain), model_uri=model_uri)
         tracker.client.log_inputs(method.run_id, [_as_input(dataset_hash)])
         _show_lines(tracker, method, lines, chosen, engines, scale, key)
         tracker.describe(method.run_id, note)

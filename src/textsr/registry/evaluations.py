@@ -28,12 +28,14 @@ def publish_evaluation(tracker: Tracker, trained: Path, evaluation: Path) -> str
     run_id = tracker.locate(record, read_curves(trained / "curves.csv"))
     key = fingerprint("", [evaluation])
     if tracker.evaluation_key(run_id) != key:
-        log_model(tracker, run_id, evaluation / "model")
+        model_uri = log_model(tracker, run_id, evaluation / "model")
         result = read_json(evaluation / "metrics.json", Metrics)
         speed = read_json(evaluation / "speed.json", Speed)
         judges = judges_of_summary(result["sets"][TEST])
         tracker.tag(run_id, {f"ocr.{name}": str(version) for name, version in judges.items()})
-        tracker.log_evaluation(run_id, evaluation_metrics(result, speed), evaluation, key)
+        # The training's cost once more, onto the model, which was not there before.
+        metrics = record.metrics | evaluation_metrics(result, speed)
+        tracker.log_evaluation(run_id, metrics, evaluation, key, model_uri)
     return run_id
 
 

@@ -6,6 +6,7 @@ from textsr.tracking.client import (
     explain,
     is_away,
     is_unreachable,
+    model_id,
     tracking_uri,
     unreachable,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "is_away",
     "is_unreachable",
     "lineage_tags",
+    "model_id",
     "set_metrics",
     "track",
     "tracking_uri",

@@ -201,10 +201,19 @@ class Tracker:
         """End a run: FINISHED or FAILED."""
         self.client.set_terminated(run_id, status)
 
-    def log(self, run_id: str, metrics: Mapping[str, float], step: int = 0) -> None:
-        """Log metrics of one step."""
+    def log(
+        self,
+        run_id: str,
+        metrics: Mapping[str, float],
+        step: int = 0,
+        model_uri: str | None = None,
+    ) -> None:
+        """Log metrics of one step; with the address of a model of the run, onto that as well."""
         now = time.time_ns() // 1_000_000
-        batch = [Metric(key, float(value), now, step) for key, value in metrics.items()]
+        model = None if model_uri is None else model_id(model_uri)
+        batch = [
+            Metric(key, float(value), now, step, model_id=model) for key, value in metrics.items()
+        ]
         self.client.log_batch(run_id, metrics=batch)
 
     def log_curves(self, run_id: str, rows: Iterable[Mapping[str, float]]) -> None:
@@ -239,10 +248,15 @@ class Tracker:
         return run_id
 
     def log_evaluation(
-        self, run_id: str, metrics: Mapping[str, float], folder: Path, evaluation_key: str
+        self,
+        run_id: str,
+        metrics: Mapping[str, float],
+        folder: Path,
+        evaluation_key: str,
+        model_uri: str | None = None,
     ) -> None:
-        """Log an evaluation's metrics and files onto its training's run."""
-        self.log(run_id, metrics)
+        """Log an evaluation's metrics and files onto its training's run, metrics onto its model."""
+        self.log(run_id, metrics, model_uri=model_uri)
         for path in sorted(folder.iterdir()):
             if path.name != "model":  # logged as a model, with its signature
                 log = self.client.log_artifacts if path.is_dir() else self.client.log_artifact
@@ -295,6 +309,11 @@ class Tracker:
         """Set tags on a run."""
         entries = [RunTag(key, redact(value)) for key, value in tags.items()]
         self.client.log_batch(run_id, tags=entries)
+
+
+def model_id(uri: str) -> str | None:
+    """Return the id of a logged model by its address; None where that is no `models:/` address."""
+    return uri.removeprefix("models:/") if uri.startswith("models:/") else None
 
 
 def _without_password(uri: str) -> str:

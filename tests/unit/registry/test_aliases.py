@@ -49,6 +49,16 @@ def test_challenger_is_the_newest_and_registered_once(tracker: Tracker) -> None:
     assert first.description == "described"
 
 
+def test_the_registered_model_says_how_to_choose_and_load_it(tracker: Tracker) -> None:
+    tracker.client.create_registered_model("told")  # as earlier versions made it
+    register(tracker, "told", 1)
+    about = tracker.client.get_registered_model("told").description
+    assert "models:/told@champion" in about
+    tracker.client.update_registered_model("told", "ours")
+    register(tracker, "told", 1)
+    assert tracker.client.get_registered_model("told").description == "ours"
+
+
 def test_another_model_of_the_same_run_is_another_version(tracker: Tracker) -> None:
     """An evaluation made anew logs the same training's model with another blend."""
     [first] = register(tracker, "blends", 1)

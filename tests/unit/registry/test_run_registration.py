@@ -17,12 +17,13 @@ from textsr.registry.aliases import promote, promote_over, register_challenger
 from textsr.registry.origin import read_kept, render_lineage
 from textsr.registry.records import read_records
 from textsr.registry.run import run_registration
-from textsr.tracking import Tracker
+from textsr.tracking import Tracker, model_id
 from textsr.training.curves import write_curves
 
 pytestmark = pytest.mark.slow
 
 NAME = "textsr"
+COST = {"train_seconds": 47.3, "steps_done": 250.0, "parameters": 8129.0}
 
 
 class Scripted(LineReader):
@@ -72,6 +73,7 @@ class Project:
     def train(self, right: int, psnr: float = 21, ms: float = 5) -> None:
         """Pretend that training and evaluating made a model of such scores."""
         record = self.tracker.start("scratch", "e", {}, {})
+        record.metrics.update(COST)
         trained = self.folder / "models/scratch"
         write_json(trained / "run.json", record.model_dump())
         write_curves(trained / "curves.csv", [{"step": 2.0, "train_mse": 0.5}])
@@ -149,7 +151,14 @@ def test_first_good_model_is_promoted_and_all_of_it_recorded(project: Project) -
     run = client.get_run(version.run_id)
     assert run.data.metrics["test/ssim"] == 0.5
     assert run.data.tags["ocr.rapidocr"] == Scripted.version
-    assert "promoted" in run.data.tags["mlflow.note.content"]
+    model = client.get_logged_model(model_id(run.data.tags["textsr.model_uri"]))
+    of_model = {metric.key: metric.value for metric in model.metrics}
+    assert of_model.items() >= {"test/ssim": 0.5, **COST}.items()
+    assert of_model["gain/rapidocr"] == run.data.metrics["gain/rapidocr"] > 0
+    assert f"models:/{NAME}@champion" in client.get_registered_model(NAME).description
+    note = run.data.tags["mlflow.note.content"]
+    assert "promoted" in note
+    assert "5.0 ms a line on one CPU; 0.01 million parameters, trained in 47 s." in note
     names = [item.info.run_name for item in client.search_runs([run.info.experiment_id])]
     assert names == ["scratch"]
     references = client.search_runs([client.get_experiment_by_name(NAME).experiment_id])
