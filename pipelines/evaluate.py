@@ -1,9 +1,14 @@
-"""Judging as a Prefect flow: baselines, every network, the leaderboard."""
+"""Judging as a Prefect flow: who reads, baselines, every network, the leaderboard."""
 
 from pipelines.groups import group_flow
 from pipelines.parameters import model_names
 
-STAGES = ("baselines", *(f"evaluate@{model}" for model in model_names()), "compare")
+STAGES = (
+    "engines",
+    "baselines",
+    *(f"evaluate@{model}" for model in model_names()),
+    "compare",
+)
 
 evaluate = group_flow(
     "evaluate",

@@ -22,7 +22,7 @@ Graph = Mapping[str, Collection[str]]
 """The stages that each stage needs, by stage, in topological order."""
 
 Outcome = Literal["Completed", "Unchanged", "Restored"]
-"""A stage ran, had nothing to do, or had its outputs restored from DVC's run cache."""
+"""A stage ran, changed nothing, or had its outputs restored from DVC's run cache."""
 
 _TAIL_LINES = 30
 # Its commands lock the repository for seconds; without the flag another one fails at once.
@@ -130,6 +130,9 @@ def reproduce(
         return "Unchanged"
     if any(line.startswith(f"Stage '{stage}' is cached - skipping run") for line in tail):
         return "Restored"
+    # DVC runs the stage `engines` each time. Where that found nothing new, `dvc.lock` stays.
+    if not force and not any("lock file 'dvc.lock'" in line for line in tail):
+        return "Unchanged"
     return "Completed"
 
 

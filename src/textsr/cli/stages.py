@@ -48,6 +48,15 @@ def extra_datasets() -> None:
 
 
 @app.command(rich_help_panel=_PANEL)
+def engines() -> None:
+    """Record which OCR engines there are, in what version: what they read depends on that."""
+    from textsr.stages import engines as stage
+
+    for name, version in stage.engines(read_params()).items():
+        typer.echo(f"{name}: {version}")
+
+
+@app.command(rich_help_panel=_PANEL)
 def ingest() -> None:
     """Turn the imported pairs and HR images into shards for training."""
     from textsr.stages import ingest as stage

@@ -140,6 +140,15 @@ class TestReproduce:
         assert (project / "out").read_text() == "1"
         assert outcome(force=True) == "Completed"
 
+    def test_a_stage_that_always_runs_has_changed_where_its_output_has(self, project: Path) -> None:
+        (project / "dvc.yaml").write_text(
+            "stages: { ask: { cmd: cp asked out, always_changed: true, outs: [out] } }"
+        )
+        for asked, expected in (("1", "Completed"), ("1", "Unchanged"), ("2", "Completed")):
+            (project / "asked").write_text(asked)
+            assert reproduce("ask", force=False, log=silent, environment={}) == expected
+            assert (project / "out").read_text() == asked
+
 
 @pytest.fixture
 def remote(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -109,7 +109,7 @@ def test_every_stage_runs_a_verb_and_writes_where_the_code_looks() -> None:
     folders = [
         *(project.PARTS, project.DATASET, project.VALIDATION, project.IMPORTED, project.ENCODERS),
         *(project.RECOGNIZER, project.MODELS, project.EVALUATION, project.REPORTS),
-        *(project.EXTRA_DATASETS, project.EXTRA_VALIDATION),
+        *(project.EXTRA_DATASETS, project.EXTRA_VALIDATION, project.ENGINES),
     ]
     for name, stage in yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].items():
         stage = stage.get("do", stage)
