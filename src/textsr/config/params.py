@@ -283,6 +283,11 @@ class Model(Section):
         """Whether training starts from the weights that come with the package."""
         return bool(self.start == PRETRAINED)
 
+    @property
+    def is_shipped(self) -> bool:
+        """Whether it is the weights that come with the package, as they come."""
+        return self.is_pretrained and self.steps == 0
+
     @model_validator(mode="after")
     def _settings_of_its_kind(self) -> "Model":
         for name in self._settled():

@@ -59,6 +59,7 @@ def build_leaderboard(params: Params, evaluation: Path) -> dict[str, Any]:
                     "lines_per_second": speed["lines_per_second"],
                     "blend": metrics["validation"]["chosen"]["weight"],
                     "blends": metrics["validation"].get("blends", {}),
+                    "as_shipped": metrics["validation"].get("as_shipped", False),
                     **summary,
                 }
             )
@@ -98,6 +99,7 @@ def render_leaderboard(leaderboard: Mapping[str, Any]) -> str:
         sets=sets,
         blends=blends,
         readers=readers,
+        shipped=sorted({row["method"] for row in leaderboard["rows"] if row.get("as_shipped")}),
         judges=describe_judges({k: v for k, v in leaderboard["engines"].items() if v}),
         cases=f"{panels}/{CASES}/SET-ENGINE.png",
         slices=f"{panels}/{SLICES}/{TEST}.png",

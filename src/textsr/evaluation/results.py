@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 
 class Chosen(BaseModel):
-    """The blend that was chosen on val for any reader."""
+    """The blend for any reader, and how it is read on val."""
 
     weight: float
     engines: dict[str, dict[str, float]] = {}
@@ -18,6 +18,10 @@ class Validation(BaseModel):
     chosen: Chosen
     blends: dict[str, float] = {}
     """By reader."""
+    as_shipped: bool = False
+    """Whether these are those that the weights come with, and not chosen here."""
+    blends_on_val: dict[str, float] = {}
+    """By reader, as chosen here."""
 
 
 class Metrics(BaseModel):

@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from textsr import pretrained
 from textsr.compute import use_threads
 from textsr.config.judging import JudgingParams
 from textsr.config.params import Params
@@ -27,6 +28,7 @@ from textsr.files import replace_file, replace_folder, write_json
 from textsr.images.grey import Image
 from textsr.imports.sets import find_sets
 from textsr.models.package import BlendedModel, load_model, save_model
+from textsr.models.spec import ModelSpec, read_spec
 from textsr.ocr.engine import OCREngine
 from textsr.ocr.engines import available_engines
 from textsr.parquet import read_frame
@@ -85,9 +87,11 @@ def run_evaluation(
 ) -> dict[str, Any]:
     """Choose a model's blends on val, score it on test and the real sets, draw its pictures.
 
-    What is scored is the blend for any reader. Writes under `output`: `model/` (the model with its
-    blends), `samples.parquet`, `metrics.json`, `panels/` (see `draw_pictures` and `draw_slices`)
-    and `speed.json`.
+    Weights that come with the package keep the blends that they come with: what is judged is what
+    users have, whichever OCR engines are here. What is scored is the blend for any reader.
+
+    Writes under `output`: `model/` (the model with its blends), `samples.parquet`, `metrics.json`,
+    `panels/` (see `draw_pictures` and `draw_slices`) and `speed.json`.
 
     Args:
         params: the whole of params.yaml.
@@ -108,8 +112,12 @@ def run_evaluation(
     trained = load_model(model)
     base = read_samples(baselines)
     require_read_by(engines, baselines, base)
-    paper = _measure_paper(params, trained, as_upscaled(trained), dataset)
-    validation = _choose_blends(params, trained, base, dataset, engines, paper, progress)
+    shipped = _shipped_spec(params, trained.spec)
+    weights = {*params.evaluation.blend_weights} | ({shipped.blend} if shipped else set())
+    paper = _measure_paper(weights, trained, as_upscaled(trained), dataset)
+    validation = _choose_blends(
+        sorted(weights), trained, base, dataset, engines, paper, shipped, progress
+    )
 
     chosen = {"blend": validation["chosen"]["weight"], "blends": validation["blends"]}
     spec = trained.spec.model_copy(update=chosen)
@@ -142,34 +150,50 @@ def run_evaluation(
     return result
 
 
+def _shipped_spec(params: Params, spec: ModelSpec) -> ModelSpec | None:
+    """Return what the package says of a model that is its weights as they come; None of others."""
+    settings = params.models.get(spec.name)
+    if settings is None or not settings.is_shipped:
+        return None
+    shipped = read_spec(pretrained.FOLDER)
+    # At another scale than the package's, the last layer is a fresh one.
+    return shipped if shipped.scale == spec.scale else None
+
+
 def _choose_blends(
-    params: Params,
+    weights: Sequence[float],
     trained: BlendedModel,
     base: pd.DataFrame,
     dataset: Path,
     engines: Sequence[OCREngine],
     paper: Sequence[Paper],
+    shipped: ModelSpec | None,
     progress: Progress,
 ) -> dict[str, Any]:
     lines = load_split(dataset / "val")
     bicubic = base[(base["method"] == "bicubic") & (base["set"] == "val")]
     bicubic = bicubic.set_index("line_id").loc[[line.line_id for line in lines]]
     exact = {engine.name: bicubic[f"{engine.name}_exact"].tolist() for engine in engines}
-    weights = params.evaluation.blend_weights
     tick = progress("choosing the blends", len(weights) * len(lines) * len(engines))
     candidates = score_blends(trained.network, trained.scale, lines, engines, exact, weights, tick)
+    chosen = choose_weight(candidates)
+    blends = choose_for_readers(
+        candidates, {measure["weight"]: measure["upscaled_levels"] for measure in paper}
+    )
+    if shipped is not None:
+        chosen = next(each for each in candidates if each["weight"] == shipped.blend)
     return {
         "bicubic_accuracy": {name: float(np.mean(read)) for name, read in exact.items()},
         "candidates": candidates,
-        "chosen": choose_weight(candidates),
-        "blends": choose_for_readers(
-            candidates, {measure["weight"]: measure["upscaled_levels"] for measure in paper}
-        ),
+        "as_shipped": shipped is not None,
+        "chosen": chosen,
+        "blends": blends if shipped is None else shipped.blends,
+        "blends_on_val": blends,
     }
 
 
 def _measure_paper(
-    params: Params,
+    candidates: Collection[float],
     trained: BlendedModel,
     upscale: Callable[[torch.Tensor], torch.Tensor],
     dataset: Path,
@@ -180,7 +204,7 @@ def _measure_paper(
     """
     lines = load_split(dataset / "val")
     spread = [lines[place].lr for place in spread_evenly(len(lines), _PAPER_LINES)]
-    weights = sorted({*params.evaluation.blend_weights, 1.0})
+    weights = sorted({*candidates, 1.0})
     measures = measure_blends(trained.network, trained.scale, spread, weights)
     upscaled = measure_blends(upscale, trained.scale, [], weights)
     return [

@@ -81,14 +81,14 @@ def publish_pretrained(
 
 
 def publish_blends(evaluation: Path, target: Path) -> dict[str, float]:
-    """Take the weight for each reader from an evaluation of pretrained weights into their folder.
+    """Take the weights that val chose for each reader into the folder of the pretrained weights.
 
     For weights that were published before readers had weights of their own, or by fewer OCR
     engines. Their `blend` stays, which is what their card tells about, and is the weight for any
     reader.
 
     Args:
-        evaluation: the evaluation's folder, with `model/`.
+        evaluation: the evaluation's folder, with `model/` and `metrics.json`.
         target: the folder of pretrained weights.
 
     Returns:
@@ -104,7 +104,10 @@ def publish_blends(evaluation: Path, target: Path) -> dict[str, float]:
             f"{evaluation / 'model'}: not the network of {target}; set models.{NAME}.steps to 0, "
             f"and judge it by `dvc repro evaluate@{NAME}`"
         )
-    blends = judged.spec.blends | {ANY: published.spec.blend}
+    metrics = read_json(evaluation / "metrics.json", Metrics)
+    # Evaluations of before had chosen the model's own blends on val.
+    chosen: dict[str, float] = metrics["validation"].get("blends_on_val", judged.spec.blends)
+    blends = chosen | {ANY: published.spec.blend}
     spec = published.spec.model_copy(update={"blends": blends})
     write_spec(target, spec)
     return blends

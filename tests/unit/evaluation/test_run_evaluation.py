@@ -13,16 +13,22 @@ import pytest
 import torch
 from reading import LineReader
 
+from textsr import pretrained
 from textsr.config.params import Params
 from textsr.errors import TextsrError
 from textsr.evaluation import run as stage
 from textsr.evaluation.as_upscaled import as_upscaled
 from textsr.evaluation.blend import choose_weight
-from textsr.evaluation.leaderboard import build_leaderboard, run_comparison
+from textsr.evaluation.leaderboard import (
+    build_leaderboard,
+    render_leaderboard,
+    run_comparison,
+)
 from textsr.evaluation.run import measure_speed, run_baselines, run_evaluation
 from textsr.evaluation.score import bicubic_upscale
 from textsr.evaluation.sets import load_split
 from textsr.models.package import BlendedModel, ModelSpec, build_network, load_model, save_model
+from textsr.models.spec import read_spec
 
 pytestmark = pytest.mark.slow
 
@@ -307,6 +313,56 @@ def test_winner_is_chosen_on_val_whatever_test_says(
     assert accuracy["srcnn_transposed"] < accuracy["scratch"]
 
 
+@pytest.mark.parametrize(("steps", "is_shipped"), [(0, True), (5, False)])
+def test_shipped_weights_keep_their_blends_though_engines_are_left_out(
+    tiny_params: Params,
+    dataset: Path,
+    evaluated: tuple[Path, dict[str, Ticks]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    steps: int,
+    is_shipped: bool,
+) -> None:
+    """One engine of three is here, and it reads what bicubic made alone: val would choose .5."""
+    folder, _ = evaluated
+    settings = tiny_params.models["pretrained"].model_copy(update={"steps": steps})
+    params = tiny_params.model_copy(update={"models": {"pretrained": settings}})
+    spec = ModelSpec(name="pretrained", architecture="upsampler", encoder="text", width=8, scale=4)
+    save_model(tmp_path / "trained", spec, build_network(spec))
+    lines = [line for split in ("val", "test") for line in load_split(dataset / split)]
+    engine = BicubicLover([(bicubic_upscale(4)(line.lr), line.text) for line in lines])
+    monkeypatch.setattr(stage, "available_engines", lambda threads: [engine])
+    base = folder / "baselines/samples.parquet"
+    metrics = run_evaluation(
+        params,
+        tmp_path / "trained",
+        base,
+        dataset,
+        tmp_path / "data",
+        tmp_path / "evaluation/pretrained",
+        as_upscaled,
+        Ticks(),
+    )
+    validation = metrics["validation"]
+    on_val = {"people": 0.5, "any": 0.5, "rapidocr": 0.5}
+    shipped = read_spec(pretrained.FOLDER)
+    blend, blends = (shipped.blend, shipped.blends) if is_shipped else (0.5, on_val)
+    judged = load_model(tmp_path / "evaluation/pretrained/model").spec
+    assert (judged.blend, judged.blends) == (blend, blends)
+    assert (validation["chosen"]["weight"], validation["blends"]) == (blend, blends)
+    assert validation["as_shipped"] == is_shipped
+    if is_shipped:
+        assert validation["blends_on_val"].keys() == on_val.keys()  # chosen among .4, too
+    else:
+        assert validation["blends_on_val"] == on_val
+
+    (tmp_path / "evaluation/baselines").mkdir()
+    (tmp_path / "evaluation/baselines/samples.parquet").write_bytes(base.read_bytes())
+    board = build_leaderboard(params, tmp_path / "evaluation")
+    assert {row["blend"] for row in board["rows"] if "blend" in row} == {blend}
+    assert ("Not of pretrained, which is judged" in render_leaderboard(board)) == is_shipped
+
+
 def test_evaluation_of_what_is_no_model_is_refused(
     params: Params,
     dataset: Path,
@@ -350,7 +406,7 @@ def test_of_weights_that_cannot_be_told_apart_the_least_is_kept(
         levels = {0.4: 0.0, 0.6: added_levels}
         paper = [{"weight": w, "upscaled_levels": seen} for w, seen in levels.items()]
         return stage._choose_blends(
-            tiny_params, model, base, dataset, [], paper, lambda name, total: lambda: None
+            [0.4, 0.6], model, base, dataset, [], paper, None, lambda name, total: lambda: None
         )
 
     assert chosen(1.0)["chosen"]["weight"] == 0.4

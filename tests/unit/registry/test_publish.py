@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from textsr.errors import TextsrError
+from textsr.files import write_json
 from textsr.images.grey import Image
 from textsr.models.package import ModelSpec, build_network, load_model, save_model
 from textsr.models.quantization import dequantize, quantize
@@ -91,9 +92,12 @@ def test_blends_of_an_evaluation_are_taken_over_and_nothing_else(project: Path) 
     published = load_model(folder)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     judged = published.spec.model_copy(
-        update={"name": "judged", "blend": 0.8, "blends": {"people": 0.6, "any": 0.8, "new": 0.2}}
+        update={"name": "judged", "blend": 0.8, "blends": {"people": 0.8, "any": 0.8}}
     )
     save_model(project / "again/model", judged, published.network)
+    chosen = {"people": 0.6, "any": 0.8, "new": 0.2}
+    validation = {"chosen": {"weight": 0.8}, "as_shipped": True, "blends_on_val": chosen}
+    write_json(project / "again/metrics.json", {"validation": validation, "sets": {}})
     blends = {"people": 0.6, "any": 0.4, "new": 0.2}  # what it does for any reader stays
     assert publish_blends(project / "again", folder) == blends
     assert load_model(folder).spec == published.spec.model_copy(update={"blends": blends})
