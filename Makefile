@@ -55,6 +55,10 @@ repro: data ## Run the whole DAG; what is up to date is not run again
 demo: repro ## From nothing to a registered model, and a sample upscaled with it
 	$(RUN) textsr upscale docs/images/sample.png -o out/sample.png --compare
 	$(RUN) textsr show
+	@changed=$$(git diff --name-only -- dvc.lock reports); test -z "$$changed" || printf '\n%s\n' \
+	  "$$(echo $$changed): changed, and no mistake. Results are in git, so that people can open them;" \
+	  "these are of the run on this machine. Commit them to keep them, or put those of the clone back:" \
+	  "  git restore dvc.lock reports"
 
 check: lint ## Lint, types and the unit tests that are not slow: two to three minutes
 	@# A thread for each of two processes: more would be in each other's way on two cores.
