@@ -40,6 +40,11 @@ class Case:
         """Tell whether both were read right, so that the line says nothing of either."""
         return self.edits == (0, 0)
 
+    @property
+    def is_won(self) -> bool:
+        """Tell whether it is read right, and was not from bicubic."""
+        return self.edits[1] == 0 < self.edits[0]
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -84,7 +89,9 @@ def _known(value: float) -> float | None:
 
 
 def choose_cases(ranked: Sequence[Case], wanted: int) -> Choice:
-    """Choose the first lines of a ranking that got better, the last that got worse, the middle.
+    """Choose the first lines of a ranking that are won, the last that got worse, the middle.
+
+    A line that got better and is still read wrong is no best one.
 
     The middle is that of the lines that are not settled: most lines are read right with any
     method, and the median of all would show nothing but those. Of it, the lines nearest to it are
@@ -94,7 +101,7 @@ def choose_cases(ranked: Sequence[Case], wanted: int) -> Choice:
         ranked: cases in the order of `compare_lines`.
         wanted: lines of each kind, at least 1; where there are fewer, all of them are chosen.
     """
-    best = [place for place, case in enumerate(ranked) if case.change < 0][:wanted]
+    best = [place for place, case in enumerate(ranked) if case.is_won][:wanted]
     worst = [place for place, case in enumerate(ranked) if case.change > 0][-wanted:]
     unsettled = [place for place, case in enumerate(ranked) if not case.settled]
     middle = (len(unsettled) - 1) / 2

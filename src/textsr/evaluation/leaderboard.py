@@ -10,7 +10,7 @@ from textsr.config.params import Params
 from textsr.config.project import EVALUATION
 from textsr.evaluation.blend import choose
 from textsr.evaluation.judges import common_judges, describe_judges, judges_of_summary
-from textsr.evaluation.panels import Cell, save_panel, spread_evenly
+from textsr.evaluation.panels import READ_RIGHT, Cell, save_panel, spread_evenly
 from textsr.evaluation.pictures import CASES, SLICES
 from textsr.evaluation.results import Metrics, Speed
 from textsr.evaluation.run import TEST, bootstrap_of, read_samples
@@ -112,21 +112,29 @@ def _draw_comparison(params: Params, evaluation: Path, dataset: Path, path: Path
         read_samples(evaluation / name / "samples.parquet")
         for name in ("baselines", *params.models)
     )
-    engine = engine_names(samples)[0]
-    readings = samples[samples["set"] == TEST].set_index(["method", "line_id"])[f"{engine}_text"]
+    engines = engine_names(samples)
+    readings = samples[samples["set"] == TEST].set_index(["method", "line_id"])
     methods = {"bicubic": bicubic_upscale(params.synthesis.scale)} | {
         model: network_upscale(load_model(evaluation / model / "model")) for model in params.models
     }
+
+    def read(method: str, line_id: str) -> dict[str, str]:
+        row = readings.loc[(method, line_id)]
+        return {engine: str(row[f"{engine}_text"]) for engine in engines}
+
     rows = []
     for index in spread_evenly(len(lines), params.evaluation.panel_lines):
         line = lines[index]
-        cells = [Cell(line.lr, None)]
+        cells = [Cell(line.lr)]
         cells += [
-            Cell(upscale(line.lr), str(readings[method, line.line_id]))
+            Cell(upscale(line.lr), read(method, line.line_id))
             for method, upscale in methods.items()
         ]
         assert line.hr is not None
-        cells.append(Cell(line.hr, str(readings["hr", line.line_id])))
+        cells.append(Cell(line.hr, read("hr", line.line_id)))
         rows.append((line.text, cells))
-    title = f"test: {len(rows)} of {len(lines)} lines at equal distances, read by {engine}"
+    title = (
+        f"test: {len(rows)} of {len(lines)} lines at equal distances. Bold: what they say. "
+        f"Read by {', '.join(engines)}: {READ_RIGHT}"
+    )
     save_panel(path, ["LR", *methods, "HR"], rows, title)

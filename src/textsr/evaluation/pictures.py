@@ -8,7 +8,7 @@ import pandas as pd
 from textsr.config.params import Params
 from textsr.evaluation.cases import Case, choose_cases, compare_lines
 from textsr.evaluation.heat_map import save_heat_map
-from textsr.evaluation.panels import Cell, save_panel, spread_evenly
+from textsr.evaluation.panels import READ_RIGHT, Cell, save_panel, spread_evenly
 from textsr.evaluation.score import bicubic_upscale, engine_names
 from textsr.evaluation.sets import EvaluationLine
 from textsr.evaluation.sheets import SheetRow, save_sheet
@@ -66,23 +66,23 @@ def draw_pictures(
         line = lines[index]
         shown = {"bicubic": upscale(line.lr), method: images[index], "hr": line.hr}
         return [
-            Cell(image, str(readings[key, line.line_id][f"{engine}_text"]))
+            Cell(image, {engine: str(readings[key, line.line_id][f"{engine}_text"])})
             for key, image in shown.items()
             if image is not None
         ]
 
     wanted = params.evaluation.panel_lines
     indices = spread_evenly(len(lines), wanted)
-    title = f"{name}: {len(indices)} of {len(lines)} lines at equal distances, read by {engines[0]}"
+    title = (
+        f"{name}: {len(indices)} of {len(lines)} lines at equal distances, read by {engines[0]}: "
+        f"{READ_RIGHT}"
+    )
     rows = [(lines[index].text, cells(index, engines[0])) for index in indices]
     save_panel(folder / f"{name}.png", headings, rows, title)
 
     (folder / CASES).mkdir(exist_ok=True)
     for engine in engines:
-        title = (
-            f"{name}: best, median and worst lines of {method}, read by {engine}: "
-            "green where right, else red"
-        )
+        title = f"{name}: best, median and worst lines of {method}, read by {engine}: {READ_RIGHT}"
         path = folder / CASES / f"{name}-{engine}.png"
         ranked = compare_lines(scores, bicubic, engine)
         _draw_cases(path, title, headings, ranked, lines, engine, cells, max(1, wanted // 3))
@@ -139,11 +139,13 @@ def _draw_cases(
         ]
 
     choice = choose_cases(ranked, wanted)
-    fewer, more = _count_changes(ranked)
+    right = sum(case.is_won for case in ranked)
+    more = sum(case.change > 0 for case in ranked)
     unsettled = sum(not case.settled for case in ranked)
     groups = [
         (
-            f"best: the first {len(choice.best)} of {fewer} lines with fewer errors",
+            f"best: the first {len(choice.best)} of {right} lines that are read right, and were "
+            "not from bicubic",
             rows(choice.best),
         ),
         (
@@ -159,13 +161,8 @@ def _draw_cases(
     save_sheet(path, f"{title}\n{_explain(ranked, headings[1])}", headings, groups)
 
 
-def _count_changes(ranked: Sequence[Case]) -> tuple[int, int]:
-    """Count the lines with fewer errors and those with more."""
-    return sum(case.change < 0 for case in ranked), sum(case.change > 0 for case in ranked)
-
-
 def _explain(ranked: Sequence[Case], method: str) -> str:
-    fewer, more = _count_changes(ranked)
+    fewer, more = (sum(sign * case.change > 0 for case in ranked) for sign in (-1, 1))
     psnr = "the gain in PSNR, " if any(case.psnr_gain_db is not None for case in ranked) else ""
     return (
         f"Ranked by the change in character error (edits over length, {method} minus bicubic), "

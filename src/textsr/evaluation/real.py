@@ -8,7 +8,7 @@ import pandas as pd
 from textsr.config.judging import JudgingParams
 from textsr.errors import TextsrError
 from textsr.evaluation.judges import describe_judges, judges_of
-from textsr.evaluation.panels import Cell, save_panel, spread_evenly
+from textsr.evaluation.panels import READ_RIGHT, Cell, save_panel, spread_evenly
 from textsr.evaluation.run import bootstrap_of
 from textsr.evaluation.score import bicubic_upscale, network_upscale, score_set
 from textsr.evaluation.sets import load_real_set
@@ -62,13 +62,16 @@ def score_folder(
             (
                 lines[index].text,
                 [
-                    Cell(images[method][index], str(tables[method][f"{engine}_text"][index]))
+                    Cell(images[method][index], {engine: tables[method][f"{engine}_text"][index]})
                     for method in images
                 ],
             )
             for index in spread_evenly(len(lines), params.evaluation.panel_lines)
         ]
-        title = f"{folder.name}: {len(rows)} of {len(lines)} lines at equal distances, {engine}"
+        title = (
+            f"{folder.name}: {len(rows)} of {len(lines)} lines at equal distances, read by "
+            f"{engine}: {READ_RIGHT}"
+        )
         save_panel(panel, list(images), rows, title)
     return _render(params, tables, model.spec.name)
 

@@ -311,8 +311,8 @@ def test_split_is_loaded_as_it_was_written(dataset: Path) -> None:
 
 def test_panel_is_the_same_bytes_and_takes_any_text(tmp_path: Path) -> None:
     image = np.random.default_rng(0).integers(0, 256, (64, 200)).astype(np.uint8)
-    rows = [("$1.10 $2", [Cell(image, "$1.10 $2"), Cell(image[:16, :50], None)]),
-            ("漢字", [Cell(image, "漢字"), Cell(image, "")])]  # fmt: skip
+    rows = [("$1.10 $2", [Cell(image, {"a": "$1.10 $2", "b": "$"}), Cell(image[:16, :50])]),
+            ("漢字", [Cell(image, {"a": "漢字"}), Cell(image, {"a": ""})])]  # fmt: skip
     for name in ("a.png", "b.png"):
         save_panel(tmp_path / name, ["one", "two"], rows, "title")
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 
-from textsr.evaluation.panels import Cell, printable, save_panel, spread_evenly
+from textsr.evaluation import panels
+from textsr.evaluation.panels import Cell, printable, save_figure, save_panel, spread_evenly
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (64, 200)).astype(np.uint8)
 
@@ -18,7 +20,7 @@ IMAGE = np.random.default_rng(0).integers(0, 256, (64, 200)).astype(np.uint8)
 @pytest.mark.parametrize("where", ["title", "method", "reading"])
 def test_no_text_is_taken_for_mathematics(tmp_path: Path, text: str, where: str) -> None:
     plain = {"title": "t", "method": "m", "reading": "r"} | {where: text}
-    rows = [("r", [Cell(IMAGE, plain["reading"])])]
+    rows = [("r", [Cell(IMAGE, {"e": plain["reading"]})])]
     save_panel(tmp_path / "p.png", [plain["method"]], rows, plain["title"])
     assert cv2.imread(str(tmp_path / "p.png")) is not None
 
@@ -27,7 +29,7 @@ def test_reading_in_another_script_or_of_control_characters_is_shown(tmp_path: P
     reading = "漢字 € Łódź שלום a\u0301 \u20b9 a\nb\tc\0"
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # matplotlib warns of glyphs that its font lacks
-        save_panel(tmp_path / "p.png", ["m"], [("r", [Cell(IMAGE, reading)])], "t")
+        save_panel(tmp_path / "p.png", ["m"], [("r", [Cell(IMAGE, {"e": reading})])], "t")
 
 
 @pytest.mark.parametrize("text", ["€ 9,50", "Łódź", "Œuvre", "naïve Σ ≤ Ж", ""])
@@ -51,20 +53,38 @@ def coloured(path: Path) -> tuple[bool, bool]:
 
 
 @pytest.mark.parametrize(
-    ("reading", "expected"),
-    [("rm 12.50", (True, False)), ("RM 12.60", (False, True)), (None, (False, False))],
+    ("readings", "expected", "written"),
+    [
+        ({"e": "rm 12.50"}, (True, False), ["✓ rm 12.50"]),
+        ({"e": "RM 12.60"}, (False, True), ["✗ RM 12.60"]),
+        ({"e": ""}, (False, True), ["✗ (nothing read)"]),
+        ({"e": "RM 12.50", "f": "R"}, (True, True), ["✗ f: R", "✓ e: RM 12.50"]),
+        ({}, (False, False), []),
+    ],
 )
-def test_right_readings_are_green_and_wrong_ones_red(
-    tmp_path: Path, reading: str | None, expected: tuple[bool, bool]
+def test_readings_are_marked_by_a_sign_and_a_colour_under_what_the_line_says(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    readings: dict[str, str],
+    expected: tuple[bool, bool],
+    written: list[str],
 ) -> None:
-    rows = [("RM 12.50", [Cell(IMAGE, reading)])]
+    texts = []
+
+    def save(path: Path, figure: Figure) -> None:
+        texts.extend(found.get_text() for found in figure.axes[0].texts)
+        save_figure(path, figure)
+
+    monkeypatch.setattr(panels, "save_figure", save)
+    rows = [("RM 12.50", [Cell(IMAGE, readings)])]
     save_panel(tmp_path / "p.png", ["bicubic"], rows, "title")
     assert coloured(tmp_path / "p.png") == expected
+    assert texts == [*written, "RM 12.50"]
 
 
 def test_every_line_adds_to_the_height_and_every_method_to_the_width(tmp_path: Path) -> None:
     def size(rows: int, methods: int) -> tuple[int, ...]:
-        lines = [("x", [Cell(IMAGE, "x")] * methods)] * rows
+        lines = [("x", [Cell(IMAGE, {"e": "x"})] * methods)] * rows
         save_panel(tmp_path / "p.png", ["m"] * methods, lines, "title")
         return cv2.imread(str(tmp_path / "p.png")).shape[:2]
 
@@ -77,7 +97,7 @@ def test_failed_panel_leaves_the_old_one(tmp_path: Path) -> None:
     path = tmp_path / "p.png"
     path.write_bytes(b"before")
     with pytest.raises(ValueError, match="zip"):
-        save_panel(path, ["one", "two"], [("x", [Cell(IMAGE, "x")])], "title")
+        save_panel(path, ["one", "two"], [("x", [Cell(IMAGE, {"e": "x"})])], "title")
     assert path.read_bytes() == b"before"
     assert list(tmp_path.iterdir()) == [path]
 

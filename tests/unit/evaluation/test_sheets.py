@@ -24,7 +24,7 @@ EDITS = [(1, 0), (1, 2), (0, 0), (1, 1), (3, 0), (0, 3), (2, 2)]
 
 
 def row(text: str = "abc", reading: str = "abc", psnr: float | None = 0.5) -> SheetRow:
-    return SheetRow(1, Case("a", 3, (1, 0), psnr), text, [Cell(IMAGE, reading)] * 2)
+    return SheetRow(1, Case("a", 3, (1, 0), psnr), text, [Cell(IMAGE, {"oracle": reading})] * 2)
 
 
 def test_sheet_takes_any_text_and_is_the_same_bytes(tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_sheet_shows_the_chosen_lines_with_their_own_images_and_readings(
     for rows in shown.values():
         name = rows[0].case.line_id
         number = int(name.removeprefix("line-"))
-        assert [cell.reading for cell in rows[0].cells] == [
+        assert [cell.readings["oracle"] for cell in rows[0].cells] == [
             f"bicubic {name}", f"net {name}", *([f"hr {name}"] if hr else [])
         ]  # fmt: skip
         assert [int(cell.image[0, 0]) for cell in rows[0].cells[:2]] == [number, 100 + number]
