@@ -15,7 +15,11 @@ from textsr.cli.streams import on_one_line
 from textsr.errors import TextsrError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from textsr.api import ModelInfo
+    from textsr.images.grey import Image
+    from textsr.inference.compare import ReadLines
     from textsr.registry.resolve import ResolvedModel
 
 UpscalingModelOption = Annotated[
@@ -116,6 +120,13 @@ def upscale(
         bool,
         typer.Option("--compare", help="Also write pictures that compare a part of the text."),
     ] = False,
+    read: Annotated[
+        bool,
+        typer.Option(
+            "--read",
+            help="Write into these what the installed OCR engines read, above each line.",
+        ),
+    ] = False,
     searchable: Annotated[
         bool,
         typer.Option(
@@ -160,11 +171,14 @@ def upscale(
     from textsr.images.reading import MAX_PIXELS
     from textsr.inference.batch import upscale_jobs
     from textsr.inference.choice import PAYS_PIXELS, has_torch
+    from textsr.inference.compare import Legend
     from textsr.inference.planning import count_pixels, plan_jobs, say_left_out
     from textsr.inference.records import Records, made_by
     from textsr.inference.sizing import Sizing
 
     refuse_both("--for", reader, "--blend", blend)
+    if read and not compare:
+        raise TextsrError("--read: writes into the pictures of --compare; give that, too")
     refuse_both("--scale", scale, "--target-dpi", target_dpi)
     found = _resolve(model)
     if not found.folder.exists():
@@ -205,7 +219,9 @@ def upscale(
             blend=blend,
             pixels=count_pixels(plan.jobs, PAYS_PIXELS) if has_torch() else None,
         )
-        typer.echo(f"model: {found.said}{_blended(loaded.info)}", err=True)
+        blended = _blended(loaded.info)
+        said = blended and f", {blended}"
+        typer.echo(f"model: {found.said}{said}", err=True)
         with nullcontext() if records is None else records.noting(jobs):
             done = upscale_jobs(
                 loaded.backend,
@@ -218,6 +234,7 @@ def upscale(
                 records=records,
                 strict=strict,
                 searchable=language if searchable else None,
+                legend=Legend(blended, _engines() if read else None),
                 progress=True,
             )
         pipes.deliver([result for _, result in done])
@@ -241,11 +258,26 @@ def export(
 
 
 def _blended(info: "ModelInfo") -> str:
-    """Return what to add to a sentence about a model: how it is blended, and for whom."""
+    """Return how a model is blended, and for whom; nothing where that is not known."""
     if info.blend is None:
         return ""
     whom = {None: "", "any": " for any reader"}.get(info.reader, f" for {info.reader}")
-    return f", blended{whom} at {info.blend:g}"
+    return f"blended{whom} at {info.blend:g}"
+
+
+def _engines() -> "ReadLines":
+    """Return what reads lines by all OCR engines that are installed, one caller at a time."""
+    from threading import Lock
+
+    from textsr.ocr.engines import available_engines
+
+    engines, door = available_engines(), Lock()
+
+    def read(lines: "Sequence[Image]") -> dict[str, list[str]]:
+        with door:  # images are upscaled side by side, and engines read for one at a time
+            return {engine.title: engine.read(lines) for engine in engines}
+
+    return read
 
 
 def _resolve(name: str | None) -> "ResolvedModel":

@@ -19,7 +19,7 @@ from textsr.images.image import LoadedImage
 from textsr.images.reading import MAX_PIXELS, read_image
 from textsr.images.writing import write_image
 from textsr.inference.backend import Backend
-from textsr.inference.compare import compare_picture
+from textsr.inference.compare import Legend, compare_picture
 from textsr.inference.interpolation import BicubicBackend
 from textsr.inference.planning import Job, check_results, plan_jobs
 from textsr.inference.records import Records
@@ -32,6 +32,7 @@ from textsr.inference.turns import Turns
 from textsr.inference.upscale import upscale_image, upscale_images
 
 _BY_THE_NETWORK = Sizing()
+_NO_LEGEND = Legend()
 _TOGETHER = 128  # images that a worker reads before they go through the network
 _NAMED = 3  # images in a warning
 
@@ -91,6 +92,7 @@ def upscale_jobs(
     records: Records | None = None,
     strict: bool = False,
     searchable: str | None = None,
+    legend: Legend = _NO_LEGEND,
     progress: bool = False,
 ) -> list[tuple[Path, Path]]:
     """Upscale the images of a plan.
@@ -120,6 +122,7 @@ def upscale_jobs(
         strict: refuse images that are cut short.
         searchable: language, as Tesseract calls it, of text that is to lie under scanned pages of
             PDFs; None: of none.
+        legend: what is written into comparisons.
         progress: show bars on standard error, of images and of large images' tiles.
 
     Returns:
@@ -174,7 +177,7 @@ def upscale_jobs(
 
     def compare(job: Job, image: LoadedImage, result: LoadedImage) -> None:
         if job.comparison is not None:
-            write_image(job.comparison, LoadedImage(compare_picture(image, result)))
+            write_image(job.comparison, LoadedImage(compare_picture(image, result, legend=legend)))
 
     def write(job: Job, image: LoadedImage, result: LoadedImage) -> None:
         write_image(job.result, result, quality=quality)

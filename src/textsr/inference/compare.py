@@ -1,12 +1,17 @@
 """A picture that shows what the network adds to plain interpolation."""
 
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from textsr.images import grey
 from textsr.images.image import FloatImage, LoadedImage, flatten, luminance, to_8_bit
 from textsr.inference.text_height import find_ink
+from textsr.inference.text_lines import find_lines
 
 MAX_SIZE = (1280, 440)
 """Width and height in pixels above which a panel shows only a part of the image: three of them, one
@@ -22,6 +27,9 @@ _MARGIN_PX = 6  # of the original, around letters' centres, so that what is show
 
 _FONT_PX = 18
 _LABEL_PX = 28
+READING_PX = 22
+"""Height of a row of what is read."""
+_READING_FONT_PX = 15
 _GAP_PX = 8
 _GROUND = 235
 _INK = 20
@@ -29,22 +37,46 @@ _INK = 20
 ColourImage = npt.NDArray[np.uint8]
 """HxWx3, blue, green, red."""
 
+ReadLines = Callable[[Sequence[grey.Image]], Mapping[str, Sequence[str]]]
+"""Maps grey images of one line each to what each OCR engine reads in them, by engine."""
+
+
+@dataclass(frozen=True)
+class Legend:
+    """What is written into a comparison beside the panels' names.
+
+    Attributes:
+        blended: of the network's result, e.g. `blended for people at 0.6`.
+        read: reads what is then written above each line of text of bicubic's panel and of the
+            network's; None: nobody reads.
+    """
+
+    blended: str = ""
+    read: ReadLines | None = None
+
+
+_NOTHING_ELSE = Legend()
+
 
 def compare_picture(
     original: LoadedImage,
     upscaled: LoadedImage,
     *,
+    legend: Legend = _NOTHING_ELSE,
     max_size: tuple[int, int] = MAX_SIZE,
 ) -> ColourImage:
     """The original enlarged by nearest neighbour and bicubically, and the network's result.
 
     The three labelled panels stand side by side if they are taller than wide, else one above the
-    other. Of an image larger than `max_size` they show the part with the most text, or, where there
-    is none, with the most edges. Transparent images are laid over white.
+    other. Where somebody reads, the latter two stand beside each other, below the first.
+
+    Of an image larger than `max_size` they show the part with the most text, or, where there is
+    none, with the most edges. Transparent images are laid over white.
 
     Args:
         original: HxW or HxWx3.
         upscaled: the same, of more pixels.
+        legend: what else is written.
         max_size: width and height of a panel in pixels.
 
     Returns:
@@ -64,14 +96,26 @@ def compare_picture(
     bicubic = np.asarray(cv2.resize(small, size, interpolation=cv2.INTER_CUBIC), np.uint8)
     part = "" if size == (upscaled.width, upscaled.height) else "part of "
     scale = f"x{round(across, 2):g}"
-    panels = {
-        f"Nearest neighbour {scale}, {part}{original.width} x {original.height} px": nearest,
-        f"Bicubic {scale}": bicubic,
-        f"Network {scale}": large,
-    }
-    side_by_side = large.shape[0] > large.shape[1]
-    seen = {text: panel.repeat(zoom, 0).repeat(zoom, 1) for text, panel in panels.items()}
-    return _arrange([_labelled(panel, text) for text, panel in seen.items()], side_by_side)
+    blended = legend.blended and f", {legend.blended}"
+    labels = (
+        f"Nearest neighbour {scale}, {part}{original.width} x {original.height} px",
+        f"Bicubic {scale}",
+        f"Network {scale}{blended}",
+    )
+    panels = (nearest, bicubic, large)
+    seen = [panel.repeat(zoom, 0).repeat(zoom, 1) for panel in panels]
+    if legend.read is not None:
+        lines = find_lines(luminance(flatten(_crop(original, rows, columns))))
+        seen[1:] = [
+            _with_readings(panel, enlarged, [_times(line, down) for line in lines], legend.read)
+            for panel, enlarged in zip(panels[1:], seen[1:], strict=True)
+        ]
+    labelled = [_labelled(panel, text) for panel, text in zip(seen, labels, strict=True)]
+    if legend.read is not None:
+        below = _arrange(labelled[1:], True)
+        first = _widened(_arrange(labelled[:1], False), below.shape[1])
+        return np.concatenate([first, below])
+    return _arrange(labelled, large.shape[0] > large.shape[1])
 
 
 def _crop(image: LoadedImage, rows: slice, columns: slice) -> LoadedImage:
@@ -148,6 +192,52 @@ def _letters(grey: FloatImage) -> FloatImage | None:
 def _edges(grey: FloatImage) -> FloatImage:
     across, down = (cv2.Sobel(grey, cv2.CV_32F, *order) for order in ((1, 0), (0, 1)))
     return np.asarray(cv2.magnitude(across, down), np.float32)
+
+
+def _with_readings(
+    panel: ColourImage, enlarged: ColourImage, lines: Sequence[slice], read: ReadLines
+) -> ColourImage:
+    """An enlarged panel, and above each line of its text what is read there.
+
+    Args:
+        panel: as it is read.
+        enlarged: the panel in squares, as it is shown.
+        lines: rows of the panel, from top to bottom; they may overlap.
+        read: who reads.
+    """
+    if not lines:
+        return enlarged
+    shown = cv2.cvtColor(panel, cv2.COLOR_BGR2GRAY)
+    readings = read([np.asarray(shown[line], np.uint8) for line in lines])
+    zoom = len(enlarged) // len(panel)
+    # Where two lines overlap, their margins do, and the middle is paper.
+    ends = [0, *(line.stop for line in lines)]
+    cuts = [
+        line.start if line.start >= end else (line.start + end) // 2
+        for line, end in zip(lines, ends, strict=False)
+    ]
+    pieces = [enlarged[: cuts[0] * zoom]]
+    for number, (cut, end) in enumerate(zip(cuts, [*cuts[1:], len(panel)], strict=True)):
+        texts = [f"{engine}: {found[number]}" for engine, found in readings.items()]
+        pieces += [_written(texts, enlarged.shape[1]), enlarged[cut * zoom : end * zoom]]
+    width = max(piece.shape[1] for piece in pieces)
+    return np.concatenate([_widened(piece, width) for piece in pieces])
+
+
+def _written(texts: Sequence[str], width: int) -> ColourImage:
+    """Texts below each other, on a ground at least so wide."""
+    font = ImageFont.load_default(_READING_FONT_PX)
+    widest = max(int(np.ceil(font.getlength(text))) for text in texts) + _GAP_PX
+    band = Image.new("L", (max(width, widest), READING_PX * len(texts)), _GROUND)
+    for number, text in enumerate(texts):
+        place = (_GAP_PX // 2, READING_PX * number + READING_PX // 2)
+        ImageDraw.Draw(band).text(place, text, _INK, font, anchor="lm")
+    return np.asarray(cv2.cvtColor(np.asarray(band), cv2.COLOR_GRAY2BGR), np.uint8)
+
+
+def _widened(piece: ColourImage, width: int) -> ColourImage:
+    missing = ((0, 0), (0, width - piece.shape[1]), (0, 0))
+    return np.pad(piece, missing, constant_values=_GROUND)
 
 
 def _labelled(panel: ColourImage, text: str) -> ColourImage:

@@ -14,11 +14,14 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from reading import LineReader
 from typer.testing import CliRunner, Result
 
 from textsr.cli import main as cli
 from textsr.cli.pipes import piped
 from textsr.errors import TextsrError
+from textsr.images.image import LoadedImage
+from textsr.inference.compare import Legend
 from textsr.inference.interpolation import BicubicBackend
 from textsr.inference.records import NAME
 from textsr.models.spec import ModelSpec
@@ -220,6 +223,34 @@ def test_a_pipe_takes_one_image_and_nothing_beside_it(refusal: Callable[..., str
     assert "standard output: takes one image" in refusal("small.png", "small.png", "-o", "-")
     assert "standard output: takes one image" in refusal(".", "-o", "-")
     assert "are for files" in refusal("small.png", "-o", "-", "--compare")
+
+
+class Parrot(LineReader):
+    name, title = "parrot", "Parrot"
+
+    def read_line(self, line: np.ndarray) -> str:
+        return f"{line.shape[1]} pixels"
+
+
+def test_a_comparison_tells_the_weight_and_what_the_installed_engines_read(
+    upscale: Upscale, refusal: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    legends = []
+
+    def compare(original: LoadedImage, upscaled: LoadedImage, *, legend: Legend) -> np.ndarray:
+        legends.append(legend)
+        return np.zeros((4, 4, 3), np.uint8)
+
+    monkeypatch.setattr("textsr.inference.batch.compare_picture", compare)
+    monkeypatch.setattr("textsr.ocr.engines.available_engines", lambda: [Parrot()])
+    upscale("small.png", "-o", "big.png", "--compare", "--for", "people", "--read")
+    upscale("small.png", "-o", "big.png", "--compare")
+    told, silent = legends
+    assert told.blended == "blended for people at 0.6"
+    assert told.read is not None
+    assert told.read([np.zeros((16, 40), np.uint8)]) == {"Parrot": ["40 pixels"]}
+    assert silent.read is None
+    assert "--compare; give that, too" in refusal("small.png", "-o", "big.png", "--read")
 
 
 def test_a_pipe_that_brings_too_much_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:

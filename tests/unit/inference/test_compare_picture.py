@@ -1,9 +1,11 @@
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 import pytest
 
 from textsr.images.image import LoadedImage
-from textsr.inference.compare import compare_picture
+from textsr.inference.compare import READING_PX, Legend, compare_picture
 
 RNG = np.random.default_rng(5)
 
@@ -18,6 +20,16 @@ def find(picture: np.ndarray, panel: np.ndarray) -> tuple[int, int]:
         picture[row : row + panel.shape[0], column : column + panel.shape[1]], panel
     )
     return row, column
+
+
+def rows_of(picture: np.ndarray, part: np.ndarray) -> list[int]:
+    """Rows at which a part as wide as a picture lies in it, give or take rounding."""
+    height = len(part)
+    return [
+        row
+        for row in range(len(picture) - height + 1)
+        if np.abs(picture[row : row + height].astype(int) - part).max() <= 1
+    ]
 
 
 def pair(height: int, width: int, scale: int) -> tuple[LoadedImage, LoadedImage]:
@@ -50,6 +62,42 @@ def test_tall_images_stand_side_by_side() -> None:
     places = [find(picture, panel) for panel in panels(original, upscaled)]
     assert len({row for row, _ in places}) == 1
     assert [column for _, column in places] == sorted(column for _, column in places)
+
+
+def test_above_each_line_is_what_is_read_there_from_bicubic_and_from_the_result() -> None:
+    pixels = np.full((60, 150), 245, np.uint8)
+    for row, text in ((20, "Due: 30 days"), (40, "Total: 17 kg")):
+        cv2.putText(pixels, text, (8, row), 0, 0.4, 20, 1, cv2.LINE_AA)
+    original, upscaled = LoadedImage(pixels), LoadedImage(255 - pixels.repeat(4, 0).repeat(4, 1))
+    seen = []
+
+    def read(lines: Sequence[np.ndarray]) -> dict[str, list[str]]:
+        seen.append(lines)
+        return {engine: ["what is read"] * len(lines) for engine in ("One", "Other")}
+
+    plain = compare_picture(original, upscaled)
+    picture = compare_picture(original, upscaled, legend=Legend("at 0.6", read))
+    of_bicubic, of_result = seen
+    bicubic = cv2.resize(pixels, None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC)
+    assert len(of_bicubic) == len(of_result) == 2
+    for lines, whole in ((of_bicubic, bicubic), (of_result, upscaled.pixels)):
+        assert [len(rows_of(np.asarray(whole), line)) for line in lines] == [1, 1]
+    # Each line is shown as it is, and two rows of writing lower than it was.
+    assert picture.shape[1] == 2 * plain.shape[1]
+    (top,), (next_top,) = (rows_of(np.asarray(bicubic), line) for line in of_bicubic)
+    for lines, half in zip(seen, np.hsplit(picture[..., 0], 2), strict=True):
+        (first,), (second,) = (rows_of(half[:, 8:-8], line[30:-30]) for line in lines)
+        assert second - first == next_top - top + 2 * READING_PX
+
+
+def test_an_image_without_text_has_no_readings() -> None:
+    blank = LoadedImage(np.full((16, 100), 255, np.uint8))
+    large = LoadedImage(np.full((64, 400), 255, np.uint8))
+
+    def read(lines: Sequence[np.ndarray]) -> dict[str, list[str]]:
+        raise AssertionError(f"{len(lines)} lines were read")
+
+    assert compare_picture(blank, large, legend=Legend(read=read)).shape[2] == 3
 
 
 def test_every_panel_has_a_label() -> None:

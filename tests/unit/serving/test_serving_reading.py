@@ -8,8 +8,9 @@ from PIL import Image, ImageDraw
 from serving_server import Server, encoded, picture
 
 from textsr.images.image import LoadedImage, luminance
+from textsr.inference.text_lines import find_lines
 from textsr.serving import reading
-from textsr.serving.reading import Reader, find_lines
+from textsr.serving.reading import Reader
 
 
 def page(lines: int, *, gap: int = 10, size_px: int = 14) -> Image.Image:
