@@ -113,13 +113,16 @@ def _draw_comparison(params: Params, evaluation: Path, dataset: Path, path: Path
         for name in ("baselines", *params.models)
     )
     engines = engine_names(samples)
-    readings = samples[samples["set"] == TEST].set_index(["method", "line_id"])
+    readings = {
+        (row["method"], row["line_id"]): row
+        for row in samples[samples["set"] == TEST].to_dict("records")
+    }
     methods = {"bicubic": bicubic_upscale(params.synthesis.scale)} | {
         model: network_upscale(load_model(evaluation / model / "model")) for model in params.models
     }
 
     def read(method: str, line_id: str) -> dict[str, str]:
-        row = readings.loc[(method, line_id)]
+        row = readings[method, line_id]
         return {engine: str(row[f"{engine}_text"]) for engine in engines}
 
     rows = []

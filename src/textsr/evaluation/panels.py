@@ -79,7 +79,7 @@ def draw_cell(axis: Axes, cell: Cell, text: str) -> None:
     """
     axis.imshow(_fit(cell.image), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     axis.set_axis_off()
-    for number, (engine, reading) in enumerate(reversed(cell.readings.items())):
+    for number, (engine, reading) in enumerate(reversed([*cell.readings.items()])):
         mark, colour = _RIGHT if normalise(reading) == normalise(text) else _WRONG
         whose = f"{engine}: " if len(cell.readings) > 1 else ""
         said = f"{mark} {whose}{printable(reading) or '(nothing read)'}"
