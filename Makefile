@@ -53,7 +53,7 @@ repro: data ## Run the whole DAG; what is up to date is not run again
 	$(RUN) textsr dvc repro
 
 demo: repro ## From nothing to a registered model, and a sample upscaled with it
-	$(RUN) textsr upscale docs/images/sample.png -o out/sample.png --compare
+	$(RUN) textsr upscale docs/images/hard-page.png -o out/hard-page.png --for people --compare --read
 	$(RUN) textsr show
 	@changed=$$(git diff --name-only -- dvc.lock reports); test -z "$$changed" || printf '\n%s\n' \
 	  "$$(echo $$changed): changed, and no mistake. Results are in git, so that people can open them;" \
