@@ -170,7 +170,7 @@ def test_metrics_and_plots_show_both_sides(swept: Path) -> None:
     assert not run(swept, "git", "status", "--porcelain")
 
 
-def test_clone_of_a_pushed_project_has_nothing_to_run_but_to_look_for_engines(project: Path, tmp_path: Path) -> None:
+def test_clone_of_a_pushed_project_only_looks_for_engines(project: Path, tmp_path: Path) -> None:
     run(project, "dvc", "remote", "add", "--default", "shared", str(tmp_path / "remote"))
     commit(project)
     run(project, "dvc", "push")
