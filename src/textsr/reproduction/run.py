@@ -1,0 +1,125 @@
+"""`textsr reproduce`: rebuild a version in a scratch copy, and compare it with what is kept."""
+
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from mlflow.entities.model_registry import ModelVersion
+
+from textsr.config import project
+from textsr.config.params import Params
+from textsr.config.presets import read_sections
+from textsr.errors import TextsrError, quote
+from textsr.evaluation.judges import judges_of_summary
+from textsr.evaluation.results import Metrics
+from textsr.evaluation.run import TEST
+from textsr.files import read_json
+from textsr.registry import card
+from textsr.registry.origin import DATA_DVC, DVC_LOCK, ORIGIN, kept_folder, write_origin
+from textsr.registry.packaging import download_model
+from textsr.registry.records import run_tags
+from textsr.reproduction.differences import find_differences, hardware_of
+from textsr.reproduction.scratch import (
+    copy_project,
+    get_data,
+    lost_changes,
+    require_commit,
+    run_stages,
+    scratch_folder,
+)
+from textsr.reproduction.verdict import (
+    Reproduction,
+    compare_engines,
+    compare_metrics,
+    compare_weights,
+)
+from textsr.tracking import Tracker
+
+_NEEDED = (ORIGIN, DVC_LOCK, project.PARAMS.name, DATA_DVC, card.DATA)
+
+
+def reproduce(
+    tracker: Tracker,
+    version: ModelVersion,
+    root: Path,
+    params: Params,
+    say: Callable[[str], None],
+    folder: Path | None = None,
+    *,
+    keep: bool = False,
+) -> Reproduction:
+    """Rebuild a version from what is kept with it: data, synthesis, training, evaluation.
+
+    The project, its MLflow store and its registry stay as they are.
+
+    Args:
+        tracker: the tracking server.
+        version: of the registered model.
+        root: the project.
+        params: the whole of its params.yaml of today.
+        say: called with what is about to be done, and what differs from then.
+        folder: where to work; by default a folder in `.cache`.
+        keep: leave the folder when all is done.
+
+    Raises:
+        TextsrError: if too little is kept with the version, its commit or its data are not to be
+            had, or a stage fails.
+    """
+    name = f"{version.name} version {version.version}"
+    tags = run_tags(tracker, version)
+    with kept_folder(tracker, version) as kept:
+        if kept is None or (missing := [each for each in _NEEDED if not (kept / each).is_file()]):
+            lacking = "no files" if kept is None else f"no {', '.join(missing)}"
+            raise TextsrError(
+                f"{name}: {lacking} of what it came from are kept with it, so it cannot be rebuilt;"
+                " choose a version that was registered since, or register it anew"
+            )
+        recorded: dict[str, Any] = read_json(kept / ORIGIN)["registered"]
+        commit = recorded["git_commit"]
+        if commit == "none":
+            raise TextsrError(
+                f"{name}: it was registered outside of git, so its code is not known; choose "
+                "another version"
+            )
+        require_commit(root, commit)
+        then = read_json(kept / card.DATA, card.Card)
+        method = then["model"]
+        settings = read_sections(kept / project.PARAMS.name)["models"].get(method)
+        if settings is None:
+            raise TextsrError(
+                f"{name}: its params.yaml has no model {quote(method)}; choose another version"
+            )
+        model = download_model(tracker, f"models:/{version.name}/{version.version}")
+        with TemporaryDirectory(prefix="textsr-") as today:
+            write_origin(Path(today), root, params, {})
+            differences = find_differences(kept, Path(today), tags.get("hardware"))
+            places = {hardware_of(kept), tags.get("hardware", "CPU"), hardware_of(Path(today))}
+        with scratch_folder(root, folder, keep=keep) as scratch:
+            say(f"{name} ({method}) of commit {commit[:12]}, rebuilt in {scratch}")
+            copy_project(root, commit, kept, scratch)
+            differences += lost_changes(scratch, recorded["git_changes"])
+            for line in differences or ["nothing that was recorded"]:
+                say(f"differs from then: {line}")
+            get_data(root, scratch)
+            run_stages(scratch, f"evaluate@{method}")
+            evaluation = scratch / project.EVALUATION / method
+            now = read_json(evaluation / "metrics.json", Metrics)
+            differences += compare_engines(
+                judges_of_summary(then["sets"][TEST]), judges_of_summary(now["sets"][TEST])
+            )
+            weights_identical, largest = compare_weights(model, evaluation / "model")
+    return Reproduction(
+        model=version.name,
+        version=str(version.version),
+        method=method,
+        commit=commit,
+        is_trained=settings.get("steps") != 0,
+        differences=differences,
+        # On a GPU no bits are repeated.
+        bits_expected=not differences and all("CPU" in place for place in places),
+        weights_identical=weights_identical,
+        largest_difference=largest,
+        metrics_identical=[then["sets"], then["slices"]] == [now["sets"], now.get("slices", [])],
+        measures=compare_metrics(then["sets"], now["sets"]),
+    )
