@@ -5,15 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from packaging.utils import canonicalize_name
-
 from textsr.files import read_json
 from textsr.registry.origin import ENVIRONMENT, LOCK, ORIGIN
 
 _PIN = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)==([^\s;\\]+)", re.MULTILINE)
 _OURS = "textsr"  # its code is the commit's, whatever its version
 _MACHINE = {"cpu": "CPU", "python": "Python", "system": "system"}
-_UNKNOWN = "not recorded"
+_UNKNOWN, _ABSENT = "not recorded", "not there"
 
 
 def find_differences(then: Path, now: Path, trained_on: str | None) -> list[str]:
@@ -50,13 +48,13 @@ def hardware_of(folder: Path) -> str:
 def read_pins(path: Path) -> dict[str, str]:
     """Return the versions that a lock or a list of installed packages names, by package."""
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
-    pins = {str(canonicalize_name(name)): version for name, version in _PIN.findall(text)}
+    pins = {re.sub(r"[-_.]+", "-", name).lower(): found for name, found in _PIN.findall(text)}
     return {name: version for name, version in pins.items() if name != _OURS}
 
 
 def _compare(what: str, then: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     return [
-        f"{what}: {name} {then.get(name, 'was not there')}; here {now.get(name, 'it is not')}"
+        f"{what}: {name} {then.get(name, _ABSENT)}; here {now.get(name, _ABSENT)}"
         for name in sorted(then.keys() | now.keys())
         if then.get(name) != now.get(name)
     ]

@@ -19,6 +19,7 @@ from textsr.pages import render_page
 PSNR_DB, SSIM, ACCURACY = 0.1, 0.005, 0.02
 """By how much a metric may differ where bits cannot be equal: on another machine."""
 
+_ABSENT = "not there"
 _FIDELITY = {"psnr_db": ("PSNR, dB", PSNR_DB), "ssim": ("SSIM", SSIM)}
 
 
@@ -121,9 +122,9 @@ def _measure(what: str, then: float | None, now: float | None, tolerance: float)
 def compare_engines(then: Mapping[str, str | None], now: Mapping[str, str | None]) -> list[str]:
     """Return which OCR engines judged in another version, or only once; a line each."""
     return [
-        f"OCR engine: {name} {then.get(name) or 'was not there'}; here {now.get(name) or 'is not'}"
+        f"OCR engine: {name} {then.get(name, _ABSENT)}; here {now.get(name, _ABSENT)}"
         for name in dict.fromkeys([*then, *now])
-        if then.get(name) != now.get(name)
+        if then.get(name, _ABSENT) != now.get(name, _ABSENT)
     ]
 
 
