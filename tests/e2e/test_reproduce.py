@@ -1,6 +1,7 @@
 """A version is rebuilt to the bit, three commits and one change of the data later."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ METHOD = "scratch"  # the fastest to make of those that are trained
 def project(unbroken: Path, tmp_path: Path) -> Path:
     """A project with a registered version of a trained model, and three commits since."""
     project = copy_committed(unbroken, tmp_path / "project")
+    shutil.copytree(unbroken / "mlruns", project / "mlruns")
     leaderboard = project / "reports/leaderboard.json"
     content = json.loads(leaderboard.read_text())
     leaderboard.write_text(json.dumps(content | {"winner": METHOD}))
@@ -48,7 +50,7 @@ def test_a_version_of_three_commits_ago_is_rebuilt_to_the_bit(
 
     before = state()
     folder = tmp_path / "scratch"
-    reproduce = ("textsr", "reproduce", "models:/textsr/1", "--folder", str(folder), "--keep")
+    reproduce = ("textsr", "reproduce", "models:/textsr/2", "--folder", str(folder), "--keep")
     # The project's own code of today is what Python would import.
     said = run(project, *reproduce, PYTHONPATH=str(project / "src"))
     assert "**Identical**: weights and metrics are the same to the bit." in said

@@ -8,6 +8,9 @@ from typing import Any
 from textsr.files import read_json
 from textsr.registry.origin import ENVIRONMENT, LOCK, ORIGIN
 
+RESTORE = "restore it from a backup of MLflow's artifacts"
+"""What to do about a damaged file that is kept with a version."""
+
 _PIN = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)==([^\s;\\]+)", re.MULTILINE)
 _OURS = "textsr"  # its code is the commit's, whatever its version
 _MACHINE = {"cpu": "CPU", "python": "Python", "system": "system"}
@@ -25,7 +28,7 @@ def find_differences(then: Path, now: Path, trained_on: str | None) -> list[str]
     Raises:
         TextsrError: if one of their files is missing or damaged.
     """
-    was, here = (read_json(folder / ORIGIN, dict[str, Any]) for folder in (then, now))
+    was, here = (read_json(folder / ORIGIN, dict[str, Any], RESTORE) for folder in (then, now))
     hardware = hardware_of(now)
     lines = [
         f"{title}: {was.get(key, _UNKNOWN)}; here {here[key]}"
@@ -41,7 +44,7 @@ def find_differences(then: Path, now: Path, trained_on: str | None) -> list[str]
 
 def hardware_of(folder: Path) -> str:
     """Return the hardware that `write_origin` recorded in a folder."""
-    registered = read_json(folder / ORIGIN, dict[str, Any]).get("registered", {})
+    registered = read_json(folder / ORIGIN, dict[str, Any], RESTORE).get("registered", {})
     return str(registered.get("hardware", _UNKNOWN))
 
 

@@ -19,7 +19,7 @@ from textsr.registry import card
 from textsr.registry.origin import DATA_DVC, DVC_LOCK, ORIGIN, kept_folder, write_origin
 from textsr.registry.packaging import download_model
 from textsr.registry.records import run_tags
-from textsr.reproduction.differences import find_differences, hardware_of
+from textsr.reproduction.differences import RESTORE, find_differences, hardware_of
 from textsr.reproduction.scratch import (
     copy_project,
     get_data,
@@ -75,17 +75,18 @@ def reproduce(
                 f"{name}: {lacking} of what it came from are kept with it, so it cannot be rebuilt;"
                 " choose a version that was registered since, or register it anew"
             )
-        recorded: dict[str, Any] = read_json(kept / ORIGIN)["registered"]
-        commit = recorded["git_commit"]
+        origin = read_json(kept / ORIGIN, dict[str, Any], RESTORE)
+        recorded = origin.get("registered", {})
+        commit = recorded.get("git_commit", "none")
         if commit == "none":
             raise TextsrError(
                 f"{name}: it was registered outside of git, so its code is not known; choose "
                 "another version"
             )
         require_commit(root, commit)
-        then = read_json(kept / card.DATA, card.Card)
+        then = read_json(kept / card.DATA, card.Card, RESTORE)
         method = then["model"]
-        settings = read_sections(kept / project.PARAMS.name)["models"].get(method)
+        settings = read_sections(kept / project.PARAMS.name).get("models", {}).get(method)
         if settings is None:
             raise TextsrError(
                 f"{name}: its params.yaml has no model {quote(method)}; choose another version"
@@ -98,7 +99,7 @@ def reproduce(
         with scratch_folder(root, folder, keep=keep) as scratch:
             say(f"{name} ({method}) of commit {commit[:12]}, rebuilt in {scratch}")
             copy_project(root, commit, kept, scratch)
-            differences += lost_changes(scratch, recorded["git_changes"])
+            differences += lost_changes(scratch, recorded.get("git_changes", "none"))
             for line in differences or ["nothing that was recorded"]:
                 say(f"differs from then: {line}")
             get_data(root, scratch)

@@ -104,8 +104,12 @@ def get_data(root: Path, folder: Path) -> None:
     local = root / ".dvc" / "config.local"
     if local.exists():  # where remotes keep what nobody else should see
         shutil.copy(local, folder / ".dvc" / "config.local")
-    cache = _dvc(root, "cache", "dir").stdout.strip()
-    _dvc(folder, "cache", "dir", "--local", str((root / cache).resolve()))
+    told = _dvc(root, "cache", "dir")
+    if told.returncode:
+        said = shorten(" ".join(told.stderr.split()))
+        raise TextsrError(f"{root}: DVC does not tell its cache ({said}); mend what it says")
+    cache = (root / told.stdout.splitlines()[-1]).resolve()
+    _dvc(folder, "cache", "dir", "--local", str(cache))
     if _dvc(folder, "checkout", "--force", DATA_DVC).returncode == 0:
         return
     pulled = _dvc(folder, "pull", "--force", DATA_DVC)

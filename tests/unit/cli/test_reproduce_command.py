@@ -5,10 +5,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from textsr.cli.main import app
-from textsr.reproduction.verdict import Reproduction
+from textsr.reproduction.verdict import ACCURACY, PSNR_DB, SSIM, Reproduction
 
 pytestmark = pytest.mark.slow  # MLflow and PyTorch are imported
 
@@ -59,3 +60,11 @@ def test_status_and_report(identical: bool, monkeypatch: pytest.MonkeyPatch) -> 
     assert json.loads(done.stdout)["verdict"] == ("identical" if identical else "different")
     assert done.stderr == "differs from then: CPU: a; here b\n"
     assert asked == [((None, "textsr", "3"), Path("there"), True)]
+
+
+def test_help_and_docs_tell_the_tolerances() -> None:
+    told = f"{PSNR_DB:g} dB of PSNR, {SSIM:g} of SSIM, or {100 * ACCURACY:g} points of accuracy"
+    page = Path(__file__).parents[3] / "docs/how-to/rebuild.md"
+    assert told in page.read_text(encoding="utf-8")
+    verb = typer.main.get_command(app).get_command(None, "reproduce")  # type: ignore[attr-defined,arg-type]
+    assert told in " ".join(verb.help.split())

@@ -11,7 +11,13 @@ import pytest
 
 from textsr.errors import TextsrError
 from textsr.reproduction import scratch
-from textsr.reproduction.scratch import copy_project, lost_changes, run_stages, scratch_folder
+from textsr.reproduction.scratch import (
+    copy_project,
+    get_data,
+    lost_changes,
+    run_stages,
+    scratch_folder,
+)
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -150,3 +156,33 @@ def test_code_of_then_runs_and_no_server_of_today_is_asked(
     said = told.read_text().splitlines()
     assert f"PYTHONPATH={tmp_path / 'src'}{os.pathsep}/today" in said
     assert not [line for line in said if line.startswith(("MLFLOW_TRACKING_URI", "DVC_ROOT"))]
+
+
+@pytest.mark.parametrize("elsewhere", [True, False])
+def test_source_material_comes_from_the_cache_or_the_remote(
+    elsewhere: bool, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where neither has it, the remedy is told."""
+    asked = []
+
+    def dvc(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+        asked.append((folder.name, arguments[0]))
+        status = {"cache": 0, "checkout": 1, "pull": 0 if elsewhere else 1}[arguments[0]]
+        return subprocess.CompletedProcess([], status, "a hint\n.dvc/cache\n", "no remote\n")
+
+    monkeypatch.setattr(scratch, "_dvc", dvc)
+    for folder in (project, tmp_path / "copy"):
+        (folder / ".dvc").mkdir(parents=True)
+    (project / ".dvc/config.local").write_text("a remote's key\n")
+    if elsewhere:
+        get_data(project, tmp_path / "copy")
+    else:
+        with pytest.raises(TextsrError, match=r"data\.dvc: neither .*\(no remote\); `dvc push`"):
+            get_data(project, tmp_path / "copy")
+    assert asked == [
+        ("project", "cache"),
+        ("copy", "cache"),
+        ("copy", "checkout"),
+        ("copy", "pull"),
+    ]
+    assert (tmp_path / "copy/.dvc/config.local").read_text() == "a remote's key\n"
