@@ -1,6 +1,7 @@
 """`textsr reproduce`: rebuild a version in a scratch copy, and compare it with what is kept."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -66,61 +67,82 @@ def reproduce(
         TextsrError: if too little is kept with the version, its commit or its data are not to be
             had, or a stage fails.
     """
-    name = f"{version.name} version {version.version}"
     tags = run_tags(tracker, version)
-    with kept_folder(tracker, version) as kept:
-        if kept is None or (missing := [each for each in _NEEDED if not (kept / each).is_file()]):
-            lacking = "no files" if kept is None else f"no {', '.join(missing)}"
-            raise TextsrError(
-                f"{name}: {lacking} of what it came from are kept with it, so it cannot be rebuilt;"
-                " choose a version that was registered since, or register it anew"
-            )
-        origin = read_json(kept / ORIGIN, dict[str, Any], RESTORE)
-        recorded = origin.get("registered", {})
-        commit = recorded.get("git_commit", "none")
-        if commit == "none":
-            raise TextsrError(
-                f"{name}: it was registered outside of git, so its code is not known; choose "
-                "another version"
-            )
-        require_commit(root, commit)
-        then = read_json(kept / card.DATA, card.Card, RESTORE)
-        method = then["model"]
-        settings = read_sections(kept / project.PARAMS.name).get("models", {}).get(method)
-        if settings is None:
-            raise TextsrError(
-                f"{name}: its params.yaml has no model {quote(method)}; choose another version"
-            )
-        model = download_model(tracker, f"models:/{version.name}/{version.version}")
-        with TemporaryDirectory(prefix="textsr-") as today:
-            write_origin(Path(today), root, params, {})
-            differences = find_differences(kept, Path(today), tags.get("hardware"))
-            places = {hardware_of(kept), tags.get("hardware", "CPU"), hardware_of(Path(today))}
+    with (
+        kept_folder(tracker, version) as kept,
+        TemporaryDirectory(prefix="textsr-registered-") as registered,
+        TemporaryDirectory(prefix="textsr-today-") as today,
+    ):
+        was = _read_origin(f"{version.name} version {version.version}", kept)
+        require_commit(root, was.commit)
+        address = f"models:/{version.name}/{version.version}"
+        model = download_model(tracker, address, Path(registered))
+        write_origin(Path(today), root, params, {})
+        differences = find_differences(was.folder, Path(today), tags.get("hardware"))
+        hardware = [hardware_of(was.folder), hardware_of(Path(today)), tags.get("hardware", "CPU")]
         with scratch_folder(root, folder, keep=keep) as scratch:
-            say(f"{name} ({method}) of commit {commit[:12]}, rebuilt in {scratch}")
-            copy_project(root, commit, kept, scratch)
-            differences += lost_changes(scratch, recorded.get("git_changes", "none"))
+            say(f"{address} ({was.method}) of commit {was.commit[:12]}, rebuilt in {scratch}")
+            copy_project(root, was.commit, was.folder, scratch)
+            differences += lost_changes(scratch, was.changed)
             for line in differences or ["nothing that was recorded"]:
                 say(f"differs from then: {line}")
             get_data(root, scratch)
-            run_stages(scratch, f"evaluate@{method}")
-            evaluation = scratch / project.EVALUATION / method
+            run_stages(scratch, f"evaluate@{was.method}")
+            evaluation = scratch / project.EVALUATION / was.method
             now = read_json(evaluation / "metrics.json", Metrics)
-            differences += compare_engines(
-                judges_of_summary(then["sets"][TEST]), judges_of_summary(now["sets"][TEST])
-            )
-            weights_identical, largest = compare_weights(model, evaluation / "model")
+            weights_identical, largest_difference = compare_weights(model, evaluation / "model")
+    then = was.metrics
+    differences += compare_engines(
+        judges_of_summary(then["sets"][TEST]), judges_of_summary(now["sets"][TEST])
+    )
     return Reproduction(
         model=version.name,
         version=str(version.version),
-        method=method,
-        commit=commit,
-        is_trained=settings.get("steps") != 0,
+        method=was.method,
+        commit=was.commit,
+        is_trained=was.is_trained,
         differences=differences,
         # On a GPU no bits are repeated.
-        bits_expected=not differences and all("CPU" in place for place in places),
+        bits_expected=not differences and all("CPU" in each for each in hardware),
         weights_identical=weights_identical,
-        largest_difference=largest,
+        largest_difference=largest_difference,
         metrics_identical=[then["sets"], then["slices"]] == [now["sets"], now.get("slices", [])],
         measures=compare_metrics(then["sets"], now["sets"]),
     )
+
+
+@dataclass(frozen=True)
+class _Origin:
+    """What is kept with a version, as far as it decides how to rebuild it."""
+
+    folder: Path
+    commit: str
+    changed: str  # beside the commit: the tag `git_changes`
+    method: str
+    is_trained: bool
+    metrics: dict[str, Any]  # of the card
+
+
+def _read_origin(name: str, kept: Path | None) -> _Origin:
+    if kept is None or (missing := [each for each in _NEEDED if not (kept / each).is_file()]):
+        lacking = "no files" if kept is None else f"no {', '.join(missing)}"
+        raise TextsrError(
+            f"{name}: {lacking} of what it came from are kept with it, so it cannot be rebuilt; "
+            "choose a version that was registered since, or register it anew"
+        )
+    registered = read_json(kept / ORIGIN, dict[str, Any], RESTORE).get("registered", {})
+    commit = registered.get("git_commit", "none")
+    if commit == "none":
+        raise TextsrError(
+            f"{name}: it was registered outside of git, so its code is not known; choose another "
+            "version"
+        )
+    metrics = read_json(kept / card.DATA, card.Card, RESTORE)
+    method = metrics["model"]
+    settings = read_sections(kept / project.PARAMS.name).get("models", {}).get(method)
+    if settings is None:
+        raise TextsrError(
+            f"{name}: its params.yaml has no model {quote(method)}; choose another version"
+        )
+    changed = registered.get("git_changes", "none")
+    return _Origin(kept, commit, changed, method, settings.get("steps") != 0, metrics)

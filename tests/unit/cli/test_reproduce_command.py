@@ -66,5 +66,5 @@ def test_help_and_docs_tell_the_tolerances() -> None:
     told = f"{PSNR_DB:g} dB of PSNR, {SSIM:g} of SSIM, or {100 * ACCURACY:g} points of accuracy"
     page = Path(__file__).parents[3] / "docs/how-to/rebuild.md"
     assert told in page.read_text(encoding="utf-8")
-    verb = typer.main.get_command(app).get_command(None, "reproduce")  # type: ignore[attr-defined,arg-type]
+    verb = typer.main.get_command(app).get_command(None, "reproduce")
     assert told in " ".join(verb.help.split())

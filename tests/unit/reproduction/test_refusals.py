@@ -8,7 +8,9 @@ from mlflow.entities.model_registry import ModelVersion
 
 from textsr.config.params import Params
 from textsr.errors import TextsrError
+from textsr.models.spec import ModelSpec
 from textsr.registry.aliases import register_challenger
+from textsr.registry.card import Card
 from textsr.registry.origin import keep_files
 from textsr.reproduction.run import reproduce
 from textsr.tracking import Tracker
@@ -22,8 +24,15 @@ def kept(tmp_path: Path) -> Path:
     folder.mkdir()
     origin = {"registered": {"git_commit": "0" * 40, "git_changes": "none"}}
     (folder / "origin.json").write_text(json.dumps(origin))
-    for name in ("dvc.lock", "params.yaml", "data.dvc", "card.json"):
+    for name in ("dvc.lock", "data.dvc"):
         (folder / name).touch()
+    (folder / "params.yaml").write_text("models: {byol: {}}\n")
+    spec = ModelSpec(name="byol", architecture="srcnn_transposed", scale=4)
+    card = Card(
+        title="t", model="byol", spec=spec, parameters=1, size=1, bits=32, lineage={}, sets={},
+        slices=[],
+    )  # fmt: skip
+    (folder / "card.json").write_text(card.model_dump_json())
     return folder
 
 
@@ -81,3 +90,18 @@ def test_a_commit_of_another_clone(
     said = refusal(tracker, register(tracker, "elsewhere", kept), root, tiny_params)
     assert f"commit '{'0' * 40}' is not in this clone" in said
     assert "git fetch --all" in said
+
+
+def test_a_model_that_params_do_not_name(
+    tracker: Tracker, root: Path, tiny_params: Params, kept: Path
+) -> None:
+    (kept / "params.yaml").write_text("models: {scratch: {}}\n")
+    said = refusal(tracker, register(tracker, "unnamed", kept), root, tiny_params)
+    assert "its params.yaml has no model 'byol'" in said
+
+
+def test_a_damaged_card(tracker: Tracker, root: Path, tiny_params: Params, kept: Path) -> None:
+    (kept / "card.json").write_text("{}")
+    said = refusal(tracker, register(tracker, "damaged", kept), root, tiny_params)
+    assert "card.json: not valid" in said
+    assert "restore it from a backup" in said
