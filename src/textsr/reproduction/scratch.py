@@ -71,7 +71,7 @@ def require_commit(root: Path, commit: str) -> None:
     Raises:
         TextsrError: if it is not.
     """
-    command = ["git", "cat-file", "-e", f"{commit}^{{commit}}"]
+    command = _located(["git", "cat-file", "-e", f"{commit}^{{commit}}"], os.environ)
     if subprocess.run(command, cwd=root, capture_output=True, check=False).returncode:
         raise TextsrError(
             f"commit {quote(commit)} is not in this clone; get it by `git fetch --all` from where "
@@ -192,7 +192,7 @@ def _environment() -> dict[str, str]:
 
 def _located(command: list[str], environment: Mapping[str, str]) -> list[str]:
     program, *arguments = command
-    path = shutil.which(program, path=environment["PATH"])
+    path = shutil.which(program, path=environment.get("PATH", os.defpath))
     if path is None:
-        raise TextsrError(f"{program}: not installed beside {sys.executable}; install the project")
+        raise TextsrError(f"{program}: no such command here; install it (textsr by `make setup`)")
     return [path, *arguments]

@@ -186,3 +186,9 @@ def test_source_material_comes_from_the_cache_or_the_remote(
         ("copy", "pull"),
     ]
     assert (tmp_path / "copy/.dvc/config.local").read_text() == "a remote's key\n"
+
+
+def test_a_machine_without_git_is_told_so(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(project))
+    with pytest.raises(TextsrError, match=r"git: no such command here; install it"):
+        scratch.require_commit(project, "0" * 40)
