@@ -104,7 +104,7 @@ def reproduce(
     It runs the code that is kept with the version, in a scratch copy; the project and its registry
     stay as they are. Status 0: weights and metrics are identical to the bit; or, where CPU,
     packages or anything else that was recorded differs, or a GPU took part, each metric is within a
-    tolerance: 0.1 dB of PSNR, 0.005 of SSIM, or 2 points of accuracy. Else 1.
+    tolerance: 0.05 dB of PSNR, 0.005 of SSIM, or 2 points of accuracy. Else 1.
     """
     from textsr.registry.catalogue import require_version
     from textsr.reproduction import run
