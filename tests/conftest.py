@@ -45,7 +45,7 @@ _SHARING = {
 }
 _SCOPES = {path: scope for scope, paths in _SHARING.items() for path in paths}
 # What takes longest begins first: one that begins last keeps all others waiting. The first makes
-# the finished project, which the last two need, too. A process is handed the next file two tests
+# the finished project, which the last three need, too. A process is handed the next file two tests
 # before the end of its own, so what follows a file of one or two tests waits for these.
 _LONGEST = (
     "tests/e2e/test_pipeline.py",
@@ -54,6 +54,7 @@ _LONGEST = (
     "tests/unit/validation/test_mutations.py",
     "tests/e2e/test_dvc.py",
     "tests/e2e/test_machines.py",
+    "tests/e2e/test_reproduce.py",
 )
 
 

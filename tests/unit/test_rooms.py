@@ -27,7 +27,7 @@ FLOORS = (
     ("pretraining",),
     ("evaluation",),
     ("registry",),
-    ("monitoring",),
+    ("monitoring", "reproduction"),
     ("api", "stages"),
     ("serving",),
     ("cli", "plugins"),

@@ -1,6 +1,7 @@
 """`textsr models`, `promote`, `rollback`, `show` and the like; argument parsing only."""
 
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -80,6 +81,44 @@ def lineage(
         return
     render = origin.lineage_as_json if as_json else origin.render_lineage
     typer.echo(render(tracker, found).rstrip())
+
+
+@app.command(rich_help_panel=_PANEL)
+def reproduce(
+    version: Annotated[str, typer.Argument(help=f"{_VERSION}.")],
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Where to work; by default a folder of its own in .cache.",
+            show_default=False,
+        ),
+    ] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave that folder when all is done.")
+    ] = False,
+    as_json: _JSONOption = False,
+) -> None:
+    """Rebuild a version from its commit, params and data, and compare it with what is registered.
+
+    It runs the code that is kept with the version, in a scratch copy; the project and its registry
+    stay as they are. Status 0: weights and metrics are identical to the bit; or, where CPU,
+    packages or anything else that was recorded differs, or a GPU took part, each metric is within a
+    tolerance: 0.05 dB of PSNR, 0.005 of SSIM, or 2 points of accuracy. Else 1.
+    """
+    from textsr.registry.catalogue import require_version
+    from textsr.reproduction import run
+    from textsr.reproduction.verdict import render_reproduction, reproduction_as_json
+    from textsr.tracking import Tracker
+
+    tracker, params = Tracker(Path.cwd()), read_params()
+    wanted = require_version(tracker, params.registration.model_name, version)
+    say = partial(typer.echo, err=True)
+    found = run.reproduce(tracker, wanted, Path.cwd(), params, say, folder, keep=keep)
+    render = reproduction_as_json if as_json else render_reproduction
+    typer.echo(render(found).rstrip())
+    if found.verdict == "different":
+        raise typer.Exit(1)
 
 
 @app.command(rich_help_panel=_PANEL)

@@ -83,20 +83,25 @@ def logged_model(tracker: Tracker, run_id: str) -> str | None:
     return tracker.client.get_run(run_id).data.tags.get(_MODEL_URI)
 
 
-def download_model(tracker: Tracker, uri: str) -> Path:
+def download_model(tracker: Tracker, uri: str, place: Path | None = None) -> Path:
     """Return the local folder of a model given by `models:/` or `runs:/` URI.
 
-    What is fetched from a server is there until the process ends.
+    Args:
+        tracker: the tracking server.
+        uri: the model's.
+        place: a folder to copy it into. By default what is fetched from a server is there until the
+            process ends, and of a local store it is the artifact itself, where MLflow leaves a
+            note.
 
     Raises:
         TextsrError: if there is no such model, or it is not one of ours.
     """
-    place = None
-    if tracker.uri.startswith("http"):  # MLflow would leave a temporary folder behind
-        place = mkdtemp()
-        atexit.register(shutil.rmtree, place, ignore_errors=True)
+    into = None if place is None else str(place)
+    if into is None and tracker.uri.startswith("http"):  # MLflow would leave a temporary folder
+        into = mkdtemp()
+        atexit.register(shutil.rmtree, into, ignore_errors=True)
     try:
-        downloaded = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=place))
+        downloaded = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=into))
     except Exception as error:  # MLflow raises its own types and those of every store
         raise TextsrError(f"{uri}: cannot be got from {tracker.uri}: {error}") from error
     folders = [path.parent for path in downloaded.glob("data/*/model.json")]
