@@ -146,4 +146,4 @@ def test_one_run_a_dataset(bench: Bench, rows: Rows, monkeypatch: pytest.MonkeyP
     assert [run.data.metrics["validation/failures"] for run in (failed, passed)] == [1, 0]
     assert passed.info.status == "FINISHED"
     logged = {file.path for file in tracker.client.list_artifacts(passed.info.run_id)}
-    assert logged == {"data_card.md", "result.json", CONTACT_SHEET, HISTOGRAMS}
+    assert logged == {"data_card.md", "params.yaml", "result.json", CONTACT_SHEET, HISTOGRAMS}
