@@ -62,7 +62,9 @@ def listen(host: str, port: int) -> socket.socket:
     """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        listener = socket.socket(family)
+        # By the protocol asyncio knows TCP, and sends at once: else the body of an answer on a kept
+        # connection waits 40 ms for the client to acknowledge its headers.
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
         # Now, not when the server starts: two that bind one port would else both go on.
