@@ -269,7 +269,12 @@ def _engines() -> "ReadLines":
     """Return what reads lines by all OCR engines that are installed, one caller at a time."""
     from threading import Lock
 
-    from textsr.ocr.engines import available_engines
+    try:
+        from textsr.ocr.engines import available_engines
+    except ModuleNotFoundError as error:  # what engines share is not installed, either
+        raise TextsrError(
+            "--read: no OCR engine is installed; `pip install 'textsr[ocr]'` brings one"
+        ) from error
 
     engines, door = available_engines(), Lock()
 

@@ -253,6 +253,14 @@ def test_a_comparison_tells_the_weight_and_what_the_installed_engines_read(
     assert "--compare; give that, too" in refusal("small.png", "-o", "big.png", "--read")
 
 
+def test_readings_without_an_engine_are_refused_with_the_remedy(
+    refusal: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "textsr.ocr.engines", None)  # as with the core alone
+    said = refusal("small.png", "-o", "big.png", "--compare", "--read")
+    assert "no OCR engine is installed; `pip install 'textsr[ocr]'`" in said
+
+
 def test_a_pipe_that_brings_too_much_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("textsr.cli.pipes.MOST_BESIDES", 1000)
     endless = "/dev/zero"
