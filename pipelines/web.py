@@ -26,14 +26,19 @@ from textsr.errors import TextsrError
 from textsr.serving.guard import is_of_another_page
 
 _DATA_DOCS = Path("artifacts/validation/data_docs")
+# It runs commands on this machine for whoever may write runs, and MLflow has no setting against it.
+_ASSISTANT = "/ajax-api/3.0/mlflow/assistant"
 
 
 class _Guard:
     """Refuses requests that another server's page makes, and those without credentials."""
 
-    def __init__(self, app: ASGIApp, credentials: str | None, open_paths: Collection[str]) -> None:
+    def __init__(
+        self, app: ASGIApp, credentials: str | None, open_paths: Collection[str], closed: str | None
+    ) -> None:
         self._app = app
         self._open_paths = open_paths
+        self._closed = closed
         self._expected = None
         if credentials is not None:
             self._expected = b"Basic " + base64.b64encode(credentials.encode())
@@ -48,26 +53,34 @@ class _Guard:
         if is_of_another_page(headers, HOSTS):  # Prefect's UI at `localhost` asks at 127.0.0.1
             return PlainTextResponse("Pages of other servers may not ask here", 403)
         is_open = scope["type"] == "http" and scope["path"] in self._open_paths
-        if self._expected is None or is_open:
-            return None
-        if hmac.compare_digest(headers.get("authorization", "").encode(), self._expected):
-            return None
-        asked = {"WWW-Authenticate": 'Basic realm="textsr"'}
-        return PlainTextResponse("Credentials are in .services/credentials", 401, asked)
+        given = headers.get("authorization", "").encode()
+        if not (is_open or self._expected is None or hmac.compare_digest(given, self._expected)):
+            asked = {"WWW-Authenticate": 'Basic realm="textsr"'}
+            return PlainTextResponse("Credentials are in .services/credentials", 401, asked)
+        if self._closed is not None and scope["path"].startswith(self._closed):
+            return PlainTextResponse("This is closed here", 404)
+        return None
 
 
-def guarded(app: ASGIApp, credentials: str | None, open_paths: Collection[str] = ()) -> ASGIApp:
+def guarded(
+    app: ASGIApp,
+    credentials: str | None,
+    open_paths: Collection[str] = (),
+    closed: str | None = None,
+) -> ASGIApp:
     """Return an ASGI app behind checks of Host, Origin and credentials.
 
     A foreign Host (a name that its owner lets point to loopback) is answered with 400, what another
-    server's page asks for with 403, missing or wrong credentials with 401.
+    server's page asks for with 403, missing or wrong credentials with 401, a closed path with 404.
 
     Args:
         app: the server.
         credentials: USER:PASSWORD for HTTP's basic authentication; None where `app` itself asks.
         open_paths: paths that need no credentials.
+        closed: what paths begin with that are answered to nobody.
     """
-    return TrustedHostMiddleware(_Guard(app, credentials, open_paths), HOSTS, www_redirect=False)
+    guard = _Guard(app, credentials, open_paths, closed)
+    return TrustedHostMiddleware(guard, HOSTS, www_redirect=False)
 
 
 def prefect(settings: Settings) -> ASGIApp:
@@ -81,7 +94,7 @@ def prefect(settings: Settings) -> ASGIApp:
 
 
 def mlflow(settings: Settings) -> ASGIApp:
-    """Return MLflow's server on the clone's store; its health is open."""
+    """Return MLflow's server on the clone's store; its health is open, its assistant closed."""
     from mlflow.server import constants
 
     store = Path(os.environ["TEXTSR_CLONE"]) / "mlruns"
@@ -99,7 +112,7 @@ def mlflow(settings: Settings) -> ASGIApp:
     from mlflow.server.handlers import initialize_backend_stores
 
     initialize_backend_stores(database, database, settings.artifact_root)
-    return guarded(app, read_credentials(settings.home), {"/health"})
+    return guarded(app, read_credentials(settings.home), {"/health"}, closed=_ASSISTANT)
 
 
 def docs(settings: Settings) -> ASGIApp:

@@ -143,6 +143,16 @@ def test_all_of_mlflow_but_its_health_asks_for_credentials(project: Project, pat
         assert httpx.request(method, project.mlflow + path).status_code == 401
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "config"), ("PUT", "config"), ("GET", "providers"), ("POST", "message")],
+)
+def test_the_assistant_of_mlflow_answers_nobody(project: Project, method: str, path: str) -> None:
+    for prefix in ("/ajax-api/3.0/mlflow/assistant/", "/ajax%2Dapi/3.0/mlflow/assistant/"):
+        answer = httpx.request(method, project.mlflow + prefix + path, auth=project.credentials)
+        assert (answer.status_code, answer.text) == (404, "This is closed here")
+
+
 def test_websockets_of_prefect_ask_for_credentials(project: Project) -> None:
     paths = [fill(route.path) for route in routes(APIWebSocketRoute)]
     assert len(paths) >= 4
