@@ -26,8 +26,6 @@ from textsr.errors import TextsrError
 from textsr.serving.guard import is_of_another_page
 
 _DATA_DOCS = Path("artifacts/validation/data_docs")
-# It runs commands on this machine for whoever may write runs, and MLflow has no setting against it.
-_ASSISTANT = "/ajax-api/3.0/mlflow/assistant"
 
 
 class _Guard:
@@ -108,11 +106,14 @@ def mlflow(settings: Settings) -> ASGIApp:
         constants.SERVE_ARTIFACTS_ENV_VAR: "true",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }
+    from mlflow.server.assistant.api import assistant_router
     from mlflow.server.fastapi_app import app
     from mlflow.server.handlers import initialize_backend_stores
 
     initialize_backend_stores(database, database, settings.artifact_root)
-    return guarded(app, read_credentials(settings.home), {"/health"}, closed=_ASSISTANT)
+    # It runs commands here for whoever may write runs, and MLflow has no setting against it.
+    closed = assistant_router.prefix
+    return guarded(app, read_credentials(settings.home), {"/health"}, closed)
 
 
 def docs(settings: Settings) -> ASGIApp:
