@@ -291,8 +291,8 @@ def _resolve(name: str | None) -> "ResolvedModel":
 
     try:
         return resolve_model(name, Path.cwd())
-    except ModuleNotFoundError as error:
+    except ModuleNotFoundError:  # MLflow's, in a project where the pipeline is not installed
         if name is not None:
             raise
-        said = f"the pretrained weights (no champion is looked for without {error.name})"
+        said = "the pretrained weights (a champion of this project needs 'textsr[pipeline]')"
         return ResolvedModel(pretrained.FOLDER, said)
