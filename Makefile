@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup data repro demo check test lint docs audit bench peers preference results cases scale up down status ui lock clean
+.PHONY: help setup data repro demo check test lint docs audit bench peers preference results cases faults scale up down status ui lock clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -111,6 +111,12 @@ preference: data ## Make a page on which people judge bicubic and the model, e.g
 
 cases: data ## Upscale images and documents that upscalers stumble over, and write the page of what comes out
 	$(RUN) python -m benchmarks.cases
+
+# Which attacks, and options, e.g. ATTACKS="images --cases 1000" (`--help` tells).
+ATTACKS ?=
+
+faults: data ## Try to break textsr for hours; goes on where it was stopped
+	$(RUN) OMP_NUM_THREADS=1 python -m tests.faults.campaign $(ATTACKS)
 
 scale: setup ## Measure memory and speed at 10,000, 100,000 and 1,000,000 lines (an hour, 9 GB)
 	$(RUN) python -m benchmarks.scale

@@ -1,0 +1,1 @@
+"""The attacks, a module for what they are on."""
