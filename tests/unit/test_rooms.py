@@ -27,7 +27,7 @@ FLOORS = (
     ("pretraining",),
     ("evaluation",),
     ("registry",),
-    ("monitoring", "reproduction"),
+    ("monitoring", "reproduction", "study"),
     ("api", "stages"),
     ("serving",),
     ("cli", "plugins"),

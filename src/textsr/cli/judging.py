@@ -1,4 +1,4 @@
-"""`textsr score`, `realism`, `monitor`: against real images; argument parsing only."""
+"""`textsr score`, `realism`, `monitor`, `study`: judging; argument parsing only."""
 
 from pathlib import Path
 from typing import Annotated
@@ -81,3 +81,31 @@ def monitor(
         report = run_monitor(read_params(), Path.cwd(), folder, output, start)
     typer.echo(report.summary())
     typer.echo(f"{output}: report.md, drift.json and pictures")
+
+
+@app.command(rich_help_panel=_PANEL)
+def study(
+    file: Annotated[Path, typer.Argument(help="What to compare.")] = Path(
+        "studies/self-supervision.yaml"
+    ),
+    report_only: Annotated[
+        bool, typer.Option("--report", help="Train nothing: write the report of what is there.")
+    ] = False,
+) -> None:
+    """Train what a study of self-supervision compares, and report it; goes on where it stopped."""
+    from textsr.compute import use_threads
+    from textsr.ocr.engines import available_engines
+    from textsr.study.cells import Runner
+    from textsr.study.run import report, run_study
+    from textsr.study.settings import read_study
+
+    params, settings = read_params(), read_study(file)
+    use_threads(params.compute.threads)
+    engines = available_engines(params.compute.threads)
+    results = file.with_suffix("")
+    if report_only:
+        report(settings, Runner(settings, params, project.DATASET, results, engines), results)
+    else:
+        with progress() as start:
+            run_study(settings, params, project.DATASET, results, engines, Path.cwd(), start)
+    typer.echo(f"{results}: report.md and pictures")
