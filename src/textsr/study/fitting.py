@@ -1,5 +1,7 @@
 """Super-resolution of a few pairs, trained until validation stops rising."""
 
+import logging
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -62,6 +64,11 @@ class _Curve(Callback):
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.points.append((trainer.global_step, float(trainer.callback_metrics[_METRIC])))
+        print(  # noqa: T201
+            f"step {trainer.global_step}, at most {trainer.max_steps}: "
+            f"{_METRIC} {self.points[-1][1]:.4g}",
+            flush=True,
+        )
 
 
 def train_until_it_stops(
@@ -88,6 +95,7 @@ def train_until_it_stops(
     Raises:
         TextsrError: if the training diverges.
     """
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # hardware, and advertising
     seed_everything(seed, verbose=False)
     module = SuperResolution(network, learning_rate=study.learning_rate)
     curve = _Curve()
@@ -112,11 +120,15 @@ def train_until_it_stops(
             num_sanity_val_steps=0,
             gradient_clip_val=0.01,
         )
-        trainer.fit(
-            module,
-            DataLoader(Crops(pairs, study.batch, study.crop_width, seed), batch_size=None),
-            DataLoader(validation, batch_size=None),  # type: ignore[arg-type]
-        )
+        with warnings.catch_warnings():
+            # A batch is made in a few per cent of a step: worker processes gain nothing.
+            warnings.filterwarnings("ignore", ".*does not have many workers.*")
+            warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec.*")
+            trainer.fit(
+                module,
+                DataLoader(Crops(pairs, study.batch, study.crop_width, seed), batch_size=None),
+                DataLoader(validation, batch_size=None),  # type: ignore[arg-type]
+            )
         state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
         module.load_state_dict(state["state_dict"])
     return curve.points
