@@ -480,9 +480,15 @@ def _add_problems(app: FastAPI) -> None:
         assert isinstance(error, RefusedError)
         return error.answer()
 
-    async def of_http(_: Request, error: Exception) -> JSONResponse:
+    async def of_http(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
-        return RefusedError(error.status_code, error.detail, error.headers).answer()
+        asked, said = f"{request.method} {request.url.path}", error.detail
+        if error.status_code == 404:
+            said = f"{asked}: there is no such path; {_DOCS} lists those there are"
+        elif error.status_code == 405:
+            allowed = (error.headers or {}).get("allow", "another method")
+            said = f"{asked}: this path is not asked so; use {allowed}"
+        return RefusedError(error.status_code, said, error.headers).answer()
 
     async def of_parameters(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
