@@ -203,7 +203,7 @@ def _add_probes(app: FastAPI, service: Service) -> None:
     async def readyz() -> str:
         """Whether requests are to be sent here: the model is loaded, and no shutdown is ahead."""
         if service.is_draining:
-            raise RefusedError(503, "shutting down; ask another server")
+            raise RefusedError(503, "shutting down; ask another server", {"Retry-After": "1"})
         _require_model(service)
         return "ready\n"
 
