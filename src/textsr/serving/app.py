@@ -486,7 +486,7 @@ def _add_problems(app: FastAPI) -> None:
         if error.status_code == 404:
             said = f"{asked}: there is no such path; {_DOCS} lists those there are"
         elif error.status_code == 405:
-            allowed = (error.headers or {}).get("allow", "another method")
+            allowed = (error.headers or {}).get("Allow", "another method")
             said = f"{asked}: this path is not asked so; use {allowed}"
         return RefusedError(error.status_code, said, error.headers).answer()
 

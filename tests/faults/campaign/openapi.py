@@ -18,11 +18,11 @@ _REFUSED_AS_DOCUMENTED = [
 
 def document(url: str) -> Any:
     """Return the server's OpenAPI document."""
+    # `not_a_server_error` is left out: 501, 503 and 507 are documented; others do not conform.
     schema = schemathesis.openapi.from_url(f"{url}/openapi.json")
     checks = schema.config.checks
     checks.update(
         included_check_names=[
-            "not_a_server_error",
             "status_code_conformance",
             "content_type_conformance",
             "response_headers_conformance",

@@ -81,7 +81,7 @@ class Server:
             raise Broken(f"the server takes {self.memory_mb():.0f} MB of {memory_mb:.0f}")
         said = self.log.read_text()[self._fine :]
         self._fine += len(said)
-        if "Traceback" in said or "Error" in said or "error" in said:
+        if "Traceback" in said or "could not be upscaled" in said:
             raise Broken(f"the server's log: {said}")
 
     def kill(self) -> None:
