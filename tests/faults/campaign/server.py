@@ -1,10 +1,11 @@
 """A `textsr serve` of its own for a process that attacks it, and the laws of its answers."""
 
+import os
 import re
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,22 @@ _SEEN_AFTER = 10.0  # seconds; no look takes longer on a server that is well
 class Server:
     """A running server: the end of whoever started it is its own."""
 
-    def __init__(self, *options: str, log: Path, cwd: Path | None = None) -> None:
-        self.log = log
-        textsr = Path(sys.executable).with_name("textsr")
+    def __init__(self, *options: str, folder: Path, program: Sequence[str] = ()) -> None:
+        """Start one, and wait until it is ready.
+
+        Args:
+            options: of its own.
+            folder: where it runs, out of any project, and which gets its log.
+            program: instead of `textsr serve`.
+        """
+        self.log = folder / "log"
+        textsr = str(Path(sys.executable).with_name("textsr"))
+        command = [*program] or [textsr, "serve", "--port", "0", *options]
         self.process = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", textsr, "serve", "--port", "0", *options],
-            stderr=log.open("w"),
-            cwd=cwd,
+            ["setpriv", "--pdeathsig", "KILL", *command],
+            stderr=self.log.open("w"),
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         )
         self.port = 0
         self._fine = 0

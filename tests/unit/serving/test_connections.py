@@ -34,7 +34,7 @@ def refusal(client: socket.socket) -> tuple[int, bytes, str]:
     "data",
     [
         b"\0\1\2\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"y" * 1_000_000 + b"\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"y" * 70_000,
         b"POST /upscale HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
     ],
 )

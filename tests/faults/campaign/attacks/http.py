@@ -33,7 +33,7 @@ def _server() -> Server:
     """Return this process's server; it ends with the process."""
     folder = Path(tempfile.mkdtemp(prefix="textsr-attacked-"))
     options = ["--time-limit", str(_SECONDS), "--max-megabytes", str(_MEGABYTES)]
-    return Server(*options, "--max-pixels", "1000000", log=folder / "log", cwd=folder)
+    return Server(*options, "--max-pixels", "1000000", folder=folder)
 
 
 @functools.cache
