@@ -79,7 +79,8 @@ lint: setup ## Ruff and mypy, as pre-commit runs them
 docs: setup ## Build the site into out/site, without a network
 	$(RUN) NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
 
-audit: setup ## Look for known vulnerabilities in what requirements.lock names
+audit: setup ## Look for known vulnerabilities in what requirements.lock names, and for licences nobody has looked at
+	$(RUN) python .ci/licences.py requirements.lock .ci/licences.toml
 	$(RUN) python .ci/audit.py requirements.lock .ci/audit.toml
 
 # What to measure: all, or upscaling or serving alone.
