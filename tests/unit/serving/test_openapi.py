@@ -31,3 +31,11 @@ def test_what_has_no_parameters_answers_as_it_says(schema: object) -> None:
     assert len(asked) == 4
     for operation in asked:
         ask(operation, GenerationMode.POSITIVE, 2, None)()
+
+
+def test_no_path_address_or_command_can_be_given(schema: object) -> None:
+    names = {each.name for _, operation in operations(schema) for each in operation.query}
+    assert names == {"for", "format", "scale", "target_dpi", "dpi", "quality"}
+    for _, operation in operations(schema):
+        for parameters in (operation.path_parameters, operation.headers, operation.cookies):
+            assert not list(parameters)
