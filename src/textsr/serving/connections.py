@@ -117,4 +117,6 @@ def config(app: ASGIApp, grace_seconds: int | None = None) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=grace_seconds,
+        # As many are accepted at a time, before any can be refused: each takes a file.
+        backlog=_IN_USE_OTHERWISE // 4,
     )
