@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup data repro demo check test lint docs audit bench peers preference results cases faults scale up down status ui lock clean
+.PHONY: help setup data repro demo check test lint docs audit bench peers preference results cases faults release scale up down status ui lock clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -79,8 +79,12 @@ lint: setup ## Ruff and mypy, as pre-commit runs them
 docs: setup ## Build the site into out/site, without a network
 	$(RUN) NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
 
-audit: setup ## Look for known vulnerabilities in what requirements.lock names
+audit: setup ## Look for known vulnerabilities in what requirements.lock names, and for licences nobody has looked at
+	$(RUN) python .ci/licences.py requirements.lock .ci/licences.toml
 	$(RUN) python .ci/audit.py requirements.lock .ci/audit.toml
+
+release: setup ## Build the commit's wheel, ONNX file, docs and SBOM into out/release, twice, and compare the bytes
+	$(RUN) python .ci/release.py out/release
 
 # What to measure: all, or upscaling or serving alone.
 BENCH ?= all

@@ -14,6 +14,7 @@ from PIL import Image
 from textsr.images.image import FloatImage
 from textsr.inference.interpolation import BicubicBackend
 from textsr.serving.app import make_app
+from textsr.serving.connections import config
 from textsr.serving.server import listen
 from textsr.serving.service import Service
 
@@ -43,9 +44,7 @@ class Server:
         self.service = service
         listener = listen("127.0.0.1", 0)
         self.port = listener.getsockname()[1]
-        self._server = uvicorn.Server(
-            uvicorn.Config(make_app(service, host_names), log_level="warning", access_log=False)
-        )
+        self._server = uvicorn.Server(config(make_app(service, host_names)))
         self._thread = threading.Thread(target=self._server.run, args=([listener],))
         self._thread.start()
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=60)

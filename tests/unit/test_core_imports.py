@@ -93,7 +93,15 @@ def test_the_core_imports_its_own_packages_alone(module: str) -> None:
 
 @pytest.mark.parametrize("module", [name for name in MODULES if "textsr.serving" in name])
 def test_serving_imports_the_core_and_its_extra_alone(module: str) -> None:
-    extra = {"fastapi", "fastapi_offline", "mimeparse", "prometheus_client", "starlette", "uvicorn"}
+    extra = {
+        "fastapi",
+        "fastapi_offline",
+        "h11",
+        "mimeparse",
+        "prometheus_client",
+        "starlette",
+        "uvicorn",
+    }
     foreign = {
         name: importer
         for name, importer in closure(module).items()

@@ -203,7 +203,7 @@ def _add_probes(app: FastAPI, service: Service) -> None:
     async def readyz() -> str:
         """Whether requests are to be sent here: the model is loaded, and no shutdown is ahead."""
         if service.is_draining:
-            raise RefusedError(503, "shutting down; ask another server")
+            raise RefusedError(503, "shutting down; ask another server", {"Retry-After": "1"})
         _require_model(service)
         return "ready\n"
 
@@ -480,9 +480,15 @@ def _add_problems(app: FastAPI) -> None:
         assert isinstance(error, RefusedError)
         return error.answer()
 
-    async def of_http(_: Request, error: Exception) -> JSONResponse:
+    async def of_http(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
-        return RefusedError(error.status_code, error.detail, error.headers).answer()
+        asked, said = f"{request.method} {request.url.path}", error.detail
+        if error.status_code == 404:
+            said = f"{asked}: there is no such path; {_DOCS} lists those there are"
+        elif error.status_code == 405:
+            allowed = (error.headers or {}).get("Allow", "another method")
+            said = f"{asked}: this path is not asked so; use {allowed}"
+        return RefusedError(error.status_code, said, error.headers).answer()
 
     async def of_parameters(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)

@@ -11,6 +11,7 @@ import uvicorn
 
 from textsr.errors import TextsrError
 from textsr.serving.app import make_app
+from textsr.serving.connections import config
 from textsr.serving.service import Service
 
 log = logging.getLogger(__name__)
@@ -42,14 +43,9 @@ def serve(
     listener = listen(host, port)
     address = f"[{host}]" if ":" in host else host
     log.info("listening at http://%s:%d", address, listener.getsockname()[1])
-    config = uvicorn.Config(
-        make_app(service, host_names),
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=round(service.limits.seconds + _GRACE),
-    )
-    _Server(config, service, drain_seconds).run([listener])
+    grace = round(service.limits.seconds + _GRACE)
+    settings = config(make_app(service, host_names), grace)
+    _Server(settings, service, drain_seconds).run([listener])
     if service.failure is not None:
         raise service.failure
 
@@ -80,8 +76,8 @@ def listen(host: str, port: int) -> socket.socket:
 class _Server(uvicorn.Server):
     """A server that says it is not ready before it stops listening, and ends without a model."""
 
-    def __init__(self, config: uvicorn.Config, service: Service, drain_seconds: float) -> None:
-        super().__init__(config)
+    def __init__(self, settings: uvicorn.Config, service: Service, drain_seconds: float) -> None:
+        super().__init__(settings)
         self._service = service
         self._drain_seconds = drain_seconds
         self._stop_at: float | None = None
