@@ -4,43 +4,16 @@ Nothing is lost by that, and no run is left running.
 """
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 from random import Random
 
-import yaml
-from mlflow import MlflowClient
-from mlflow.entities import Run
-
 from tests.faults.campaign.attack import Attack
-from tests.faults.campaign.killing import ROOT, Done, environment, require, run
+from tests.faults.campaign.killing import Done, environment, require, run
 from tests.faults.campaign.proxy import Faults, misbehaving
+from tests.faults.campaign.tracked_stage import STAGE, make_project, require_logged
 
-# A stage that logs as trainings do: it goes on in the run that it has begun.
-_STAGE = """
-import os
-from pathlib import Path
-from textsr.cli import main as cli
-from textsr.config.params import load_params
-from textsr.tracking import track
-
-@cli.app.command()
-def stage() -> None:
-    (kept := Path("kept")).mkdir(exist_ok=True)
-    done = Path("done.txt")
-    with track(
-        "train@scratch", load_params(Path("params.yaml")), Path.cwd(), described={"a": "1"},
-        name=os.environ["TEXTSR_TEST_NAME"], checkpoints=kept, record=Path("made/run.json"),
-    ) as tracked:
-        for step in range(4):
-            tracked.log({"loss": 1 / (1 + step)}, step)
-        tracked.log_files([Path("dvc.yaml")])
-        tracked.conclude({"cost": 7})
-
-cli.main()
-"""
 # One that was champion, one that is, and one to be promoted.
 _REGISTER = """
 import sys
@@ -58,7 +31,7 @@ for number in (1, 2, 3):
 """
 _PROMOTE = ["textsr", "promote", "3", "--force", "--reason", "better"]
 _COMMANDS = {
-    "stage": ([sys.executable, "-c", _STAGE, "stage"], {}),
+    "stage": (STAGE, {}),
     "promote": (_PROMOTE, {"champion": "3", "previous": "2", "challenger": "3"}),
     "roll back": (["textsr", "rollback", "--to", "1"], {"champion": "1", "challenger": "3"}),
     "models": (
@@ -70,12 +43,14 @@ _COMMANDS = {
 
 def try_network(number: int, folder: Path) -> None:
     """Run a command through a proxy that misbehaves, then once more when it is well."""
+    from mlflow import MlflowClient
+
     random = Random(number)
     what = list(_COMMANDS)[number % len(_COMMANDS)]
     words, aliases = _COMMANDS[what]
     name = f"case-{number}"
     server = _server(folder.parent)
-    project = _project(folder, name)
+    project = make_project(folder, name)
     client = MlflowClient(server)
     if what != "stage":
         prepare = [sys.executable, "-c", _REGISTER, name]
@@ -93,7 +68,7 @@ def try_network(number: int, folder: Path) -> None:
             again = run(words, project, variables, folder / "again.log")
         require(again.status == 0, f"{said}; again: {again.said}")
     if what == "stage":
-        _require_logged(client, name, said)
+        require_logged(client, name, said)
     else:
         found = {k: str(v) for k, v in client.get_registered_model(name).aliases.items()}
         require(found == aliases, f"{said}: aliases are {found}")
@@ -116,37 +91,6 @@ def _require_said(done: Done, address: str, said: str) -> None:
     errors = [line for line in done.said.splitlines() if line.startswith("textsr: ")]
     require(len(errors) == 1 and "Traceback" not in done.said, f"{said}: {done.said}")
     require(address in errors[0], f"{said}: {errors[0]}")
-
-
-def _require_logged(client: MlflowClient, name: str, said: str) -> None:
-    experiment = client.get_experiment_by_name(name)
-    assert experiment is not None
-    runs = client.search_runs([experiment.experiment_id])
-    left = [found.info.run_id for found in runs if found.info.status == "RUNNING"]
-    require(not left, f"{said}: {len(left)} of {len(runs)} runs are RUNNING")
-    finished = [found for found in runs if found.info.status == "FINISHED"]
-    require(len(finished) == 1, f"{said}: {[found.info.status for found in runs]}")
-    _require_whole(client, finished[0], said)
-
-
-def _require_whole(client: MlflowClient, found: Run, said: str) -> None:
-    steps = {each.step for each in client.get_metric_history(found.info.run_id, "loss")}
-    require(steps == {0, 1, 2, 3}, f"{said}: steps {steps}")
-    require(found.data.metrics.get("cost") == 7, f"{said}: {found.data.metrics}")
-    require(found.data.params == {"a": "1"}, f"{said}: {found.data.params}")
-    files = {each.path for each in client.list_artifacts(found.info.run_id)}
-    require(files == {"dvc.yaml", "params.yaml"}, f"{said}: {files}")
-
-
-def _project(folder: Path, name: str) -> Path:
-    project = folder / "project"
-    project.mkdir()
-    shutil.copy(ROOT / "dvc.yaml", project)
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    params["registration"]["model_name"] = name
-    params["tracking"]["experiment"] = name
-    (project / "params.yaml").write_text(yaml.safe_dump(params))
-    return project
 
 
 _servers: dict[int, str] = {}

@@ -9,18 +9,19 @@ import shutil
 from pathlib import Path
 from random import Random
 
-import pytest
-
 from tests.faults.campaign.attack import Attack
 from tests.faults.campaign.projects import make_once
-from tests.faults.test_registry_at_once import require_sound, run_busy
-from textsr.tracking import Tracker
 
 _PEOPLE = 100  # at most, of a case: each has a seed of their own
 
 
 def try_people(number: int, folder: Path) -> None:
     """Let people register, promote, roll back and delete in an order of chance."""
+    import pytest
+
+    from tests.faults.test_registry_at_once import require_sound, run_busy
+    from textsr.tracking import Tracker
+
     random = Random(number)
     store = make_once(folder.parent / "store", Tracker)
     many = random.choice((2, 2, 3, 4))
