@@ -9,7 +9,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from tests.faults.campaign.killing import ROOT, Done, differences, environment, require, run
-from tests.faults.campaign.projects import hashes, make_once, make_small, registry
+from tests.faults.campaign.projects import hashes, make_once, make_registry, make_small, registry
 
 # Not compared: tables of MLflow, which are asked instead; records, whose order is that of threads.
 _ASIDE = ("mlruns", ".textsr.jsonl", ".cache")
@@ -34,19 +34,19 @@ class Command:
 _MODEL = ("--model", str(ROOT / "src/textsr/pretrained/v4"))
 COMMANDS = [
     Command(("import", "labelled", "in", "--name", "kept", "--replace"), "data/real/kept"),
-    Command(("promote", "3", "--force", "--reason", "better")),
     Command(("upscale", *_MODEL, "in", "scan.tif", "-o", "out/", "--skip-existing")),
     Command(("import", "labelled", "in", "--name", "new"), "data/real/new", "new: exists"),
-    Command(("rollback",), done_already="nothing to roll back to"),
+    Command(("use-preset", "growing")),
+    Command(("promote", "3", "--force", "--reason", "better")),
     Command(("upscale", *_MODEL, "scan.pdf", "-o", "out.pdf")),
     Command(("import", "lr", "in", "--name", "new"), "data/unlabelled/new", "new: exists"),
-    Command(("rollback", "--to", "3", "--reason", "better")),
+    Command(("rollback",), done_already="nothing to roll back to"),
     Command(("upscale", *_MODEL, "scan.tif", "-o", "out.tif")),
     Command(("import", "pairs", "lr", "hr", "--name", "new"), "data/pairs/new", "new: exists"),
+    Command(("rollback", "--to", "3", "--reason", "better")),
     Command(("upscale", *_MODEL, "in", "-o", "out/", "--compare", "--format", "jpg")),
     Command(("fetch-data",)),
     Command(("upscale", *_MODEL, "scan.pdf", "-o", "pages/", "--format", "tif")),
-    Command(("use-preset", "growing")),
     Command(("export", "model.onnx", *_MODEL)),
 ]
 
@@ -70,7 +70,10 @@ class Unbroken:
 
 def run_unbroken(command: Command, scratch: Path) -> Unbroken:
     """Run a command to its end, once for all cases that share the folder `scratch`."""
-    base = make_once(scratch / "base", make_small)
+    if command.words[0] in ("promote", "rollback"):
+        base = make_once(scratch / "base-with-registry", make_registry)
+    else:
+        base = make_once(scratch / "base", make_small)
     kept = scratch / f"unbroken-{COMMANDS.index(command)}.json"
     with FileLock(kept.with_suffix(".lock")):
         if not kept.exists():

@@ -138,7 +138,7 @@ def _state(stage: str, project: Path, base: Path) -> dict[str, dict[str, str]]:
     return {
         "outs": {k: v for out in _outs(stage, base) for k, v in _hashes(project, out).items()},
         "runs": _finished_runs(project),
-        "registry": registry(project) if (project / "mlruns/mlflow.db").exists() else {},
+        "registry": registry(project),
     }
 
 

@@ -192,5 +192,5 @@ def _mounted(what: list[str], where: Path) -> Iterator[None]:
 
 
 ATTACKS = [
-    Attack("machine", try_machine, cases=len(CONDITIONS) * len(COMMANDS) * 5, sample=2, seconds=900)
+    Attack("machine", try_machine, cases=len(CONDITIONS) * len(COMMANDS) * 5, sample=4, seconds=900)
 ]
