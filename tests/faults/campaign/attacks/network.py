@@ -77,8 +77,8 @@ def try_network(number: int, folder: Path) -> None:
 def _variables(address: str, name: str) -> dict[str, str]:
     return environment(
         MLFLOW_TRACKING_URI=address,
-        MLFLOW_HTTP_REQUEST_MAX_RETRIES="4",
-        MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR="0.2",
+        MLFLOW_HTTP_REQUEST_MAX_RETRIES="3",
+        MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR="1",
         MLFLOW_HTTP_REQUEST_TIMEOUT="20",
         TEXTSR_TEST_NAME=name,
     )

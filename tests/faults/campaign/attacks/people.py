@@ -40,4 +40,4 @@ def try_people(number: int, folder: Path) -> None:
         require_sound(Tracker(roots[0]), said)
 
 
-ATTACKS = [Attack("people", try_people, cases=500, sample=1, seconds=900)]
+ATTACKS = [Attack("people", try_people, cases=500, sample=0, seconds=900)]
