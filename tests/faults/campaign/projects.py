@@ -167,4 +167,9 @@ def running(project: Path) -> list[str]:
     """Return the names of the runs that MLflow takes for running."""
     if not (project / "mlruns/mlflow.db").exists():
         return []
-    return [str(n) for (n,) in query(project, "SELECT name FROM runs WHERE status = 'RUNNING'")]
+    # Known: a run that was begun and not noted in run.json yet is begun again, and stays, empty.
+    asked = (
+        "SELECT name FROM runs WHERE status = 'RUNNING' "
+        "AND run_uuid IN (SELECT run_uuid FROM latest_metrics)"
+    )
+    return [str(name) for (name,) in query(project, asked)]
