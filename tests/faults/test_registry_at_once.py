@@ -82,33 +82,42 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def server_command(folder: Path, port: int) -> list[str]:
+    """How MLflow's own server is started on loopback, with what it keeps in a folder."""
+    return [
+        *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--workers", "1"),
+        *("--port", str(port), "--backend-store-uri", f"sqlite:///{folder}/server.db"),
+        *("--artifacts-destination", str(folder / "artifacts")),
+    ]
+
+
+def await_server(server: subprocess.Popen[bytes], address: str, log: Path) -> None:
+    deadline = time.monotonic() + 600
+    while True:
+        try:
+            if httpx.get(f"{address}/health", timeout=5).is_success:
+                return
+        except httpx.HTTPError:
+            pass
+        assert server.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.2)
+
+
 @contextmanager
 def mlflow_server(folder: Path) -> Iterator[str]:
     """Run MLflow's own server on loopback; yield its address."""
     address = f"http://127.0.0.1:{(port := free_port())}"
     log = (folder / "server.log").open("wb")
     server = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--workers", "1"),
-            *("--port", str(port), "--backend-store-uri", f"sqlite:///{folder}/server.db"),
-            *("--artifacts-destination", str(folder / "artifacts")),
-        ],
+        server_command(folder, port),
         cwd=folder,
         env=os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
         stdout=log,
         stderr=subprocess.STDOUT,
     )
     try:
-        deadline = time.monotonic() + 600
-        while True:
-            try:
-                if httpx.get(f"{address}/health", timeout=5).is_success:
-                    break
-            except httpx.HTTPError:
-                pass
-            assert server.poll() is None, (folder / "server.log").read_text()
-            assert time.monotonic() < deadline, (folder / "server.log").read_text()
-            time.sleep(0.2)
+        await_server(server, address, folder / "server.log")
         yield address
     finally:
         server.terminate()
@@ -116,7 +125,7 @@ def mlflow_server(folder: Path) -> Iterator[str]:
         log.close()
 
 
-def run_busy(roots: list[Path], go: Path, environment: dict[str, str]) -> str:
+def run_busy(roots: list[Path], go: Path, environment: dict[str, str], first_seed: int = 0) -> str:
     """Let processes change the registry at once; return all that they said."""
     processes = [
         subprocess.Popen(
@@ -126,7 +135,7 @@ def run_busy(roots: list[Path], go: Path, environment: dict[str, str]) -> str:
             stderr=subprocess.PIPE,
             text=True,
         )
-        for seed, root in enumerate(roots)
+        for seed, root in enumerate(roots, first_seed)
     ]
     while len(list(go.glob("ready-*"))) < len(roots):
         assert all(process.poll() is None for process in processes)

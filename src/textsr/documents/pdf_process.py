@@ -298,7 +298,8 @@ def lay_under(source: str, texts: dict[str, tuple[str, int]], result: str) -> No
 def _write(document: Pdf, result: str) -> None:
     # A trailer that was cut off has none, and none would be written.
     document.trailer[Name.Size] = len(document.objects) + 1
-    document.save(result)
+    # Else its id is random, and a result that is made again is another file.
+    document.save(result, deterministic_id=True)
 
 
 _VERBS: dict[str, Callable[..., Any]] = {

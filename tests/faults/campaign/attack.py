@@ -21,7 +21,7 @@ class Attack:
             empty and its own. Returns where the law holds, raises `Broken` or anything else where
             it does not. What it leaves in the folder is kept where it does not.
         cases: of the whole campaign.
-        sample: of them, the first so many, that the tests run.
+        sample: of them, the first so many, that the tests run; 0: they would take too long.
         seconds: after which a case has hung.
         memory_mb: that a case may take beside what its process has when it begins; None: no limit.
         prepare: what each process does before its first case and its memory is limited: imports.

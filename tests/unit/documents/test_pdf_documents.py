@@ -1,6 +1,7 @@
 """PDFs: scanned pages are upscaled where they stand, and all else stays."""
 
 import json
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -120,6 +121,16 @@ def test_a_scan_gets_other_pixels_and_keeps_all_else(tmp_path: Path, images_of: 
             assert [item.title for item in outline.root] == ["Chapter"]
     assert "words below the picture" in made.words(after)
     assert looks_alike(path, after)
+
+
+def test_a_scan_becomes_the_same_bytes_each_time(tmp_path: Path) -> None:
+    def build(document: Pdf) -> None:
+        made.add_page(document, made.full("A"), A=made.image(document, COLOUR))
+
+    path = made.save(tmp_path / "scan.pdf", build)
+    first = rewritten(path).read_bytes()
+    time.sleep(1.1)  # an id that is not made of the content is made of the second
+    assert rewritten(path).read_bytes() == first
 
 
 def test_pages_that_a_program_drew_are_left_and_said(tmp_path: Path, images_of: ImagesOf) -> None:
