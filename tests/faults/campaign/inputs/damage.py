@@ -71,7 +71,9 @@ def _remove(content: bytes, others: Sequence[bytes], draw: random.Random) -> byt
 def _repeat(content: bytes, others: Sequence[bytes], draw: random.Random) -> bytes:
     start, end = _span(content, draw)
     times = draw.choice((2, 3, 10, 100, 1000, 20_000))
-    return content[:start] + content[start:end] * times + content[end:]
+    return (
+        content[:start] + content[start:end] * min(times, MOST // (end - start + 1)) + content[end:]
+    )
 
 
 def _cut(content: bytes, others: Sequence[bytes], draw: random.Random) -> bytes:
@@ -135,13 +137,16 @@ def damage_parts(
     if not parts:
         return damage(content, others, draw)
     for _ in range(draw.choice((1, 1, 1, 2, 4))):
+        if not 0 < sum(len(part.data) for part in parts) < MOST:
+            break
         place = draw.randrange(len(parts))
         part = parts[place]
         match draw.randrange(8):
             case 0:
                 del parts[place]
             case 1:
-                parts[place:place] = [part] * draw.choice((1, 1, 2, 200, 3000))
+                times = draw.choice((1, 1, 2, 200, 3000))
+                parts[place:place] = [part] * min(times, MOST // (len(part.data) + 1))
             case 2:
                 other = draw.randrange(len(parts))
                 parts[place], parts[other] = parts[other], parts[place]
@@ -156,8 +161,6 @@ def damage_parts(
             case _:
                 datas = [one.data for one in parts]
                 parts[place] = replace(part, data=damage(part.data, datas, draw))
-        if not parts:
-            break
     return join(parts)[:MOST]
 
 
