@@ -29,7 +29,7 @@ def check_refusal(error: TextsrError, *names: object, lines: int = 1) -> None:
     given = said.replace("\n); it is damaged", "); it is damaged").split("\n")
     if len(given) > lines:
         raise Broken(f"the message has {len(given)} lines: {said[:300]!r}") from error
-    if max(map(len, given)) > longest + 700:
+    if max(map(len, given)) > longest + 1000:
         raise Broken(f"the message has a line of {max(map(len, given))} characters") from error
     cause: BaseException | None = error
     while cause is not None:
