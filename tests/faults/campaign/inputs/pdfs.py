@@ -4,6 +4,7 @@ import random
 import re
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from io import BytesIO
 from typing import Any
@@ -134,17 +135,16 @@ def _damage_objects(content: bytes, draw: random.Random) -> bytes:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with pikepdf.open(BytesIO(content)) as pdf:
-            for _ in range(draw.choice((1, 1, 2, 4))):
-                objects = [
-                    one for one in pdf.objects if isinstance(one, Dictionary | Array | Stream)
-                ]
-                _damage_object(draw.choice(objects), pdf, draw)
             options: dict[str, Any] = {"compress_streams": False, "fix_metadata_version": False}
             if draw.random() < 0.3:
                 options["object_stream_mode"] = pikepdf.ObjectStreamMode.generate
+            for _ in range(draw.choice((1, 1, 2, 4))):
+                objects = [one for one in pdf.objects if isinstance(one, _HOLDERS)]
+                with suppress(Exception):  # the library keeps some entries from being changed
+                    _damage_object(draw.choice(objects), pdf, draw)
             try:
                 return _saved(pdf, **options)
-            except Exception:  # what the library will not write, it will not be given
+            except Exception:  # what it will not write, it will not be given
                 return content
 
 
@@ -159,7 +159,7 @@ def _damage_object(chosen: Object, pdf: Pdf, draw: random.Random) -> None:
         else:
             chosen.append(_value(pdf, draw))
         return
-    keys = [key for key, _ in chosen.items() if key != "/Length"]  # the library writes it itself
+    keys = [key for key, _ in chosen.items()]
     key = draw.choice(keys if keys and draw.random() < 0.8 else _KEYS)
     inner = chosen.get(key)
     if isinstance(inner, _HOLDERS[:2]) and draw.random() < 0.5:
