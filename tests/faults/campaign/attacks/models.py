@@ -288,11 +288,11 @@ def attack_checkpoint(number: int, folder: Path) -> None:
 
 
 ATTACKS = [
-    Attack("models", attack_model, 8000, sample=60, seconds=30, memory_mb=600, prepare=sound),
+    Attack("models", attack_model, 8000, sample=60, seconds=60, memory_mb=600, prepare=sound),
     Attack(
-        "recognizers", attack_recognizer, 2000, sample=20, seconds=30, memory_mb=600, prepare=sound
+        "recognizers", attack_recognizer, 2000, sample=20, seconds=60, memory_mb=600, prepare=sound
     ),
     Attack(
-        "checkpoints", attack_checkpoint, 4000, sample=40, seconds=30, memory_mb=600, prepare=sound
+        "checkpoints", attack_checkpoint, 4000, sample=40, seconds=60, memory_mb=600, prepare=sound
     ),
 ]
