@@ -209,7 +209,7 @@ def attack_upscale(number: int, folder: Path) -> None:
             return  # something is lost, as is promised
         # WebP keeps no colours of what is clear.
         is_seen = True if written.alpha is None else written.alpha > 0
-        differs = (_eight(written) != _eight(upscaled)).reshape(*written.pixels.shape[:2], -1)
+        differs = _eight(written) != _eight(upscaled)
         if (differs.any(axis=2) & is_seen).any():
             raise Broken("other pixels in the file than in memory")
 
@@ -219,7 +219,9 @@ def _is_document(path: Path) -> bool:
 
 
 def _eight(image: LoadedImage) -> npt.NDArray[Any]:
-    return image.pixels if image.bit_depth == 8 else (image.pixels / 257).round().astype(np.uint8)
+    """Return HxWx3 values of 8 bits."""
+    values = image.pixels if image.bit_depth == 8 else (image.pixels / 257).round().astype(np.uint8)
+    return values if values.ndim == 3 else np.dstack([values] * 3)
 
 
 def _check_size(loaded: LoadedImage, upscaled: LoadedImage) -> None:
