@@ -19,7 +19,7 @@ import typer
 
 from textsr import __version__
 from textsr.cli import data, dvc, imports, judging, models, serve, stages, upscale
-from textsr.cli.streams import escape_unprintable, on_one_line
+from textsr.cli.streams import escape_unprintable, on_one_line, on_own_lines
 from textsr.errors import TextsrError
 from textsr.redaction import redact
 
@@ -106,7 +106,7 @@ def main() -> None:
         said = said or _said_of_missing(error) or _said_of_mlflow(error)
         # As Python would print it, but for the secrets that libraries put into their messages.
         text = f"textsr: {redact(said)}" if said else redact(traceback.format_exc()).rstrip()
-        print(text, file=sys.stderr)  # noqa: T201
+        print(on_own_lines(text), file=sys.stderr)  # noqa: T201
         sys.exit(1)
 
 

@@ -29,3 +29,8 @@ def on_one_line(text: str) -> str:
     A name would break a line that other programs read, or tell a terminal what to do.
     """
     return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+
+
+def on_own_lines(text: str) -> str:
+    """Return a message of several lines as `on_one_line` returns each of them."""
+    return "\n".join(map(on_one_line, text.split("\n")))

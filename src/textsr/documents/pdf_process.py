@@ -46,6 +46,8 @@ def inspect(source: str, most_pages: int) -> dict[str, Any]:
     `textsr.documents.pdf_reader.PdfPage` says what a page is.
     """
     with pikepdf.open(source) as document:
+        if not len(document.pages):
+            raise ValueError("it has no pages, or their list is damaged")
         if len(document.pages) > most_pages:
             raise ValueError(f"it has more than {most_pages} pages")
         is_repaired = any(_REBUILT in str(warning) for warning in document.get_warnings())

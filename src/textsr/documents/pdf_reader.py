@@ -196,7 +196,8 @@ class PdfReader:
                 "made to do harm"
             ) from error
         if "error" in answer:
-            raise TextsrError(f"{name}: cannot be read ({shorten(answer['error'])})")
+            said = " ".join(answer["error"].split())  # libraries say some in several lines
+            raise TextsrError(f"{name}: cannot be read ({shorten(said)})")
         return answer["answer"]
 
 

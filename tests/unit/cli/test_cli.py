@@ -351,3 +351,9 @@ def test_warnings_name_no_line_of_python(tmp_path: Path) -> None:
     (said,) = (text for text in done.stderr.splitlines() if "large" in text)
     assert said.startswith("warning: large text that is sharp already in 1 of 1 images: large.png")
     assert ".py" not in done.stderr
+
+
+def test_what_is_said_of_a_name_tells_a_terminal_nothing(refusal: Callable[..., str]) -> None:
+    """It may hold what turns a terminal's text red, or into another."""
+    said = refusal("import", "lr", "\x1b[31mred", "--name", "red")
+    assert said.startswith(r"textsr: \x1b[31mred: no such folder")

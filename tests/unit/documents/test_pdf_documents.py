@@ -434,6 +434,26 @@ def test_a_damaged_pdf_is_refused(tmp_path: Path, content: bytes) -> None:
     assert not (tmp_path / "out.pdf").exists()
 
 
+@pytest.mark.parametrize("result", ["out.pdf", "out.tif"])
+def test_a_pdf_without_pages_is_refused(tmp_path: Path, result: str) -> None:
+    path = made.save(tmp_path / "empty.pdf", lambda _: None)
+    with pytest.raises(TextsrError, match=r"empty\.pdf: cannot be read \(.*it has no pages"):
+        rewrite(path, tmp_path / result, doubled, scale=2)
+    assert not (tmp_path / result).exists()
+
+
+def test_what_is_wrong_with_a_pdf_is_said_on_one_line(tmp_path: Path) -> None:
+    """Libraries say in several lines which arguments they take."""
+
+    def build(document: Pdf) -> None:
+        made.add_page(document, b"1 0 0 1 0 cm")  # a matrix has six
+
+    path = made.save(tmp_path / "five.pdf", build)
+    with pytest.raises(TextsrError, match=r"five\.pdf: cannot be read") as caught:
+        rewritten(path)
+    assert "\n" not in str(caught.value)
+
+
 def three_scans(path: Path) -> bytes:
     """What a PDF of three scans is made of; its last page comes last."""
 
