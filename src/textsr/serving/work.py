@@ -1,5 +1,6 @@
 """Working off the images of all requests: one a core at a time, small ones together."""
 
+import io
 import threading
 import time
 from collections import deque
@@ -9,6 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Generic, NamedTuple, TypeVar
+
+import PIL.Image
 
 from textsr.api import ADVICE, Model
 from textsr.errors import TextsrError
@@ -265,6 +268,8 @@ def _prepare(job: Job[object]) -> _Prepared | None:
         with heard() as notes:
             file_format = _check_kind(job)
             image = decode_image(job.encoded, job.name, max_pixels=job.max_pixels)
+            if file_format == "TIFF":
+                _check_tiff(job, image)
             image = job.sizing.measured(image)
             try:
                 factor = job.sizing.factor(image, job.model.info.scale)
@@ -283,6 +288,26 @@ def _prepare(job: Job[object]) -> _Prepared | None:
     except BaseException as error:
         job.done.set_exception(error)
         return None
+
+
+def _check_tiff(job: Job[object], image: LoadedImage) -> None:
+    """Refuse a TIFF that OpenCV reads: where it lacks pixels, it gives what was in memory.
+
+    That could be what others sent.
+
+    Raises:
+        TextsrError: naming the remedy.
+    """
+    try:
+        with PIL.Image.open(io.BytesIO(job.encoded)):
+            is_known = True
+    except PIL.UnidentifiedImageError:
+        is_known = False
+    if image.bit_depth == 16 or not is_known:
+        raise TextsrError(
+            f"{job.name}: a TIFF of 16 bits a colour, or of an unusual kind, is not served; send "
+            "it as PNG"
+        )
 
 
 def _check_result(job: Job[object], pixels: int) -> None:

@@ -18,10 +18,18 @@ from textsr.serving.results import write_zip
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
-def deep() -> bytes:
+def deep(suffix: str = ".png") -> bytes:
     """16 bits, colour and alpha."""
     values = np.random.default_rng(1).integers(20_000, 60_000, (12, 20, 4)).astype(np.uint16)
-    ok, content = cv2.imencode(".png", values)
+    ok, content = cv2.imencode(suffix, values)
+    assert ok
+    return content.tobytes()
+
+
+def unusual() -> bytes:
+    """A TIFF of floats a colour, which Pillow does not know."""
+    values = np.random.default_rng(1).random((12, 20, 3)).astype(np.float32)
+    ok, content = cv2.imencode(".tif", values)
     assert ok
     return content.tobytes()
 
@@ -108,6 +116,8 @@ def test_a_reader_has_its_blend_loaded_once(server: Server, backends: list[Backe
         (b"no image", "/upscale", 422, "image: its format is none of"),
         (encoded()[:60], "/upscale", 422, "it is damaged, cut short or not an image"),
         (b"", "/upscale", 422, "image: "),
+        (deep(".tif"), "/upscale", 422, "is not served; send it as PNG"),
+        (unusual(), "/upscale", 422, "is not served; send it as PNG"),
         (b"%PDF-1.7\n", "/upscale", 415, "`textsr upscale` takes documents"),
         (encoded(picture(5000, 8)), "/upscale?format=webp", 422, "write .png or .tif"),
     ],
