@@ -54,19 +54,28 @@ def replace_file(path: Path) -> Iterator[Path]:
 def replace_folder(path: Path) -> Iterator[Path]:
     """Yield an empty temporary folder beside `path`; rename it to `path` when the block succeeds.
 
-    Leftovers of killed processes are removed as `replace_file` does.
+    What was at `path` is renamed before it is removed: whenever the process is killed, `path` is a
+    whole folder or nothing. Leftovers of killed processes are removed as `replace_file` does.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with _writing_in(path.parent):
         temporary = path.with_name(_partial_name(path))
+        replaced = temporary.with_name(f"{temporary.name}.old")
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
         try:
             yield temporary
-            shutil.rmtree(path, ignore_errors=True)
-            temporary.replace(path)
+            if path.is_dir() and not path.is_symlink():
+                path.rename(replaced)
+            try:
+                temporary.replace(path)
+            except OSError:
+                with suppress(FileNotFoundError):
+                    replaced.rename(path)
+                raise
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+            shutil.rmtree(replaced, ignore_errors=True)
 
 
 def _partial_name(path: Path) -> str:

@@ -1,5 +1,6 @@
 """Whole or not at all."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,24 @@ def test_failed_folder_keeps_what_was_there_and_leftovers_are_cleared(tmp_path: 
         (temporary / "new").touch()
     assert [p.name for p in path.iterdir()] == ["new"]
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_is_replaced_is_whole_until_it_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "d"
+    with replace_folder(path) as temporary:
+        (temporary / "old").touch()
+    seen = []
+
+    def see(folder: Path, ignore_errors: bool) -> None:
+        seen.append([found.name for found in path.iterdir()])
+
+    with replace_folder(path) as temporary:
+        (temporary / "new").touch()
+        monkeypatch.setattr(shutil, "rmtree", see)  # what is removed, a kill leaves in part
+    assert seen
+    assert all(names == ["new"] for names in seen)
 
 
 def test_text_is_utf_8_with_unix_line_ends(tmp_path: Path) -> None:

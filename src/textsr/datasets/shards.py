@@ -59,7 +59,8 @@ def spread_rows(folder: Path, columns: Sequence[str], limit: int) -> Iterator[di
         rows = chosen[(chosen >= first) & (chosen < first + count)] - first
         if rows.size:
             table = read_shard(path, ["sample_id", *columns])
-            yield from _placed(table.take(pa.array(rows)), path, rows.tolist())
+            with readable(path):
+                yield from _placed(table.take(pa.array(rows)), path, rows.tolist())
         first += count
 
 

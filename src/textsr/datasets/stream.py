@@ -20,7 +20,7 @@ from textsr.config.streams import Stream
 from textsr.datasets.schema import shard_paths
 from textsr.datasets.shards import decode_grey, row_name
 from textsr.images.grey import Image
-from textsr.parquet import count_rows, read_table
+from textsr.parquet import count_rows, read_table, readable
 
 
 class EncodedShard:
@@ -29,8 +29,9 @@ class EncodedShard:
     def __init__(self, path: Path, columns: tuple[str, ...], values: tuple[str, ...]) -> None:
         table = read_table(path, ["sample_id", *columns, *values])
         self._path = path
-        self._ids = table.column("sample_id").to_pylist()
-        self._values = {name: table.column(name).to_pylist() for name in values}
+        with readable(path):  # of texts that are not UTF-8
+            self._ids = table.column("sample_id").to_pylist()
+            self._values = {name: table.column(name).to_pylist() for name in values}
         self._encoded = {
             name: table.column(name).combine_chunks().field("bytes") for name in columns
         }

@@ -7,7 +7,7 @@ by its name, and its size is read here or, where opening it decodes nothing, by 
 import io
 import re
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
@@ -40,6 +40,7 @@ _MOST_SAMPLES = 8  # channels of a TIFF; CMYK with two of alpha has six
 _MOST_STRIPS = 100_000  # of a TIFF; Pillow takes as long for one as for a thousand pixels
 _MOST_NUMBERS = 1_000_000  # bytes of numbers in a TIFF's other tags; a colour map takes 393,216
 _MOST_COMMENTS = 100_000  # among the pixels of a PNM
+_BLOCK = 1 << 20  # bytes that are read at once of a file of unknown length
 _HEAD = 65_536  # bytes within which the headers that are text lie, and the boxes of an AVIF
 
 
@@ -97,17 +98,24 @@ class _Measured(io.BufferedIOBase):
             HeaderError: if that is too much.
         """
         if self._bytes_left is None:
+            if size is not None and size > _BLOCK:  # for which room is made before it is read
+                size = min(size, self._bytes_behind())
             return super().read(size)
         if size is None or size < 0:
-            place = self.tell()
-            size = self.seek(0, io.SEEK_END) - place
-            self.seek(place)
+            size = self._bytes_behind()
         self._reads_left -= 1
         if size > self._bytes_left or self._reads_left < 0:
             raise HeaderError("it holds far more than a picture of its size needs")
         content = super().read(size)
         self._bytes_left -= len(content)
         return content
+
+    def _bytes_behind(self) -> int:
+        """Return how many bytes there are from here to the end."""
+        place = self.tell()
+        behind = self.seek(0, io.SEEK_END) - place
+        self.seek(place)
+        return max(behind, 0)
 
 
 class FileStream(_Measured, io.BufferedReader):
@@ -209,7 +217,6 @@ _END, _SCAN, _APP1 = 0xD9, 0xDA, 0xE1
 # By this, what makes a marker of the byte 255 before it becomes 1; of coded pixels nothing does.
 _MARKS = bytes(x if x == 255 else x not in (0, 1, *range(0xD0, 0xD8)) for x in range(256))
 _FILLING = b"\xff" * 4096  # such bytes may stand before a marker, and Pillow reads them ever again
-_BLOCK = 1 << 20  # bytes that are read of it at once
 
 
 def _read_jpeg(stream: Stream) -> Header:
@@ -327,6 +334,7 @@ _BYTES = {3: 2, 4: 4, 5: 8, 6: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8,
 _KIND, _PREVIEW = 254, 0b101
 _WIDTH, _HEIGHT, _BITS, _SAMPLES, _TILE_WIDTH, _TILE_HEIGHT = 256, 257, 258, 277, 322, 323
 _OF_STRIPS, _OF_TILES, _OF_SAMPLES = (273, 279), (324, 325), (338, 339)
+_PLANES = 284  # of which colours lie each by itself, if it is 2
 _BELOW = 34665, 34853, 40965  # directories that Pillow takes apart with the first: Exif, GPS, more
 
 
@@ -433,6 +441,33 @@ class _Directories:
         if taken > _MOST_NUMBERS:
             raise HeaderError(f"its tags hold {taken} bytes of numbers")
 
+    def check_filled(self, channels: int) -> None:
+        """Require that the first one has all pixels of a picture of so many channels.
+
+        Raises:
+            HeaderError: if it has fewer, or none are known to be there.
+        """
+        held: dict[int, tuple[int, ...]] = {}
+        for tag, kind, count, value in self._unpack_entries(self._entries(self._first)):
+            if tag in held:
+                raise HeaderError(f"it has its tag {tag} twice")
+            held[tag] = ()
+            if tag in (_SAMPLES, _PLANES, *_OF_STRIPS, *_OF_TILES) and kind in _NUMBERS:
+                what = _NUMBERS[kind] * count
+                size = struct.calcsize(self._order + what)
+                place = self._unpack(self._place, value)[0]
+                held[tag] = self._unpack(
+                    what, value if size <= len(value) else _at(self._stream, place, size)
+                )
+        end = self._stream.seek(0, io.SEEK_END)
+        places, sizes = _OF_TILES if _OF_TILES[0] in held else _OF_STRIPS
+        parts = list(zip(held.get(places, ()), held.get(sizes, ()), strict=False))
+        is_whole = bool(parts) and all(size > 0 and place + size <= end for place, size in parts)
+        if held.get(_SAMPLES, (1,)) != (channels,) or held.get(_PLANES, (1,)) != (1,):
+            is_whole = False
+        if not is_whole:
+            raise HeaderError("it has fewer pixels than it says, or says it in a way unknown")
+
     def _unpack_entries(self, entries: bytes) -> Iterator[tuple[int, int, int, bytes]]:
         return struct.iter_unpack(self._order + ("HHQ8s" if self._is_big else "HHI4s"), entries)
 
@@ -461,6 +496,22 @@ def _check_counts(found: dict[int, int], counts: dict[int, int]) -> None:
     for tag, most in needed.items():
         if counts.get(tag, 0) > min(most, _MOST_STRIPS):
             raise HeaderError(f"its tag {tag} holds {counts[tag]} values")
+
+
+def check_filled(stream: Stream, channels: int) -> None:
+    """Require that a TIFF has all pixels of a picture of so many channels.
+
+    Of what is not there OpenCV gives what was in memory.
+
+    Raises:
+        HeaderError: if it has fewer, or none are known to be there.
+    """
+    _Directories(stream).check_filled(channels)
+
+
+def has_planes(tags: Mapping[int, Any]) -> bool:
+    """Whether the colours of a TIFF of these tags lie each by itself."""
+    return tags.get(_PLANES) == 2
 
 
 def check_exif(content: bytes) -> None:

@@ -29,7 +29,9 @@ from textsr.images.headers import (
     PageStream,
     Stream,
     check_exif,
+    check_filled,
     check_scans,
+    has_planes,
     read_header,
     tiff_pages,
     with_end,
@@ -243,7 +245,8 @@ def _said_of(name: str, max_pixels: int) -> Iterator[None]:
             "the limit (max_pixels)"
         ) from error
     except Exception as error:  # decoders of damaged files raise almost anything
-        raise _undecodable(name, getattr(error, "err", str(error))) from error  # `err` is OpenCV's
+        said = getattr(error, "err", str(error))  # `err` is OpenCV's
+        raise _undecodable(name, " ".join(said.split())) from error
 
 
 def _undecodable(name: str, reason: str) -> TextsrError:
@@ -308,7 +311,7 @@ def _read_opened(
     image.load()
     exif = _exif(image)
     orientation = exif.get(_ORIENTATION, 1)
-    values = _deep_colour(stream, header, image)
+    values = _deep_colour(stream, header, image, name)
     if values is None:
         values = _pillow_values(image)
     may_be_grey = image.mode in ("P", "PA") or values.dtype == np.uint16
@@ -410,15 +413,28 @@ def _opencv_values(stream: Stream, header: Header) -> AnyArray | None:
             whole[at : at + len(content)] = content
         encoded = np.frombuffer(whole, np.uint8)
     values = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED)
-    return None if values is None else np.asarray(values)
+    if values is None:
+        return None
+    if header.format == "TIFF":
+        check_filled(stream, 1 if values.ndim == 2 else values.shape[2])
+    return np.asarray(values)
 
 
-def _deep_colour(stream: Stream, header: Header, image: Image.Image) -> AnyArray | None:
+def _deep_colour(stream: Stream, header: Header, image: Image.Image, name: str) -> AnyArray | None:
     """The BGR or BGRA values of a 16-bit colour file, of which Pillow keeps but 8 bits; or None."""
     if not header.is_deep or image.mode not in ("RGB", "RGBA", "LA"):
         return None
+    if isinstance(image, TiffImageFile) and has_planes(image.tag_v2):  # OpenCV knows none
+        said = f"{name}: its colours lie each by itself; read with 8 of the bits that they have"
+        warnings.warn(said, stacklevel=5)
+        return None
     values = _opencv_values(stream, header)
-    return values if values is not None and values.dtype == np.uint16 else None
+    if values is None or values.dtype != np.uint16:
+        return None
+    if header.format == "PPM":  # of which OpenCV takes the numbers as they stand
+        most = int(header.lines.split()[-1])
+        values = (np.minimum(values, most).astype(np.float64) * (65535 / most)).round()
+    return values.astype(np.uint16, copy=False)
 
 
 def _pillow_values(image: Image.Image) -> AnyArray:

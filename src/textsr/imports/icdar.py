@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from textsr.errors import TextsrError
+from textsr.errors import TextsrError, quote
 from textsr.images.reading import read_encoded
 from textsr.imports.sets import Item
 
@@ -45,7 +45,7 @@ def read_words(folder: Path) -> Iterator[Item]:
         where = f"{path}: line {number}"
         match = _LINE.fullmatch(line.strip())
         if match is None:
-            raise TextsrError(f'{where}: expected `file, "text"`, found {line.strip()!r}')
+            raise TextsrError(f'{where}: expected `file, "text"`, found {quote(line.strip())}')
         image = folder / match["file"]
         if image.parent != folder or not image.is_file():
             raise TextsrError(f"{where}: {match['file']}: no such image in {folder}")

@@ -26,6 +26,9 @@ from textsr.imports.labels import LABELS, read_labels, write_labels
 
 SET_FILE = "set.json"
 
+_MOST_TEXT = 10_000
+"""Characters of an image's text; `csv` reads no field of more than 131,072."""
+
 Use = Literal["pairs", "hr", "unlabelled", "real"]
 USES: tuple[Use, ...] = get_args(Use)
 """The folders of `data/` that sets lie in."""
@@ -153,11 +156,13 @@ def _write_set(folder: Path, new: NewSet) -> SetInfo:
 
 
 def _check_text(name: str, source: str) -> None:
-    """Refuse names that tables and reports, which are UTF-8, cannot hold."""
+    """Refuse names that tables and reports, which are UTF-8 and by lines, cannot hold."""
     try:
         name.encode()
     except UnicodeEncodeError as error:
         raise TextsrError(f"{source}: its name is not UTF-8; rename it") from error
+    if set("\t\n\r") & set(name):
+        raise TextsrError(f"{source}: its name holds a tab or the end of a line; rename it")
 
 
 def _write_images(folder: Path, item: Item) -> list[str]:
@@ -183,6 +188,10 @@ def _clean(item: Item) -> str:
     if not text:
         raise TextsrError(
             f"{item.source}: an empty text; write what the image says or leave it out"
+        )
+    if len(text) > _MOST_TEXT:
+        raise TextsrError(
+            f"{item.source}: a text of {len(text)} characters; shorten it to {_MOST_TEXT} or less"
         )
     return text
 

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from textsr.errors import TextsrError
+from textsr.errors import TextsrError, quote
 from textsr.images.folders import read_grey
 from textsr.images.grey import Image
 from textsr.imports.folders import list_images
@@ -67,9 +67,9 @@ def _parse(line: str, where: str) -> tuple[npt.NDArray[np.float32], str]:
     try:
         corners = np.array([float(value) for value in fields[:_COORDINATES]], np.float32)
     except ValueError as error:
-        raise TextsrError(f"{where}: expected eight numbers, found {line!r}") from error
+        raise TextsrError(f"{where}: expected eight numbers, found {quote(line)}") from error
     if len(fields) <= _COORDINATES or not np.isfinite(corners).all():
-        raise TextsrError(f"{where}: expected eight numbers and a text, found {line!r}")
+        raise TextsrError(f"{where}: expected eight numbers and a text, found {quote(line)}")
     return corners.reshape(4, 2), fields[_COORDINATES].strip()
 
 

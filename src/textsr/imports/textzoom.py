@@ -10,7 +10,7 @@ from typing import Any
 
 import cv2
 
-from textsr.errors import TextsrError
+from textsr.errors import TextsrError, quote
 from textsr.files import find_files
 from textsr.images.image import to_8_bit
 from textsr.images.reading import decode_image
@@ -19,6 +19,7 @@ from textsr.imports.sets import Item
 SCALE = 2
 _LR_SIZE = (64, 16)
 _HR_SIZE = (128, 32)
+_DIGITS = 9  # of a key's number
 
 
 def find_databases(folder: Path) -> list[Path]:
@@ -93,17 +94,26 @@ def _reading(database: Path) -> Iterator[Any]:
             "'textsr[textzoom]'`"
         ) from error
     try:
-        environment = lmdb.open(str(database), readonly=True, lock=False, readahead=False)
+        with (
+            lmdb.open(str(database), readonly=True, lock=False, readahead=False) as environment,
+            environment.begin() as transaction,
+        ):
+            # What lies in memory and not in the file would end the process, without a word.
+            pages = environment.info()["last_pgno"] + 1
+            if pages * environment.stat()["psize"] > (database / "data.mdb").stat().st_size:
+                raise TextsrError(f"{database}: data.mdb is cut short; copy it again")
+            yield transaction
     except lmdb.Error as error:
         raise TextsrError(f"{database}: not a readable LMDB database ({error})") from error
-    with environment, environment.begin() as transaction:
-        yield transaction
 
 
 def _count(transaction: Any, database: Path) -> int:
     value = _get(transaction, "num-samples", database)
-    if not value.isdigit():
-        raise TextsrError(f"{database}: key num-samples: expected a number, found {value!r}")
+    if not (value.isdigit() and len(value) <= _DIGITS):
+        raise TextsrError(
+            f"{database}: key num-samples: expected a number, found {quote(value)}; this is not, "
+            "or not all of, TextZoom"
+        )
     return int(value)
 
 

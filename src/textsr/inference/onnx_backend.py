@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from textsr.errors import TextsrError
+from textsr.errors import TextsrError, shorten
 from textsr.files import read_small_file
 from textsr.images.image import FloatImage
 from textsr.inference.backend import memory_error
@@ -47,12 +47,12 @@ class OnnxBackend:
         self._sessions: dict[int, onnxruntime.InferenceSession] = {}
         self._door = threading.Lock()
         session = self._session(self.threads)
-        told = session.get_modelmeta().custom_metadata_map
         try:
+            told = session.get_modelmeta().custom_metadata_map
             self.scale, self.halo, self.alignment = (
                 _positive(told[name]) for name in ("scale", "halo", "alignment")
             )
-        except (KeyError, ValueError) as error:
+        except (KeyError, ValueError) as error:  # also of what is not UTF-8
             raise TextsrError(
                 f"{path}: does not tell scale, halo and alignment; use a file that "
                 "`textsr export` wrote"
@@ -105,8 +105,8 @@ def _open(path: Path, threads: int) -> onnxruntime.InferenceSession:
         raise TextsrError(f"{path}: cannot be read: {error.strerror or error}") from error
     except Exception as error:  # ONNX Runtime's own
         raise TextsrError(
-            f"{path}: not an ONNX model ({error}); copy it again from where it was made, or "
-            "make it anew with `textsr export`"
+            f"{path}: not an ONNX model ({shorten(str(error))}); copy it again from where it was "
+            "made, or make it anew with `textsr export`"
         ) from error
 
 

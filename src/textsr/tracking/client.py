@@ -2,15 +2,17 @@
 
 import logging
 import os
+import platform
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 import mlflow
+import psutil
 from filelock import FileLock, Timeout
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
@@ -39,6 +41,8 @@ _LOCK_SECONDS = 180.0  # for another process to make the tables
 _RESTORED_FROM = "textsr.restored_from"
 _EVALUATED = "textsr.evaluated"
 _ENCODER = "textsr.encoder"
+_PROCESS = "textsr.process"  # tag of a run: the process that makes it
+_FINISHED = "attributes.status = 'FINISHED'"
 _NOTE = "mlflow.note.content"
 _HOW_TO_CHOOSE = """\
 **How to choose a model here.** Tick the runs and press *Compare*. What decides is
@@ -161,24 +165,48 @@ class Tracker:
         tags: Mapping[str, str],
         files: Mapping[str, str] | None = None,
     ) -> RunRecord:
-        """Start a run; `files` are artifacts that are text, by name."""
+        """Start a run; `files` are artifacts that are text, by name.
+
+        Runs of the experiment that killed processes of this machine have left running are ended.
+        """
         tags = {key: redact(value) for key, value in tags.items()}
         params = {key: redact(value) for key, value in params.items()}
         files = {key: redact(value) for key, value in (files or {}).items()}
-        run = self.client.create_run(self.experiment_id(experiment), run_name=name, tags=tags)
+        experiment_id = self.experiment_id(experiment)
+        self._end_abandoned(experiment_id)
+        run = self.client.create_run(
+            experiment_id, run_name=name, tags=tags | {_PROCESS: _this_process()}
+        )
+        run_id = str(run.info.run_id)
         entries = [Param(key, value) for key, value in params.items()]
-        for first in range(0, len(entries), _PARAMS_A_CALL):
-            self.client.log_batch(run.info.run_id, params=entries[first : first + _PARAMS_A_CALL])
-        for file, text in files.items():
-            self.client.log_text(run.info.run_id, text, file)
+        with self.failing(run_id):
+            for first in range(0, len(entries), _PARAMS_A_CALL):
+                self.client.log_batch(run_id, params=entries[first : first + _PARAMS_A_CALL])
+            for file, text in files.items():
+                self.client.log_text(run_id, text, file)
         return RunRecord(
-            run_id=run.info.run_id,
+            run_id=run_id,
             name=name,
             experiment=experiment,
             params=params,
             tags=tags,
             files=files,
         )
+
+    @contextmanager
+    def failing(self, run_id: str) -> Iterator[None]:
+        """End a run as FAILED where the block raises."""
+        try:
+            yield
+        except BaseException:
+            with suppress(MlflowException):  # a server that is away must not hide what happened
+                self.finish(run_id, "FAILED")
+            raise
+
+    def _end_abandoned(self, experiment_id: str) -> None:
+        for run in self.client.search_runs([experiment_id], "attributes.status = 'RUNNING'"):
+            if _is_gone(run.data.tags.get(_PROCESS, "")):
+                self.finish(run.info.run_id, "KILLED")
 
     def exists(self, run_id: str) -> bool:
         """Tell whether the server knows a run and has not deleted it.
@@ -195,6 +223,7 @@ class Tracker:
 
     def resume(self, record: RunRecord) -> None:
         """Mark a run that was cut off as running again."""
+        self.client.set_tag(record.run_id, _PROCESS, _this_process())
         self.client.update_run(record.run_id, status="RUNNING")
 
     def finish(self, run_id: str, status: str = "FINISHED") -> None:
@@ -229,15 +258,16 @@ class Tracker:
         """
         if self.exists(record.run_id):
             return record.run_id
-        restored = self.find(record.experiment, _RESTORED_FROM, record.run_id)
+        restored = self.find(record.experiment, _RESTORED_FROM, record.run_id, finished=True)
         if restored is not None:
             return restored
         tags = {**record.tags, _RESTORED_FROM: record.run_id}
         run_id = self.start(
             record.name, record.experiment, record.params, tags, record.files
         ).run_id
-        self.log(run_id, record.metrics)
-        self.log_curves(run_id, curves)
+        with self.failing(run_id):
+            self.log(run_id, record.metrics)
+            self.log_curves(run_id, curves)
         self.finish(run_id)
         print(  # noqa: T201
             redact(
@@ -272,14 +302,15 @@ class Tracker:
         """
         known = self.client.search_runs(
             [self.experiment_id(experiment)],
-            f"tags.`{_EVALUATED}` = '{key}' and attributes.run_name = '{method}'",
+            f"tags.`{_EVALUATED}` = '{key}' and attributes.run_name = '{method}' and {_FINISHED}",
             max_results=1,
         )
         if not known:
             run_id = self.start(
                 method, experiment, {"model.name": method}, {_EVALUATED: key}
             ).run_id
-            self.log(run_id, metrics)
+            with self.failing(run_id):
+                self.log(run_id, metrics)
             self.finish(run_id)
 
     def describe(self, run_id: str, note: str) -> None:
@@ -290,11 +321,17 @@ class Tracker:
         """Return the key of the evaluation that a run carries, if any."""
         return self.client.get_run(run_id).data.tags.get(_EVALUATED)
 
-    def find(self, experiment: str, tag: str, value: str) -> str | None:
-        """Return the newest run of an experiment that has a tag of this value, if there is one."""
-        found = self.client.search_runs(
-            [self.experiment_id(experiment)], f"tags.`{tag}` = '{value}'", max_results=1
-        )
+    def find(self, experiment: str, tag: str, value: str, *, finished: bool = False) -> str | None:
+        """Return the newest run of an experiment that has a tag of this value, if there is one.
+
+        Args:
+            experiment: its name.
+            tag: the tag's.
+            value: of the tag.
+            finished: pass over runs that were cut off, which may lack what they should hold.
+        """
+        asked = f"tags.`{tag}` = '{value}'" + (f" and {_FINISHED}" if finished else "")
+        found = self.client.search_runs([self.experiment_id(experiment)], asked, max_results=1)
         return str(found[0].info.run_id) if found else None
 
     def encoder_run(self, experiment: str, encoder: Path) -> str | None:
@@ -309,6 +346,26 @@ class Tracker:
         """Set tags on a run."""
         entries = [RunTag(key, redact(value)) for key, value in tags.items()]
         self.client.log_batch(run_id, tags=entries)
+
+
+def _this_process() -> str:
+    """Return what tells this process from all others of all machines."""
+    process = psutil.Process()
+    return f"{platform.node()} {process.pid} {process.create_time():.2f}"
+
+
+def _is_gone(named: str) -> bool:
+    """Tell whether a process of this machine has ended; it is named as by `_this_process`."""
+    node, *rest = named.rsplit(" ", 2)
+    if node != platform.node() or len(rest) != 2:
+        return False  # another machine's, or of a run that was made before runs named theirs
+    pid, begun = rest
+    try:
+        found = psutil.Process(int(pid))
+        is_same = f"{found.create_time():.2f}" == begun
+        return not is_same or found.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def model_id(uri: str) -> str | None:

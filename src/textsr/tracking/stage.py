@@ -1,11 +1,9 @@
 """The one context that attaches an MLflow run to a stage."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-from mlflow.exceptions import MlflowException
 
 from textsr.config.params import Params
 from textsr.config.yaml_files import dump_yaml
@@ -80,7 +78,7 @@ def track(
         encoder: a pretrained encoder that goes into the run, whose own run becomes a tag.
         checkpoints: a folder that lives through a kill of the process. A run of which `run.json`
             lies there goes on; of a new one it is written there.
-        unique_tag: one of `tags`. A run that has the same value of it goes on.
+        unique_tag: one of `tags`. A finished run that has the same value of it goes on.
         record: where to write `run.json` when the block has succeeded.
 
     Raises:
@@ -95,7 +93,7 @@ def track(
         started = None if checkpoints is None else _resume(tracker, checkpoints / _RECORD)
         run_id = started.run_id if started else None
         if unique_tag is not None:
-            run_id = tracker.find(experiment, unique_tag, tags[unique_tag])
+            run_id = tracker.find(experiment, unique_tag, tags[unique_tag], finished=True)
         if run_id is None:
             if encoder is not None:
                 made_by = tracker.encoder_run(params.tracking.experiment, encoder)
@@ -106,16 +104,12 @@ def track(
                 name or model, experiment, described, tags, whole | dict(files or {})
             )
             run_id = started.run_id
-            if checkpoints is not None:
+        with tracker.failing(run_id):
+            if checkpoints is not None and started is not None:
                 started.write(checkpoints / _RECORD)
-        try:
             yield StageRun(tracker, run_id, started)
             if record is not None and started is not None:
                 started.write(record)
-        except BaseException:
-            with suppress(MlflowException):  # a server that is away must not hide what happened
-                tracker.finish(run_id, "FAILED")
-            raise
         tracker.finish(run_id)
 
 

@@ -103,10 +103,7 @@ def require_whole(command: Command, project: Path, unbroken: Unbroken, said: str
         require(found[name] in known, f"{said}: {name} is half-written")
     if command.makes is not None:
         made, *wholes = (_below(command.makes, state) for state in (found, before, after))
-        # Known: a folder that is replaced loses its files one by one before the new one is renamed.
-        is_going = made.items() < wholes[0].items()
-        held = not made or made in wholes or is_going
-        require(held, f"{said}: {command.makes} has only {list(made)}")
+        require(not made or made in wholes, f"{said}: {command.makes} has only {list(made)}")
 
 
 def require_same(

@@ -167,9 +167,5 @@ def running(project: Path) -> list[str]:
     """Return the names of the runs that MLflow takes for running."""
     if not (project / "mlruns/mlflow.db").exists():
         return []
-    # Known: a run that was begun and not noted in run.json yet is begun again, and stays, empty.
-    asked = (
-        "SELECT name FROM runs WHERE status = 'RUNNING' "
-        "AND run_uuid IN (SELECT run_uuid FROM latest_metrics)"
-    )
+    asked = "SELECT name FROM runs WHERE status = 'RUNNING'"
     return [str(name) for (name,) in query(project, asked)]

@@ -1,12 +1,14 @@
 """MLflow runs on a real store: where, whose, and made again when they are lost."""
 
 import os
+import platform
 import re
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 import responses
 from mlflow import MlflowClient
@@ -106,6 +108,62 @@ def test_lost_run_is_made_again_once(tracker: Tracker) -> None:
     assert [(point.step, point.value) for point in history] == [(5, 0.5), (9, 0.25)]
     present = run(tracker, "present")
     assert tracker.locate(present, []) == present.run_id
+
+
+def test_what_a_killed_process_left_running_is_ended_by_the_next_start(tracker: Tracker) -> None:
+    killed = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    begun = f"{psutil.Process(killed.pid).create_time():.2f}"
+    killed.kill()
+    killed.wait()
+    names = {
+        "killed": f"{platform.node()} {killed.pid} {begun}",
+        "came again": f"{platform.node()} {os.getpid()} 1.00",
+        "elsewhere": f"other-{platform.node()} {killed.pid} {begun}",
+        "unnamed": "",
+    }
+    runs = {name: tracker.start(name, "left", {}, {}).run_id for name in (*names, "mine")}
+    for name, process in names.items():
+        tracker.client.set_tag(runs[name], "textsr.process", process)
+    tracker.start("next", "left", {}, {})
+    status = {name: tracker.client.get_run(run_id).info.status for name, run_id in runs.items()}
+    assert status == {
+        **dict.fromkeys(("killed", "came again"), "KILLED"),
+        **dict.fromkeys(("elsewhere", "unnamed", "mine"), "RUNNING"),
+    }
+
+
+def test_what_was_made_again_in_part_is_made_again_whole(tracker: Tracker) -> None:
+    record = RunRecord(run_id="1" * 32, name="lost", experiment="part", params={}, tags={})
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("log_curves", "finish"):  # as a kill leaves it
+            patch.setattr(tracker, name, lambda *_: pytest.fail("killed"))
+        with pytest.raises(pytest.fail.Exception):
+            tracker.locate(record, [])
+    tracker.locate(record, [{"step": 5.0, "loss": 0.5}])
+    made = tracker.locate(record, [])
+    assert tracker.client.get_run(made).data.metrics == {"loss": 0.5}
+
+
+def test_a_reference_that_was_made_in_part_is_made_whole(tracker: Tracker) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("log", "finish"):
+            patch.setattr(tracker, name, lambda *_: pytest.fail("killed"))
+        with pytest.raises(pytest.fail.Exception):
+            tracker.publish_baseline("half", "bicubic", {"test/psnr_db": 20.0}, "key")
+    tracker.publish_baseline("half", "bicubic", {"test/psnr_db": 20.0}, "key")
+    found = tracker.client.search_runs([tracker.experiment_id("half")])
+    assert [run.data.metrics for run in found if run.info.status == "FINISHED"] == [
+        {"test/psnr_db": 20.0}
+    ]
+
+
+def test_a_start_that_fails_leaves_a_failed_run(tracker: Tracker) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tracker.client, "log_text", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            tracker.start("fails", "fails", {}, {}, {"a.txt": "a"})
+    [found] = tracker.client.search_runs([tracker.experiment_id("fails")])
+    assert found.info.status == "FAILED"
 
 
 def test_reference_runs_are_made_once(tracker: Tracker) -> None:

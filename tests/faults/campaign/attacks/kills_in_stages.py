@@ -86,9 +86,7 @@ def try_kills(number: int, folder: Path) -> None:
         names = differences(found[part], wanted[part])
         was = [(name, found[part].get(name), wanted[part].get(name)) for name in names]
         require(not was, f"{said}: {part}: {was}")
-    # Known: pretraining notes no run that it begins, so each one that was cut off stays.
-    left = [] if stage.startswith("pretrain") else running(project)
-    require(not left, f"{said}: RUNNING in MLflow: {left}")
+    require(not running(project), f"{said}: RUNNING in MLflow: {running(project)}")
     require_no_partial(project, said)
     left = sorted(path.name for path in project.glob(".checkpoints/*"))
     require(not left, f"{said}: left in .checkpoints: {left}")
