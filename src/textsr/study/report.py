@@ -119,6 +119,7 @@ def draw_pairs(study: Study, results: Results) -> Figure:
             axis.plot([pairs] * len(of_seeds), of_seeds, ".", color=line.get_color())
     axis.set_xscale("log")
     axis.set_xticks(study.pairs, [f"{pairs:,}" for pairs in study.pairs])
+    axis.minorticks_off()
     axis.set_xlabel("pairs of LR and HR")
     axis.set_ylabel("best PSNR on val, dB")
     axis.legend()
