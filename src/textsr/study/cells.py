@@ -132,7 +132,9 @@ class Runner:
         arm = study.arms[cell.arm]
         others = study.model_dump(mode="json", exclude={"arms", "pretexts", "pairs", "seeds"})
         pretext = arm.pretext and study.pretexts[arm.pretext].model_dump(mode="json")
-        described = [others, arm.transfer if pretext else None, pretext, cell.pairs, cell.seed]
+        engines = [engine.version for engine in self._engines]
+        transfer = arm.transfer if pretext else None
+        described = [others, transfer, pretext, cell.pairs, cell.seed, engines]
         return sha256(f"{described} {self._data}".encode()).hexdigest()[:16]
 
     @contextmanager

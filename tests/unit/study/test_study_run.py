@@ -121,3 +121,19 @@ def test_claimed_cell_is_left_to_its_process(
             assert not other
     with runner.claimed(cell) as again:
         assert again
+
+
+def test_what_other_engines_read_is_not_compared(
+    project: Path, tiny_params: Params, dataset: Path
+) -> None:
+    """A result without one of the engines would be held against one with all."""
+
+    def key(*versions: str) -> str:
+        engines = [Counter() for _ in versions]
+        for engine, version in zip(engines, versions, strict=True):
+            engine.version = version
+        runner = Runner(STUDY, tiny_params, dataset, project / "results", engines)
+        return runner.key(Cell("scratch", 6, 1))
+
+    assert key("1") == key("1")
+    assert len({key(), key("1"), key("2"), key("1", "2")}) == 4
