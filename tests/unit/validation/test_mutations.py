@@ -35,7 +35,7 @@ pytestmark = pytest.mark.slow
 Row = dict[str, Any]
 Break = Callable[[Path], None]
 
-_CLEAN_SEEDS = range(6)  # each takes up to twenty seconds
+_CLEAN_SEEDS = range(20)
 
 
 @dataclass(frozen=True)
